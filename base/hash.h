@@ -1,0 +1,13 @@
+/* hash.h - CRC-32 for frames and zip members, a 64-bit fingerprint for data sets and configs. Neither is cryptographic. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CRC-32 as zip and zlib use it. Start with crc = 0, feed the pieces in order. */
+uint32_t hash_crc32(uint32_t crc, const void *data, size_t size_bytes);
+/* Chained 64-bit fingerprint (Murmur3 finalizer over 8-byte words). Start with any seed; the pieces' sizes matter. */
+uint64_t hash_mix(uint64_t seed, const void *data, size_t size_bytes);
+
+#endif
