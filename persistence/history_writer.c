@@ -1,0 +1,242 @@
+/* history_writer.c - the writing half of history_log.h */
+#include "persistence/history_frame.h"
+#include "persistence/history_log.h"
+
+#include "base/arena.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct history_writer {
+    int fd;
+    char *path;
+    int64_t length; /* of the whole records; the file may be longer after a failed write until it is cut back */
+    bool torn;      /* cutting back failed: tried again before the next write */
+    char **names;
+    size_t n_names, capacity;
+    struct str buffer;
+};
+
+static bool cut(struct history_writer *writer, int64_t length, struct err *err)
+{
+    if (io->ftruncate(writer->fd, length) || lseek(writer->fd, length, SEEK_SET) < 0) {
+        writer->torn = true;
+        return err_errno(err, ERR_FAILED, errno, "cannot cut '%s' back to %lld bytes", writer->path, (long long)length);
+    }
+    writer->torn = false;
+    writer->length = length;
+    return true;
+}
+
+static void set_names(struct history_writer *writer, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < writer->n_names; i++)
+        free(writer->names[i]);
+    writer->names = xgrow(writer->names, &writer->capacity, n + 1, sizeof *writer->names);
+    for (size_t i = 0; i < n; i++)
+        writer->names[i] = xstrdup(names[i] ? names[i] : "");
+    writer->n_names = n;
+}
+
+/* Damage: what lies behind the last readable record goes to history.damaged before it is cut off. */
+static bool keep_rest(struct history_writer *writer, int64_t from, int64_t size, struct err *err)
+{
+    char *folder = path_folder(writer->path), *path = path_join(folder, "history.damaged");
+    int fd = io_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0666, err);
+    bool ok = fd >= 0;
+    char block[65536];
+    while (ok && from < size) {
+        size_t n = size - from > (int64_t)sizeof block ? sizeof block : (size_t)(size - from);
+        ok = io_pread_all(writer->fd, block, n, from, writer->path, err) && io_write_all(fd, block, n, path, err);
+        from += (int64_t)n;
+    }
+    ok = ok && io_fsync(fd, path, err);
+    if (fd >= 0)
+        io->close(fd);
+    free(path);
+    free(folder);
+    return ok;
+}
+
+/* Finds the end of the whole records up to `limit` (or all), takes the names declared there, and cuts the file. */
+static bool continue_log(struct history_writer *writer, const char *run_folder, int64_t limit, struct err *err)
+{
+    struct history_reader *reader = history_open_reader_at(run_folder, 0, NULL, 0, err);
+    if (!reader)
+        return false;
+    struct record record;
+    struct err why = {0};
+    int found = 1;
+    while (found == 1 && history_offset(reader) < limit)
+        found = history_next(reader, &record, &why);
+    int64_t end = history_offset(reader), size = lseek(writer->fd, 0, SEEK_END);
+    size_t n;
+    const char *const *names = history_names(reader, &n);
+    set_names(writer, names, n);
+    history_close_reader(reader);
+    if (size < 0 || (found == -1 && why.code != ERR_FORMAT))
+        return err_set(err, ERR_FAILED, "cannot read '%s': %s", writer->path, why.text);
+    if (found == -1 && !keep_rest(writer, end, size, err))
+        return false;
+    return cut(writer, end, err);
+}
+
+struct history_writer *history_open_writer(const char *run_folder, struct err *err)
+{
+    char *path = path_join(run_folder, "history.log");
+    int fd = io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err);
+    if (fd < 0) {
+        free(path);
+        return NULL;
+    }
+    struct history_writer *writer = xcalloc(1, sizeof *writer);
+    *writer = (struct history_writer){.fd = fd, .path = path};
+    if (!continue_log(writer, run_folder, INT64_MAX, err)) {
+        history_close_writer(writer);
+        return NULL;
+    }
+    return writer;
+}
+
+void history_close_writer(struct history_writer *writer)
+{
+    if (!writer)
+        return;
+    io->close(writer->fd);
+    set_names(writer, NULL, 0);
+    free(writer->names);
+    str_release(&writer->buffer);
+    free(writer->path);
+    free(writer);
+}
+
+int64_t history_length(const struct history_writer *writer)
+{
+    return writer->length;
+}
+
+bool history_sync(struct history_writer *writer, struct err *err)
+{
+    return io_fsync(writer->fd, writer->path, err);
+}
+
+/* One write of all that is in the buffer. On failure the file is cut back to its old end. */
+static bool write_buffer(struct history_writer *writer, struct err *err)
+{
+    if (writer->torn && !cut(writer, writer->length, err))
+        return false;
+    if (!io_write_all(writer->fd, writer->buffer.data, writer->buffer.length, writer->path, err)) {
+        if (!cut(writer, writer->length, NULL))
+            err_prefix(err, "a torn record stays for now");
+        return false;
+    }
+    writer->length += (int64_t)writer->buffer.length;
+    return true;
+}
+
+static void add_position(struct str *out, int64_t epoch, int64_t step, double time)
+{
+    frame_add(out, (uint64_t)epoch, 8);
+    frame_add(out, (uint64_t)step, 8);
+    frame_add_f64(out, time);
+}
+
+/* The id of a name, declared in the buffer on first use; SIZE_MAX when there are too many. */
+static size_t name_id(struct history_writer *writer, const char *name)
+{
+    for (size_t i = 0; i < writer->n_names; i++)
+        if (!strcmp(writer->names[i], name))
+            return i;
+    if (writer->n_names > FRAME_MAX_METRICS)
+        return SIZE_MAX;
+    writer->names = xgrow(writer->names, &writer->capacity, writer->n_names + 1, sizeof *writer->names);
+    writer->names[writer->n_names] = xstrdup(name);
+    size_t start = frame_begin(&writer->buffer, RECORD_NAMES);
+    frame_add(&writer->buffer, writer->n_names, 2);
+    str_add(&writer->buffer, name);
+    frame_end(&writer->buffer, start);
+    return writer->n_names++;
+}
+
+static void forget_names(struct history_writer *writer, size_t n)
+{
+    while (writer->n_names > n)
+        free(writer->names[--writer->n_names]);
+}
+
+bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_t step, double time,
+                            const char *const *names, const double *values, size_t n, struct err *err)
+{
+    if (n > FRAME_MAX_METRICS)
+        return err_set(err, ERR_FAILED, "%zu metrics in one record, at most %d fit", n, FRAME_MAX_METRICS);
+    size_t n_known = writer->n_names;
+    str_clear(&writer->buffer);
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(names[i]);
+        if (!length || length > FRAME_NAME_MAX_BYTES || name_id(writer, names[i]) == SIZE_MAX) {
+            forget_names(writer, n_known);
+            return err_set(err, ERR_FAILED,
+                           "the metric name '%.40s' has %zu bytes, expected 1 to %d (and at most 65536 names)",
+                           names[i], length, FRAME_NAME_MAX_BYTES);
+        }
+    }
+    size_t start = frame_begin(&writer->buffer, RECORD_METRICS);
+    add_position(&writer->buffer, epoch, step, time);
+    frame_add(&writer->buffer, n, 2);
+    for (size_t i = 0; i < n; i++) {
+        frame_add(&writer->buffer, name_id(writer, names[i]), 2);
+        frame_add_f64(&writer->buffer, values[i]);
+    }
+    frame_end(&writer->buffer, start);
+    if (write_buffer(writer, err))
+        return true;
+    forget_names(writer, n_known);
+    return false;
+}
+
+bool history_add_metrics(struct history_writer *writer, int64_t epoch, int64_t step, const char *const *names,
+                         const double *values, size_t n, struct err *err)
+{
+    return history_add_metrics_at(writer, epoch, step, io_wall_seconds(), names, values, n, err);
+}
+
+static bool add_json(struct history_writer *writer, int kind, int64_t epoch, int64_t step, const json_t *json,
+                     struct err *err)
+{
+    str_clear(&writer->buffer);
+    size_t start = frame_begin(&writer->buffer, kind);
+    add_position(&writer->buffer, epoch, step, io_wall_seconds());
+    js_write(&writer->buffer, json, 0);
+    if (writer->buffer.length > JS_MAX_BYTES)
+        return err_set(err, ERR_FAILED, "an event of %zu bytes, at most %d fit into the history", writer->buffer.length,
+                       JS_MAX_BYTES);
+    frame_end(&writer->buffer, start);
+    return write_buffer(writer, err);
+}
+
+bool history_add_event(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *event, struct err *err)
+{
+    return add_json(writer, RECORD_EVENT, epoch, step, event, err);
+}
+
+bool history_add_checkpoint(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *checkpoint,
+                            struct err *err)
+{
+    return add_json(writer, RECORD_CHECKPOINT, epoch, step, checkpoint, err);
+}
+
+bool history_truncate(struct history_writer *writer, int64_t length_bytes, struct err *err)
+{
+    if (length_bytes < 0 || length_bytes > writer->length)
+        return err_set(err, ERR_FORMAT, "'%s' has %lld bytes, cannot go back to byte %lld", writer->path,
+                       (long long)writer->length, (long long)length_bytes);
+    char *folder = path_folder(writer->path);
+    bool ok = continue_log(writer, folder, length_bytes, err);
+    free(folder);
+    if (ok && writer->length != length_bytes)
+        return err_set(err, ERR_FORMAT, "'%s': no record ends at byte %lld", writer->path, (long long)length_bytes);
+    return ok;
+}

@@ -1,0 +1,57 @@
+/* metric_direction.c - see metric_direction.h */
+#include "persistence/metric_direction.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Last parts of names, in lower case. */
+static const char *const upward_endings[] = {
+    "accuracy",
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "f1",
+    "f1_score",
+    "fbeta_score",
+    "iou",
+    "io_u",
+    "r2",
+    "r2_score",
+    "score",
+    "dice",
+    "correlation",
+    "similarity",
+    "specificity",
+    "sensitivity",
+    "psnr",
+    "ssim",
+    "bleu",
+    "kappa",
+    "mcc",
+    "map",
+    "true_positives",
+    "true_negatives",
+};
+
+bool metric_is_better_upwards(const char *name)
+{
+    char lower[128];
+    snprintf(lower, sizeof lower, "%s", name);
+    for (char *p = lower; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    size_t n = strlen(lower), digits = n;
+    while (digits && isdigit((unsigned char)lower[digits - 1]))
+        digits--;
+    if (digits < n && digits > 1 && lower[digits - 1] == '_') /* Keras numbers equal names: auc_1 */
+        lower[digits - 1] = 0;
+    for (size_t e = 0; e < sizeof upward_endings / sizeof upward_endings[0]; e++) {
+        const char *ending = upward_endings[e];
+        size_t length = strlen(lower), part = strlen(ending);
+        if (str_ends(lower, ending) && (length == part || lower[length - part - 1] == '_'))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,282 @@
+/* run_making.c - see run_making.h; run_create of run_folder.h */
+#include "persistence/run_making.h"
+#include "base/arena.h"
+#include "base/io.h"
+#include "persistence/atomic_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_MAX_BYTES = 64, STALE_AFTER_S = 3600, IDS_TRIED = 10000 };
+static const char hidden_prefix[] = ".new-";
+
+struct run_making {
+    char *home, *folder, *stem; /* stem: "2026-11-23_14-30-12_digits-mlp" */
+    json_t *run;
+};
+
+char *run_safe_name(const char *name)
+{
+    struct str visible = {0}, safe = {0};
+    str_add_visible(&visible, name ? name : "");
+    for (const char *p = str_text(&visible); *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+                     c == '_' || c >= 0x80;
+        char last = safe.length ? safe.data[safe.length - 1] : '-';
+        if (plain && !(c == '.' && !safe.length))
+            str_add_char(&safe, (char)c);
+        else if (last != '-')
+            str_add_char(&safe, '-');
+    }
+    if (safe.length > NAME_MAX_BYTES) {
+        size_t n = NAME_MAX_BYTES;
+        while (n && ((unsigned char)safe.data[n] & 0xC0) == 0x80)
+            n--;
+        safe.length = n;
+    }
+    while (safe.length && strchr("-.", safe.data[safe.length - 1]))
+        safe.length--;
+    if (safe.data)
+        safe.data[safe.length] = 0;
+    str_release(&visible);
+    if (!safe.length)
+        str_add(&safe, "run");
+    return str_take(&safe);
+}
+
+static void remove_tree(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        char *path = path_join(folder, entry->d_name);
+        struct stat st;
+        if (!lstat(path, &st) && S_ISDIR(st.st_mode))
+            remove_tree(path);
+        else
+            io->unlink(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(folder);
+}
+
+/* What killed makers left behind. */
+static void remove_stale(const char *home)
+{
+    DIR *dir = opendir(home);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        if (!str_starts(entry->d_name, hidden_prefix))
+            continue;
+        char *path = path_join(home, entry->d_name);
+        struct stat st;
+        if (!lstat(path, &st) && S_ISDIR(st.st_mode) && io_wall_seconds() - (double)st.st_mtime > STALE_AFTER_S)
+            remove_tree(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* A string value that is valid JSON whatever the bytes. */
+static json_t *text_value(const char *text)
+{
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    struct str visible = {0};
+    str_add_visible(&visible, text);
+    value = json_string(str_text(&visible));
+    str_release(&visible);
+    return value;
+}
+
+static json_t *identity_json(const struct run_identity *identity, double created)
+{
+    json_t *run = json_object(), *tags = json_array(), *parent = json_null();
+    for (size_t t = 0; t < identity->n_tags; t++)
+        json_array_append_new(tags, text_value(identity->tags[t]));
+    if (identity->parent_run || identity->parent_checkpoint)
+        parent = json_pack("{s:o, s:o, s:I, s:I}", "run", text_value(identity->parent_run), "checkpoint",
+                           text_value(identity->parent_checkpoint), "epoch", (json_int_t)identity->parent_epoch, "step",
+                           (json_int_t)identity->parent_step);
+    json_object_set_new(run, "format", json_integer(1));
+    json_object_set_new(run, "id", json_null());
+    json_object_set_new(run, "name", text_value(identity->name && *identity->name ? identity->name : "run"));
+    json_object_set_new(run, "created", json_real(created));
+    json_object_set_new(run, "device", text_value(identity->device));
+    json_object_set_new(run, "source", text_value(identity->source));
+    json_object_set_new(run, "parent", parent);
+    json_object_set_new(run, "tags", tags);
+    json_object_set_new(run, "note", json_string(""));
+    json_object_set_new(run, "state", json_string("queued"));
+    json_object_set_new(run, "epoch", json_integer(identity->parent_epoch));
+    json_object_set_new(run, "step", json_integer(identity->parent_step));
+    json_object_set_new(run, "error", json_null());
+    json_object_set_new(run, "changes",
+                        json_pack("[{s:s, s:f, s:I, s:I}]", "state", "queued", "time", created, "epoch",
+                                  (json_int_t)identity->parent_epoch, "step", (json_int_t)identity->parent_step));
+    return run;
+}
+
+static bool save_json(const char *folder, const char *name, const json_t *json, struct err *err)
+{
+    char *path = path_join(folder, name), *text = js_text(json, 2);
+    bool ok = atomic_file_save(path, text, strlen(text), err);
+    free(text);
+    free(path);
+    return ok;
+}
+
+static char *hidden_folder(const char *home, struct err *err)
+{
+    for (int tries = 0; tries < 100; tries++) {
+        uint64_t random = (uint64_t)io->monotonic_ns() * (uint64_t)getpid();
+        if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+            random += (uint64_t)tries;
+        char *folder = xprintf("%s/%s%016llx", home, hidden_prefix, (unsigned long long)random);
+        if (!io->mkdir(folder, 0777))
+            return folder;
+        int failed = errno;
+        err_errno(err, ERR_FAILED, failed, "cannot make the folder '%s'", folder);
+        free(folder);
+        if (failed != EEXIST)
+            return NULL;
+    }
+    return NULL;
+}
+
+static char *run_stem(const char *name, double created)
+{
+    time_t seconds = (time_t)created;
+    struct tm tm;
+    char date[32] = "0000-00-00_00-00-00";
+    if (localtime_r(&seconds, &tm))
+        strftime(date, sizeof date, "%Y-%m-%d_%H-%M-%S", &tm);
+    char *safe = run_safe_name(name), *stem = xprintf("%s_%s", date, safe);
+    free(safe);
+    return stem;
+}
+
+struct run_making *run_making_begin(const char *home, const struct run_identity *identity, const json_t *config,
+                                    struct err *err)
+{
+    if (!io_make_folders(home, err))
+        return NULL;
+    remove_stale(home);
+    char *folder = hidden_folder(home, err);
+    if (!folder)
+        return NULL;
+    double created = io_wall_seconds();
+    struct run_making *making = xcalloc(1, sizeof *making);
+    *making = (struct run_making){.home = xstrdup(home),
+                                  .folder = folder,
+                                  .stem = run_stem(identity->name, created),
+                                  .run = identity_json(identity, created)};
+    char *checkpoints = path_join(folder, "checkpoints");
+    bool ok = io_make_folders(checkpoints, err) && save_json(folder, "config.json", config, err);
+    free(checkpoints);
+    if (!ok)
+        run_making_abort(&making);
+    return making;
+}
+
+const char *run_making_folder(const struct run_making *making)
+{
+    return making->folder;
+}
+
+bool run_making_finish(struct run_making *making, int64_t epoch, int64_t step, struct err *err)
+{
+    json_t *changes = json_object_get(making->run, "changes");
+    int failed =
+        json_object_set_new(making->run, "state", json_string("finished")) |
+        json_object_set_new(making->run, "epoch", json_integer(epoch)) |
+        json_object_set_new(making->run, "step", json_integer(step)) |
+        json_array_append_new(changes, json_pack("{s:s, s:f, s:I, s:I}", "state", "finished", "time", io_wall_seconds(),
+                                                 "epoch", (json_int_t)epoch, "step", (json_int_t)step));
+    return !failed || err_set(err, ERR_NOMEM, "not enough memory for a run");
+}
+
+static void release(struct run_making **making)
+{
+    json_decref((*making)->run);
+    free((*making)->home);
+    free((*making)->folder);
+    free((*making)->stem);
+    free(*making);
+    *making = NULL;
+}
+
+void run_making_abort(struct run_making **making)
+{
+    if (!*making)
+        return;
+    remove_tree((*making)->folder);
+    release(making);
+}
+
+/* A rename onto a folder that exists and is not empty fails: two makers can never get the same id. */
+static bool rename_to_free_id(struct run_making *making, char **id, struct err *err)
+{
+    for (int k = 1; k <= IDS_TRIED; k++) {
+        char *name = k == 1 ? xstrdup(making->stem) : xprintf("%s-%d", making->stem, k);
+        char *path = path_join(making->home, name), *trash = xprintf("%s/trash/%s", making->home, name);
+        json_object_set_new(making->run, "id", json_string(name));
+        bool taken = path_exists(path) || path_exists(trash),
+             saved = taken || save_json(making->folder, "run.json", making->run, err);
+        int failed = taken || !saved ? EEXIST : io->rename(making->folder, path) ? errno : 0;
+        if (!failed)
+            *id = name;
+        else if (saved && failed != EEXIST && failed != ENOTEMPTY)
+            err_errno(err, ERR_FAILED, failed, "cannot make the run '%s'", path);
+        free(trash);
+        free(path);
+        if (!failed)
+            return true;
+        free(name);
+        if (!saved || (failed != EEXIST && failed != ENOTEMPTY))
+            return false;
+    }
+    return err_set(err, ERR_FAILED, "there are %d runs called '%s' already", IDS_TRIED, making->stem);
+}
+
+bool run_making_commit(struct run_making **making, char **id, struct err *err)
+{
+    if (!io_sync_folder((*making)->folder, err) || !rename_to_free_id(*making, id, err)) {
+        run_making_abort(making);
+        return false;
+    }
+    bool ok = io_sync_folder((*making)->home, err);
+    if (!ok) { /* visible, but perhaps not after a power cut: take it back, so that nothing half-made remains */
+        free((*making)->folder);
+        (*making)->folder = path_join((*making)->home, *id);
+        free(*id);
+        *id = NULL;
+        run_making_abort(making);
+        return false;
+    }
+    release(making);
+    return true;
+}
+
+bool run_create(const char *home, const struct run_identity *identity, const json_t *config, char **id, struct err *err)
+{
+    struct run_making *making = run_making_begin(home, identity, config, err);
+    return making && run_making_commit(&making, id, err);
+}
