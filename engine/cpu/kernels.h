@@ -1,0 +1,67 @@
+/* kernels.h - what the kernel families of the cpu backend share: the device, slicing, and one prepare function per op.
+ *
+ * prepare_<op>(device, kernel, arena) fills kernel->run, ->prepared and ->workspace_bytes; false = no kernel for this case (the plan
+ * takes the reference loop). Slices are cut by shape only.
+ */
+#ifndef ENGINE_CPU_KERNELS_H
+#define ENGINE_CPU_KERNELS_H
+
+#include "engine/cpu/map.h"
+#include "engine/cpu/threads.h"
+#include "engine/plan/backend.h"
+
+struct device {
+    struct threads *threads;
+    const struct rows *rows;
+    char description[160];
+};
+
+enum { SLICE_ELEMENTS = 16384 }; /* elementwise work of one slice: about 5 us */
+
+/* How many slices for `work` units when one slice should have `grain` of them; at most `most`, at least 1. */
+int slices_for(int64_t work, int64_t grain, int most);
+/* First of the n items that slice k of n_slices gets (slice n_slices gives n). */
+static inline int64_t slice_begin(int64_t n, int n_slices, int slice)
+{
+    return n * slice / n_slices;
+}
+static inline const struct value *input_of(const struct kernel *k, int i)
+{
+    return k->node->inputs[i];
+}
+static inline struct shape output_shape(const struct kernel *k)
+{
+    return k->node->outputs[0]->shape;
+}
+/* Product of dims [from, to) */
+int64_t dims_between(struct shape s, int from, int to);
+
+/* C (M x N, row stride ldc) = beta * C + op(A) op(B), single thread. */
+struct gemm {
+    bool transpose_a, transpose_b;
+    int64_t m, n, k, lda, ldb, ldc;
+    const float *a, *b;
+    float *c;
+    float alpha, beta;
+};
+void gemm_run(const struct gemm *g);
+const char *gemm_description(void);
+/* OpenBLAS' own threads never compute: the same bytes whatever the environment says. Its helpers are not even made when
+ * OPENBLAS_NUM_THREADS=1 is set before the program starts, which the launcher does. */
+void gemm_hold_to_one_thread(void);
+
+/* The fused epilogue of a product: NULL when there is none. */
+const struct map_program *epilogue_prepare(struct device *device, struct kernel *kernel, struct arena *arena);
+/* Applies it to elements [start, start + n) of the product; the results go to the kernel's outputs. */
+void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start, int64_t n);
+/* Whether the product must not be computed in the first output: an output may be the memory of an operand that the epilogue reads. */
+bool epilogue_may_overwrite(const struct kernel *kernel);
+
+typedef bool prepare_function(struct device *device, struct kernel *kernel, struct arena *arena);
+prepare_function prepare_map, prepare_matmul, prepare_conv, prepare_conv_dx, prepare_conv_dw, prepare_pool, prepare_pool_dx,
+    prepare_reduce, prepare_softmax, prepare_softmax_dx, prepare_xent, prepare_xent_dx, prepare_sparse_xent, prepare_sparse_xent_dx,
+    prepare_batch_norm, prepare_batch_norm_dx, prepare_layer_norm, prepare_layer_norm_dx, prepare_dropout, prepare_random,
+    prepare_gather, prepare_gather_dtable, prepare_transpose, prepare_broadcast, prepare_slice, prepare_reverse, prepare_concat,
+    prepare_pad;
+
+#endif

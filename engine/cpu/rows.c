@@ -1,0 +1,446 @@
+/* rows.c - see rows.h. Compiled three times; ROWS_TABLE and ROWS_NAME name the table and the instruction set.
+ *
+ * Polynomials: exp, tanh after Cephes' single-precision ranges, log after FreeBSD's e_logf; erf by own Chebyshev fits (relative error
+ * below 2e-7). Every loop body is straight-line code so that the compiler vectorizes it.
+ */
+#include "engine/cpu/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const struct rows ROWS_TABLE;
+
+static inline float bits_to_float(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint32_t float_to_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float power_of_two(int32_t n)
+{
+    return bits_to_float((uint32_t)(n + 127) << 23);
+}
+
+static inline float exp_1(float x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    float inside = x > 88.8f ? 88.8f : x < -87.4f ? -87.4f : x;
+    float n = inside * 1.44269504f + magic - magic;
+    float r = inside - n * 0.693359375f - n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    int32_t whole = (int32_t)(n == n ? n : 0), half = whole >> 1;
+    p = p * power_of_two(half) * power_of_two(whole - half);
+    return x > 88.72283f ? INFINITY : x < -87.33654f ? 0.0f : p;
+}
+
+static inline float log_1(float x)
+{
+    uint32_t bits = float_to_bits(x);
+    int32_t e = (int32_t)(bits - 0x3f3504f3u) >> 23;
+    float f = bits_to_float(bits - ((uint32_t)e << 23)) - 1.0f, k = (float)e;
+    float s = f / (2.0f + f), z = s * s, w = z * z;
+    float r = z * (0.66666662693f + w * 0.28498786688f) + w * (0.40000972152f + w * 0.24279078841f);
+    float half = 0.5f * f * f;
+    float y = s * (half + r) + k * 9.0580006145e-06f - half + f + k * 6.9313812256e-01f;
+    y = x < 1.17549435e-38f ? (x < 0 ? NAN : -INFINITY) : y;
+    return x < INFINITY ? y : x + x; /* infinity and NaN pass */
+}
+
+static inline float tanh_1(float x)
+{
+    float z = x * x, a = fabsf(x);
+    float p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    float small = p * z * x + x;
+    float t = exp_1(-2.0f * a);
+    float large = copysignf((1.0f - t) / (1.0f + t), x);
+    return a < 0.625f ? small : large;
+}
+
+static inline float sigmoid_1(float x)
+{
+    return 1.0f / (1.0f + exp_1(-x));
+}
+
+static inline float erf_1(float x)
+{
+    float a = fabsf(x), z = x * x;
+    float p = 7.8824975e-05f;
+    p = p * z - 8.018855e-04f;
+    p = p * z + 5.1893121e-03f;
+    p = p * z - 2.6854329e-02f;
+    p = p * z + 1.12835974e-01f;
+    p = p * z - 3.7612626e-01f;
+    p = p * z + 1.12837911f;
+    float b = a > 4.0f ? 4.0f : a;
+    float q = -1.6140616e-06f;
+    q = q * b + 4.5590623e-05f;
+    q = q * b - 5.9276953e-04f;
+    q = q * b + 4.7402224e-03f;
+    q = q * b - 2.6364718e-02f;
+    q = q * b + 1.0997824e-01f;
+    q = q * b + 6.3193709e-01f;
+    q = q * b + 1.13016665f;
+    q = q * b - 3.0321296e-04f;
+    float tail = copysignf(1.0f - exp_1(-q), x);
+    return a < 1.0f ? p * x : a == a ? tail : x;
+}
+
+static inline float expm1_1(float x)
+{
+    float p = 1.9841270e-4f;
+    p = p * x + 1.3888889e-3f;
+    p = p * x + 8.3333333e-3f;
+    p = p * x + 4.1666667e-2f;
+    p = p * x + 1.6666667e-1f;
+    p = p * x + 0.5f;
+    float small = p * x * x + x;
+    return fabsf(x) < 0.35f ? small : exp_1(x) - 1.0f;
+}
+
+static inline float log1p_1(float x)
+{
+    float u = 1.0f + x;
+    float y = log_1(u) + (x - (u - 1.0f)) / u;
+    return u < INFINITY && u > 0.0f ? y : log_1(u);
+}
+
+static inline float round_1(float x)
+{
+    const float magic = 8388608.0f; /* 2^23: above it every float is whole */
+    return fabsf(x) < magic ? copysignf(fabsf(x) + magic - magic, x) : x;
+}
+
+static inline float floor_1(float x)
+{
+    float y = round_1(x);
+    return y > x ? y - 1.0f : y;
+}
+
+static inline float ceil_1(float x)
+{
+    float y = round_1(x);
+    return copysignf(y < x ? y + 1.0f : y, x);
+}
+
+#define STEP(name, expression)                                                                                         \
+    static void step_##name(float *out, const float *pa, const float *pb, const float *pc, int n)                      \
+    {                                                                                                                  \
+        (void)pa, (void)pb, (void)pc;                                                                                  \
+        _Pragma("GCC ivdep") for (int i = 0; i < n; i++)                                                               \
+        {                                                                                                              \
+            out[i] = (expression);                                                                                     \
+        }                                                                                                              \
+    }
+#define a pa[i]
+#define b pb[i]
+#define c pc[i]
+STEP(add, a + b)
+STEP(sub, a - b)
+STEP(mul, a *b)
+STEP(div, a / b)
+STEP(pow, powf(a, b))
+STEP(min, a < b || a != a ? a : b)
+STEP(max, a > b || a != a ? a : b)
+STEP(lt, a < b ? 1.0f : 0.0f)
+STEP(le, a <= b ? 1.0f : 0.0f)
+STEP(gt, a > b ? 1.0f : 0.0f)
+STEP(ge, a >= b ? 1.0f : 0.0f)
+STEP(eq, a == b ? 1.0f : 0.0f)
+STEP(ne, a != b ? 1.0f : 0.0f)
+STEP(and, (a != 0) & (b != 0) ? 1.0f : 0.0f)
+STEP(or, (a != 0) | (b != 0) ? 1.0f : 0.0f)
+STEP(neg, -a)
+STEP(not, a == 0 ? 1.0f : 0.0f)
+STEP(abs, fabsf(a))
+STEP(sign, a > 0 ? 1.0f : a < 0 ? -1.0f : a)
+STEP(sqrt, sqrtf(a))
+STEP(rsqrt, 1.0f / sqrtf(a))
+STEP(square, a *a)
+STEP(exp, exp_1(a))
+STEP(expm1, expm1_1(a))
+STEP(log, log_1(a))
+STEP(log1p, log1p_1(a))
+STEP(sin, sinf(a))
+STEP(cos, cosf(a))
+STEP(tanh, tanh_1(a))
+STEP(sigmoid, sigmoid_1(a))
+STEP(erf, erf_1(a))
+STEP(floor, floor_1(a))
+STEP(ceil, ceil_1(a))
+STEP(round, round_1(a))
+STEP(is_finite, fabsf(a) < INFINITY ? 1.0f : 0.0f)
+STEP(select, a != 0 ? b : c)
+#undef a
+#undef b
+#undef c
+
+static void fill(float *out, float value, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = value;
+}
+
+static void from_i32(float *out, const int32_t *in, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (float)in[i];
+}
+
+static void add_into(float *restrict acc, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] += x[i];
+}
+
+static void max_into(float *restrict acc, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] = acc[i] > x[i] || acc[i] != acc[i] ? acc[i] : x[i];
+}
+
+static void min_into(float *restrict acc, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] = acc[i] < x[i] || acc[i] != acc[i] ? acc[i] : x[i];
+}
+
+static void mul_into(float *restrict acc, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] *= x[i];
+}
+
+static void axpy(float *restrict acc, float factor, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] += factor * x[i];
+}
+
+static void scale(float *x, float factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+enum { LANES = 16 };
+
+static float tree(const float *part)
+{
+    float s[LANES];
+    memcpy(s, part, sizeof s);
+    for (int width = LANES / 2; width; width /= 2)
+        for (int i = 0; i < width; i++)
+            s[i] += s[i + width];
+    return s[0];
+}
+
+static float sum(const float *x, int64_t n)
+{
+    float part[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            part[k] += x[i + k];
+    for (int k = 0; i < n; i++, k++)
+        part[k] += x[i];
+    return tree(part);
+}
+
+static float dot(const float *x, const float *y, int64_t n)
+{
+    float part[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            part[k] += x[i + k] * y[i + k];
+    for (int k = 0; i < n; i++, k++)
+        part[k] += x[i] * y[i];
+    return tree(part);
+}
+
+#define EXTREME(name, better)                                                                                          \
+    static float name(const float *x, int64_t n)                                                                       \
+    {                                                                                                                  \
+        float part[LANES];                                                                                             \
+        for (int k = 0; k < LANES; k++)                                                                                \
+            part[k] = x[0];                                                                                            \
+        int64_t i = 0;                                                                                                 \
+        for (; i + LANES <= n; i += LANES)                                                                             \
+            for (int k = 0; k < LANES; k++)                                                                            \
+                part[k] = (part[k] better x[i + k]) | (part[k] != part[k]) ? part[k] : x[i + k];                       \
+        for (int k = 0; i < n; i++, k++)                                                                               \
+            part[k] = (part[k] better x[i]) | (part[k] != part[k]) ? part[k] : x[i];                                   \
+        float best = part[0];                                                                                          \
+        for (int k = 1; k < LANES; k++)                                                                                \
+            best = (best better part[k]) | (best != best) ? best : part[k];                                            \
+        return best;                                                                                                   \
+    }
+EXTREME(max, >)
+EXTREME(min, <)
+
+static float exp_sum(float *out, const float *x, float shift, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++)
+        out[i] = exp_1(x[i] - shift);
+    return sum(out, n);
+}
+
+static float square_deviation(const float *x, float mean, int64_t n)
+{
+    float part[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            part[k] += (x[i + k] - mean) * (x[i + k] - mean);
+    for (int k = 0; i < n; i++, k++)
+        part[k] += (x[i] - mean) * (x[i] - mean);
+    return tree(part);
+}
+
+static void normalize(float *restrict out, const float *restrict x, float mean, float rstd, const float *restrict gamma,
+                      const float *restrict beta, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+}
+
+static void affine(float *out, const float *x, const float *factor, const float *shift, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++)
+        out[i] = x[i] * factor[i] + shift[i];
+}
+
+static void moments_into(float *restrict total, float *restrict squares, const float *restrict x, const float *restrict shift, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float d = x[i] - shift[i];
+        total[i] += d;
+        squares[i] += d * d;
+    }
+}
+
+static void norm_grad_into(float *restrict sum_dy, float *restrict sum_dy_xhat, const float *restrict dy, const float *restrict x,
+                           const float *restrict mean, const float *restrict rstd, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        sum_dy[i] += dy[i];
+        sum_dy_xhat[i] += dy[i] * ((x[i] - mean[i]) * rstd[i]);
+    }
+}
+
+/* Philox4x32-10 (base/rng.h) for PHILOX_LANES blocks at once. */
+enum { PHILOX_LANES = 16 };
+
+static void philox_lanes(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, uint32_t out[4][PHILOX_LANES])
+{
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int i = 0; i < PHILOX_LANES; i++) {
+        uint64_t block = first_block + (uint64_t)i;
+        out[0][i] = (uint32_t)block;
+        out[1][i] = (uint32_t)(block >> 32);
+        out[2][i] = step;
+        out[3][i] = stream;
+    }
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+        for (int i = 0; i < PHILOX_LANES; i++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * out[0][i], p1 = (uint64_t)0xCD9E8D57u * out[2][i];
+            uint32_t c1 = out[1][i], c3 = out[3][i];
+            out[0][i] = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+            out[1][i] = (uint32_t)p1;
+            out[2][i] = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+            out[3][i] = (uint32_t)p0;
+        }
+}
+
+static void pick_max(float *restrict best, int32_t *restrict where, const float *restrict x, int32_t position, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool better = (x[i] > best[i]) | ((x[i] != x[i]) & (best[i] == best[i]));
+        best[i] = better ? x[i] : best[i];
+        where[i] = better ? position : where[i];
+    }
+}
+
+static void add_where(float *restrict acc, const int32_t *restrict where, int32_t position, const float *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] += where[i] == position ? x[i] : 0.0f;
+}
+
+static void drop(float *y, const float *x, const float *u, float rate, float factor, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = u[i] >= rate ? x[i] * factor : 0.0f;
+}
+
+static void uniform(float *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, int n_blocks)
+{
+    uint32_t bits[4][PHILOX_LANES];
+    float numbers[4 * PHILOX_LANES];
+    for (int done = 0; done < n_blocks; done += PHILOX_LANES) {
+        philox_lanes(seed, stream, step, first_block + (uint64_t)done, bits);
+        for (int i = 0; i < PHILOX_LANES; i++)
+            for (int k = 0; k < 4; k++)
+                numbers[4 * i + k] = (float)(int32_t)(bits[k][i] >> 8) * 0x1p-24f;
+        int lanes = n_blocks - done < PHILOX_LANES ? n_blocks - done : PHILOX_LANES;
+        memcpy(out + 4 * done, numbers, (size_t)(4 * lanes) * sizeof *out);
+    }
+}
+
+const struct rows ROWS_TABLE = {
+    .name = ROWS_NAME,
+    .step =
+        {
+            [EXPR_ADD] = step_add,     [EXPR_SUB] = step_sub,       [EXPR_MUL] = step_mul,       [EXPR_DIV] = step_div,
+            [EXPR_POW] = step_pow,     [EXPR_MIN] = step_min,       [EXPR_MAX] = step_max,       [EXPR_LT] = step_lt,
+            [EXPR_LE] = step_le,       [EXPR_GT] = step_gt,         [EXPR_GE] = step_ge,         [EXPR_EQ] = step_eq,
+            [EXPR_NE] = step_ne,       [EXPR_AND] = step_and,       [EXPR_OR] = step_or,         [EXPR_NEG] = step_neg,
+            [EXPR_NOT] = step_not,     [EXPR_ABS] = step_abs,       [EXPR_SIGN] = step_sign,     [EXPR_SQRT] = step_sqrt,
+            [EXPR_RSQRT] = step_rsqrt, [EXPR_SQUARE] = step_square, [EXPR_EXP] = step_exp,       [EXPR_EXPM1] = step_expm1,
+            [EXPR_LOG] = step_log,     [EXPR_LOG1P] = step_log1p,   [EXPR_SIN] = step_sin,       [EXPR_COS] = step_cos,
+            [EXPR_TANH] = step_tanh,   [EXPR_SIGMOID] = step_sigmoid, [EXPR_ERF] = step_erf,     [EXPR_FLOOR] = step_floor,
+            [EXPR_CEIL] = step_ceil,   [EXPR_ROUND] = step_round,   [EXPR_IS_FINITE] = step_is_finite, [EXPR_SELECT] = step_select,
+        },
+    .fill = fill,
+    .from_i32 = from_i32,
+    .add_into = add_into,
+    .max_into = max_into,
+    .min_into = min_into,
+    .mul_into = mul_into,
+    .axpy = axpy,
+    .scale = scale,
+    .sum = sum,
+    .dot = dot,
+    .max = max,
+    .min = min,
+    .exp_sum = exp_sum,
+    .square_deviation = square_deviation,
+    .normalize = normalize,
+    .affine = affine,
+    .moments_into = moments_into,
+    .pick_max = pick_max,
+    .add_where = add_where,
+    .drop = drop,
+    .uniform = uniform,
+    .norm_grad_into = norm_grad_into,
+};

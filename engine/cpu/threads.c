@@ -1,0 +1,219 @@
+/* threads.c - see threads.h
+ *
+ * A job is published by opening the gate and raising `generation`. A helper enters through the gate (and is counted), takes slices
+ * from `next` until none is left, and leaves. The caller works too; when no slice is left it shuts the gate and waits only for
+ * those inside: a helper that was not scheduled in time costs nothing. Idle helpers spin for a while and then sleep.
+ */
+#include "engine/cpu/threads.h"
+#include "base/arena.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { SPINS = 20000 }; /* about 50 us */
+#define GATE_OPEN 0x80000000u
+
+struct threads {
+    int n_threads;
+    pthread_t *helpers;
+    void (*work)(void *context, int slice);
+    void *context;
+    int n_slices;
+    _Alignas(64) _Atomic uint32_t generation; /* raised with every job; sleepers wait on it */
+    _Atomic uint32_t sleepers;
+    _Alignas(64) _Atomic int next;      /* first slice nobody has taken */
+    _Alignas(64) _Atomic uint32_t gate; /* GATE_OPEN, plus the number of helpers inside */
+    _Atomic uint32_t caller_sleeps;
+    _Atomic int closing;
+};
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+}
+
+/* Denormals are flushed: with them Adam's slots would cost ten times as much. */
+static void flush_denormals(void)
+{
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word, int n)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
+
+static void take_slices(struct threads *t)
+{
+    for (int slice; (slice = atomic_fetch_add_explicit(&t->next, 1, memory_order_relaxed)) < t->n_slices;)
+        t->work(t->context, slice);
+}
+
+static uint32_t wait_for_job(struct threads *t, uint32_t seen)
+{
+    for (int spin = 0; spin < SPINS; spin++) {
+        uint32_t now = atomic_load_explicit(&t->generation, memory_order_acquire);
+        if (now != seen)
+            return now;
+        pause_cpu();
+    }
+    atomic_fetch_add(&t->sleepers, 1);
+    uint32_t now;
+    while ((now = atomic_load(&t->generation)) == seen)
+        futex_wait(&t->generation, seen);
+    atomic_fetch_sub(&t->sleepers, 1);
+    return now;
+}
+
+static bool enter(struct threads *t)
+{
+    uint32_t gate = atomic_load(&t->gate);
+    while (gate & GATE_OPEN)
+        if (atomic_compare_exchange_weak(&t->gate, &gate, gate + 1))
+            return true;
+    return false;
+}
+
+static void leave(struct threads *t)
+{
+    if (atomic_fetch_sub(&t->gate, 1) == 1 && atomic_load(&t->caller_sleeps))
+        futex_wake(&t->gate, 1);
+}
+
+static void *helper(void *argument)
+{
+    struct threads *t = argument;
+    flush_denormals();
+    for (uint32_t seen = 0;;) {
+        seen = wait_for_job(t, seen);
+        if (atomic_load(&t->closing))
+            return NULL;
+        if (enter(t)) {
+            take_slices(t);
+            leave(t);
+        }
+    }
+}
+
+struct threads *threads_open(int n_threads, struct err *err)
+{
+    struct threads *t = aligned_alloc(64, sizeof *t);
+    BUG_ON(!t);
+    memset(t, 0, sizeof *t);
+    t->n_threads = 1;
+    t->helpers = xcalloc((size_t)n_threads, sizeof *t->helpers);
+    flush_denormals();
+    sigset_t all, old; /* signals are for the main thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    for (int i = 0; i + 1 < n_threads; i++) {
+        int failed = pthread_create(&t->helpers[i], NULL, helper, t);
+        if (failed) {
+            err_errno(err, ERR_FAILED, failed, "cannot start thread %d of %d", i + 2, n_threads);
+            threads_close(t);
+            t = NULL;
+            break;
+        }
+        t->n_threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return t;
+}
+
+static void wake_helpers(struct threads *t)
+{
+    atomic_fetch_add(&t->generation, 1);
+    if (atomic_load(&t->sleepers))
+        futex_wake(&t->generation, INT_MAX);
+}
+
+void threads_close(struct threads *t)
+{
+    if (!t)
+        return;
+    atomic_store(&t->closing, 1);
+    wake_helpers(t);
+    for (int i = 0; i + 1 < t->n_threads; i++)
+        pthread_join(t->helpers[i], NULL);
+    free(t->helpers);
+    free(t);
+}
+
+/* Nobody may be inside when the next job overwrites work and context. */
+static void shut_gate(struct threads *t)
+{
+    uint32_t gate = atomic_fetch_and(&t->gate, ~GATE_OPEN) & ~GATE_OPEN;
+    for (int spin = 0; spin < SPINS && gate; spin++) {
+        pause_cpu();
+        gate = atomic_load_explicit(&t->gate, memory_order_acquire);
+    }
+    if (!gate)
+        return;
+    atomic_store(&t->caller_sleeps, 1);
+    while ((gate = atomic_load(&t->gate)))
+        futex_wait(&t->gate, gate);
+    atomic_store(&t->caller_sleeps, 0);
+}
+
+void threads_run(struct threads *t, void (*work)(void *context, int slice), void *context, int n_slices)
+{
+    if (n_slices == 1 || t->n_threads == 1) {
+        for (int slice = 0; slice < n_slices; slice++)
+            work(context, slice);
+        return;
+    }
+    t->work = work;
+    t->context = context;
+    t->n_slices = n_slices;
+    atomic_store(&t->next, 0);
+    atomic_store(&t->gate, GATE_OPEN);
+    wake_helpers(t);
+    take_slices(t);
+    shut_gate(t);
+}
+
+/* cgroup v2: "max 100000" or "150000 100000" (quota and period). */
+static double cgroup_cores(void)
+{
+    long long quota, period;
+    double cores = INFINITY;
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (file) {
+        if (fscanf(file, "%lld %lld", &quota, &period) == 2 && period > 0)
+            cores = (double)quota / (double)period;
+        fclose(file);
+    }
+    return cores;
+}
+
+int threads_allowed(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    double cores = ceil(cgroup_cores());
+    n = cores < n ? (int)cores : n;
+    return n < 1 ? 1 : n;
+}

@@ -1,0 +1,24 @@
+/* threads.h - the worker's own threads: they spin briefly and then sleep, so that a busy neighbour does not stall a step.
+ *
+ * Work is a number of slices that the caller cuts by shape, never by thread count: results are the same bytes for any number
+ * of threads. Which thread runs which slice is not defined; a slice writes only what is its own.
+ */
+#ifndef ENGINE_CPU_THREADS_H
+#define ENGINE_CPU_THREADS_H
+
+#include "base/err.h"
+
+struct threads;
+
+/* n_threads >= 1, the caller included. NULL and err when threads cannot be made. */
+struct threads *threads_open(int n_threads, struct err *err);
+void threads_close(struct threads *threads); /* NULL-safe */
+
+/* Calls work(context, slice) for every slice in 0..n_slices-1 and returns when all are done. Runs inline when there is one slice
+ * or one thread. Not reentrant: slices must not call it. */
+void threads_run(struct threads *threads, void (*work)(void *context, int slice), void *context, int n_slices);
+
+/* The cores that affinity and cgroup allow; at least 1. */
+int threads_allowed(void);
+
+#endif

@@ -1,0 +1,66 @@
+/* backend.h - how ops run on one device: a const table of functions, behind checked wrappers. One table per device:
+ * `reference` (plain loops, the oracle, never fast) and `cpu`.
+ *
+ * A backend turns a planned node into a kernel: a function pointer with resolved operands. Kernels of a step run in order; each
+ * one may use the device's threads inside. Work is cut into slices that depend on shapes only, never on the thread count, so the
+ * bytes are the same for any number of threads.
+ */
+#ifndef ENGINE_PLAN_BACKEND_H
+#define ENGINE_PLAN_BACKEND_H
+
+#include "engine/graph/graph.h"
+
+enum { KERNEL_MAX_INPUTS = 20, KERNEL_MAX_OUTPUTS = 8 };
+
+struct device; /* a backend's opened device: its threads, its memory */
+
+struct kernel {
+    void (*run)(const struct kernel *kernel, struct device *device);
+    const struct node *node;        /* shapes and attributes */
+    const struct expr *epilogue;    /* fused after a matmul, conv, conv_dx, conv_dw or reduce (where can_fuse allowed it): input 0 is
+                                       the node's result, inputs 1.. are the operands after the node's own inputs, broadcast to the
+                                       result's shape; NULL for none. out then has epilogue->n_results parts and the node's own
+                                       result is not stored. An out may be the memory of one of the epilogue's operands (weights
+                                       updated in place), never of the node's own inputs: read an element before writing it */
+    const struct value *in_value[KERNEL_MAX_INPUTS]; /* shapes of the operands, in order of `in` */
+    const void *in[KERNEL_MAX_INPUTS];
+    void *out[KERNEL_MAX_OUTPUTS];  /* of map and add_i32 they may equal an input of the same shape: element i may be read until it is written */
+    int n_inputs, n_outputs;
+    void *workspace;                /* as many bytes as prepare asked for, from the plan's arena; 64-byte aligned */
+    size_t workspace_bytes;
+    const void *prepared;           /* what prepare computed for run (strides, tilings); in the plan's own arena */
+};
+
+struct device_options {
+    int n_threads; /* 0 = what affinity and cgroup allow */
+};
+
+struct backend {
+    const char *name;
+    /* Required */
+    struct device *(*open)(const struct device_options *options, struct err *err);
+    void (*close)(struct device *device);
+    void *(*allocate)(struct device *device, size_t size_bytes, const char *what, struct err *err); /* 64-byte aligned */
+    void (*release)(struct device *device, void *memory);
+    void (*upload)(struct device *device, void *to_device, const void *from_host, size_t size_bytes);
+    void (*download)(struct device *device, void *to_host, const void *from_device, size_t size_bytes);
+    /* Fills run, prepared and workspace_bytes of a kernel whose node, epilogue and in_value are set (pointers are not yet).
+     * Loops over broadcast operands: engine/plan/strides.h. An operand that is int32 is read as float by maps and epilogues.
+     * False with ERR_FAILED: this backend has no such kernel (the plan then asks `reference` when memory is host memory). */
+    bool (*prepare)(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
+    void (*run)(struct device *device, const struct kernel *kernels, int n_kernels);
+    /* Optional: NULL means that memory is not host memory */
+    bool host_memory;
+    /* Optional: may the plan fuse this epilogue after this matmul, conv, conv_dx, conv_dw or reduce? NULL = never */
+    bool (*can_fuse)(const struct node *node, const struct expr *epilogue);
+    /* Optional: a line for doctor ("avx512, own kernels, 2 threads"). */
+    void (*describe)(struct device *device, struct str *out);
+};
+
+extern const struct backend backend_reference;
+extern const struct backend backend_cpu;
+
+/* "auto" or the name of a backend of this build -> its table; NULL and ERR_DEVICE saying what there is. */
+const struct backend *backend_find(const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,315 @@
+/* plan.c - from steps to kernels with pointers, and running them, see plan.h and plan_internal.h */
+#include "engine/plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "engine/plan/plan_internal.h"
+
+static bool fill_kernel(struct plan *plan, const struct step *step, struct kernel *kernel, struct err *err)
+{
+    *kernel = (struct kernel){
+        .node = step->node, .epilogue = step->epilogue, .n_inputs = step->n_inputs, .n_outputs = step->n_outputs};
+    for (int i = 0; i < step->n_inputs; i++)
+        kernel->in_value[i] = step->inputs[i];
+    if (plan->backend->prepare(plan->device, kernel, &plan->arena, err))
+        return true;
+    if (!plan->backend->host_memory)
+        return err_prefix(err, "cannot plan '%s' on '%s'", op_table[step->node->op].name, plan->backend->name);
+    kernel->run = NULL;
+    kernel->prepared = NULL;
+    kernel->workspace_bytes = 0;
+    return backend_reference.prepare(NULL, kernel, &plan->arena, err);
+}
+
+static bool make_kernels(struct plan *plan, struct err *err)
+{
+    plan->kernels = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->kernels);
+    plan->kernel_labels = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->kernel_labels);
+    plan->nanoseconds = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->nanoseconds);
+    plan->workspace_of = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->workspace_of);
+    for (int s = 0; s < plan->n_steps; s++) {
+        const struct step *step = &plan->steps[s];
+        if (step_is_source(step) || step_is_alias(step))
+            continue;
+        struct kernel *kernel = &plan->kernels[plan->n_kernels];
+        if (!fill_kernel(plan, step, kernel, err))
+            return false;
+        plan->workspace_of[plan->n_kernels] =
+            kernel->workspace_bytes ? plan_add_storage(plan, kernel->workspace_bytes, s, s) : -1;
+        plan->kernel_labels[plan->n_kernels++] = step->node->label;
+    }
+    return true;
+}
+
+static void *memory_of(const struct plan *plan, int storage)
+{
+    while (plan->storages[storage].shared_with >= 0)
+        storage = plan->storages[storage].shared_with;
+    const struct storage *s = &plan->storages[storage];
+    switch (s->kind) {
+    case STORED_IN_VARIABLE:
+        return s->variable->data;
+    case STORED_AS_CONSTANT:
+        return plan->constants + s->offset;
+    case STORED_IN_ARENA:
+        return plan->memory + s->offset;
+    }
+    return NULL;
+}
+
+static void *memory_of_value(const struct plan *plan, const struct value *value)
+{
+    return memory_of(plan, plan->storage_of[value->number]);
+}
+
+static bool check_variables(const struct plan *plan, struct err *err)
+{
+    for (int k = 0; k < plan->n_storages; k++) {
+        const struct storage *s = &plan->storages[k];
+        if (s->kind == STORED_IN_VARIABLE && !s->variable->data)
+            return err_set(err, ERR_FAILED, "variable '%s' has no storage", s->variable->path);
+    }
+    return true;
+}
+
+static bool allocate(struct plan *plan, struct err *err)
+{
+    plan->memory =
+        plan->backend->allocate(plan->device, plan->arena_bytes + 64, "activations, gradients and workspaces", err);
+    if (!plan->memory)
+        return err_prefix(err, "a smaller batch would help");
+    plan->constants = plan->backend->allocate(plan->device, plan->constant_bytes + 64, "constants", err);
+    if (!plan->constants)
+        return false;
+    for (int k = 0; k < plan->n_storages; k++)
+        if (plan->storages[k].kind == STORED_AS_CONSTANT)
+            plan->backend->upload(plan->device, plan->constants + plan->storages[k].offset, plan->storages[k].constant,
+                                  plan->storages[k].used_bytes);
+    return true;
+}
+
+static void point_kernels(struct plan *plan)
+{
+    int n = 0;
+    for (int s = 0; s < plan->n_steps; s++) {
+        const struct step *step = &plan->steps[s];
+        if (step_is_source(step) || step_is_alias(step))
+            continue;
+        struct kernel *kernel = &plan->kernels[n];
+        for (int i = 0; i < step->n_inputs; i++)
+            kernel->in[i] = memory_of_value(plan, step->inputs[i]);
+        for (int k = 0; k < step->n_outputs; k++)
+            kernel->out[k] = memory_of_value(plan, step->outputs[k]);
+        kernel->workspace = plan->workspace_of[n] < 0 ? NULL : memory_of(plan, plan->workspace_of[n]);
+        n++;
+    }
+}
+
+static size_t bytes_of(const struct value *value)
+{
+    return (size_t)shape_elements(value->shape) * 4;
+}
+
+/* Host copies of inputs and kept values where the device's memory is not the host's. By graph value number. */
+static bool allocate_staging(struct plan *plan, struct err *err)
+{
+    const struct graph *g = plan->graph;
+    if (plan->backend->host_memory)
+        return true;
+    plan->host_inputs = arena_array(&plan->arena, (size_t)g->n_values + 1, sizeof(void *));
+    plan->host_kept = arena_array(&plan->arena, (size_t)g->n_kept + 1, sizeof(void *));
+    for (int n = 0; n < g->n_nodes; n++) {
+        const struct value *v = g->nodes[n]->n_outputs ? g->nodes[n]->outputs[0] : NULL;
+        if (g->nodes[n]->op != OP_INPUT)
+            continue;
+        plan->host_inputs[v->number] = io_allocate(bytes_of(v), "an input on the host", err);
+        if (!plan->host_inputs[v->number])
+            return false;
+        memset(plan->host_inputs[v->number], 0, bytes_of(v));
+    }
+    for (int i = 0; i < plan->n_kept; i++) {
+        plan->host_kept[i] = io_allocate(bytes_of(plan->kept[i]), "a result on the host", err);
+        if (!plan->host_kept[i])
+            return false;
+    }
+    return true;
+}
+
+static void count_multiply_adds(struct plan *plan)
+{
+    for (int s = 0; s < plan->n_steps; s++) {
+        const struct node *node = plan->steps[s].node;
+        bool conv = node->op == OP_CONV || node->op == OP_CONV_DX || node->op == OP_CONV_DW;
+        if (node->op == OP_MATMUL) {
+            struct shape a = node->inputs[0]->shape;
+            plan->multiply_adds +=
+                shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
+        } else if (conv) { /* outputs times taps times channels of a group */
+            struct shape w = node->op == OP_CONV_DW ? node->attrs.shape : node->inputs[1]->shape;
+            const struct value *y = node->op == OP_CONV      ? node->outputs[0]
+                                    : node->op == OP_CONV_DX ? node->inputs[0]
+                                                             : node->inputs[1];
+            plan->multiply_adds += shape_elements(y->shape) * (shape_elements(w) / w.dim[w.rank - 1]);
+        }
+    }
+}
+
+struct plan *plan_new(struct graph *graph, const struct backend *backend, struct device *device,
+                      const struct plan_options *options, struct err *err)
+{
+    if (!graph_ok(graph, err))
+        return NULL;
+    struct plan *plan = xcalloc(1, sizeof *plan);
+    plan->graph = graph;
+    plan->backend = backend;
+    plan->device = device;
+    plan->options = options ? *options : (struct plan_options){0};
+    plan_copy(plan);
+    plan_fuse(plan);
+    plan_schedule(plan);
+    plan_storages(plan);
+    bool ok = check_variables(plan, err) && make_kernels(plan, err);
+    if (ok)
+        plan_offsets(plan);
+    if (!ok || !allocate(plan, err) || !allocate_staging(plan, err)) {
+        plan_free(plan);
+        return NULL;
+    }
+    point_kernels(plan);
+    count_multiply_adds(plan);
+    for (int s = 0; s < plan->n_steps && backend->host_memory; s++)
+        if (plan->steps[s].node->op == OP_INPUT)
+            memset(memory_of_value(plan, plan->steps[s].outputs[0]), 0, bytes_of(plan->steps[s].outputs[0]));
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    if (plan->memory)
+        plan->backend->release(plan->device, plan->memory);
+    if (plan->constants)
+        plan->backend->release(plan->device, plan->constants);
+    for (int v = 0; plan->host_inputs && v < plan->graph->n_values; v++)
+        free(plan->host_inputs[v]);
+    for (int i = 0; plan->host_kept && i < plan->n_kept; i++)
+        free(plan->host_kept[i]);
+    free(plan->steps);
+    free(plan->values);
+    arena_release(&plan->arena);
+    free(plan);
+}
+
+void *plan_input(struct plan *plan, const struct value *input)
+{
+    BUG_ON(input->node->op != OP_INPUT);
+    return plan->host_inputs ? plan->host_inputs[input->number] : memory_of_value(plan, plan->of_graph[input->number]);
+}
+
+static void upload_inputs(struct plan *plan)
+{
+    for (int v = 0; v < plan->graph->n_values; v++)
+        if (plan->host_inputs[v])
+            plan->backend->upload(plan->device, memory_of_value(plan, plan->of_graph[v]), plan->host_inputs[v],
+                                  bytes_of(plan->graph->values[v]));
+}
+
+void plan_run(struct plan *plan)
+{
+    if (plan->host_inputs)
+        upload_inputs(plan);
+    if (!plan->options.profile) {
+        plan->backend->run(plan->device, plan->kernels, plan->n_kernels);
+    } else {
+        for (int k = 0; k < plan->n_kernels; k++) {
+            int64_t start = io->monotonic_ns();
+            plan->backend->run(plan->device, &plan->kernels[k], 1);
+            plan->nanoseconds[k] += io->monotonic_ns() - start;
+        }
+        plan->calls++;
+    }
+    for (int i = 0; plan->host_kept && i < plan->n_kept; i++)
+        plan->backend->download(plan->device, plan->host_kept[i], memory_of_value(plan, plan->kept[i]),
+                                bytes_of(plan->kept[i]));
+}
+
+const void *plan_output(struct plan *plan, const struct value *kept)
+{
+    int i = 0;
+    while (i < plan->n_kept && plan->graph->kept[i] != kept)
+        i++;
+    BUG_ON(i == plan->n_kept);
+    return plan->host_kept ? plan->host_kept[i] : memory_of_value(plan, plan->kept[i]);
+}
+
+struct plan_stats plan_stats(const struct plan *plan)
+{
+    return (struct plan_stats){.arena_bytes = plan->arena_bytes,
+                               .n_nodes = plan->graph->n_nodes,
+                               .n_kernels = plan->n_kernels,
+                               .multiply_adds = plan->multiply_adds};
+}
+
+json_t *plan_profile(const struct plan *plan)
+{
+    if (!plan->options.profile)
+        return NULL;
+    json_t *rows = json_array();
+    for (int k = 0; k < plan->n_kernels; k++) {
+        const struct kernel *kernel = &plan->kernels[k];
+        const char *label = plan->kernel_labels[k] ? plan->kernel_labels[k] : "";
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:s, s:b, s:I, s:I}", "label", label, "op",
+                                        op_table[kernel->node->op].name, "fused", kernel->epilogue != NULL, "calls",
+                                        (json_int_t)plan->calls, "nanoseconds", (json_int_t)plan->nanoseconds[k]));
+    }
+    return rows;
+}
+
+/* "arena+128", "variable 'dense/kernel'", "constant" */
+static void write_place(struct str *out, const struct plan *plan, const struct value *value)
+{
+    int storage = plan->storage_of[value->number];
+    while (plan->storages[storage].shared_with >= 0)
+        storage = plan->storages[storage].shared_with;
+    const struct storage *s = &plan->storages[storage];
+    if (s->kind == STORED_IN_VARIABLE)
+        str_addf(out, "'%s'", s->variable->path);
+    else
+        str_addf(out, s->kind == STORED_IN_ARENA ? "arena+%zu" : "constant+%zu", s->offset);
+}
+
+void plan_write(struct str *out, const struct plan *plan)
+{
+    for (int k = 0; k < plan->n_kernels; k++) {
+        const struct kernel *kernel = &plan->kernels[k];
+        const struct step *step = NULL;
+        for (int s = 0; s < plan->n_steps && !step; s++)
+            if (plan->steps[s].node == kernel->node)
+                step = &plan->steps[s];
+        str_addf(out, "%d %s(", k, op_table[kernel->node->op].name);
+        for (int i = 0; i < step->n_inputs; i++) {
+            str_add(out, i ? ", " : "");
+            write_place(out, plan, step->inputs[i]);
+        }
+        str_add(out, ") -> ");
+        for (int i = 0; i < step->n_outputs; i++) {
+            str_add(out, i ? ", " : "");
+            write_place(out, plan, step->outputs[i]);
+        }
+        str_add_char(out, ' ');
+        shape_write(out, step->outputs[0]->shape);
+        const struct expr *e = kernel->epilogue             ? kernel->epilogue
+                               : kernel->node->op == OP_MAP ? kernel->node->attrs.expr
+                                                            : NULL;
+        if (e) {
+            str_add(out, kernel->epilogue ? " then [" : " [");
+            expr_write(out, e, NULL);
+            str_add_char(out, ']');
+        }
+        str_addf(out, step->node->label ? "  %s\n" : "\n", step->node->label);
+    }
+}

@@ -1,0 +1,49 @@
+/* plan.h - when and where: a graph made ready to run on one device. Fused kernels, their order, one arena with offsets.
+ *
+ * Known before the first step; a step allocates nothing, locks nothing, logs nothing and calls no system. The graph must outlive
+ * the plan. Storage of the variables must have been allocated on the same device (variables_allocate) before plan_new.
+ *
+ *     struct plan *plan = plan_new(graph, &backend_cpu, device, &(struct plan_options){0}, err);
+ *     gather(batch, plan_input(plan, x));
+ *     plan_run(plan);
+ *     const float *loss = plan_output(plan, loss_value);
+ */
+#ifndef ENGINE_PLAN_PLAN_H
+#define ENGINE_PLAN_PLAN_H
+
+#include "base/json.h"
+#include "engine/plan/backend.h"
+
+struct plan;
+
+struct plan_options {
+    bool no_fusion;  /* every node a kernel of its own: for tests */
+    bool no_reuse;   /* every value its own memory: for tests and debugging */
+    bool profile;    /* time every kernel (plan_profile) */
+};
+
+/* NULL and err (ERR_NOMEM says the bytes wanted and what would help). */
+struct plan *plan_new(struct graph *graph, const struct backend *backend, struct device *device, const struct plan_options *options, struct err *err);
+void plan_free(struct plan *plan);
+/* Where the host writes an input before a step: host memory, dense row-major. Valid until plan_free. */
+void *plan_input(struct plan *plan, const struct value *input);
+/* One step. */
+void plan_run(struct plan *plan);
+/* A kept value after a step: host memory, valid until the next step. */
+const void *plan_output(struct plan *plan, const struct value *kept);
+
+struct plan_stats {
+    size_t arena_bytes;      /* activations, gradients, workspaces */
+    int n_nodes, n_kernels;  /* before and after fusion */
+    int64_t multiply_adds;   /* of matmuls and convolutions in a step */
+};
+struct plan_stats plan_stats(const struct plan *plan);
+/* One row per kernel: label, op, calls, nanoseconds. JSON array, new reference; NULL without profile. */
+json_t *plan_profile(const struct plan *plan);
+void plan_write(struct str *out, const struct plan *plan);
+
+/* Allocates and initializes storage of variables that have none yet. */
+bool variables_allocate(struct variable *const *variables, int n, const struct backend *backend, struct device *device, uint64_t seed, struct err *err);
+void variables_release(struct variable *const *variables, int n, const struct backend *backend, struct device *device);
+
+#endif
