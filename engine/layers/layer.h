@@ -1,0 +1,91 @@
+/* layer.h - one layer class = one row: its arguments, the variables it builds, the ops it lowers to.
+ *
+ * To add a layer: one row in the table of its family file (layers_<family>.c) with build and lower, and its Keras cases
+ * in tests/keras. Arguments are checked against the row (unknown name, wrong type, nearest name) before build is
+ * called.
+ */
+#ifndef ENGINE_LAYERS_LAYER_H
+#define ENGINE_LAYERS_LAYER_H
+
+#include "engine/layers/arguments.h"
+#include "engine/layers/model.h"
+
+enum { LAYER_MAX_VARIABLES = 16 };
+
+struct activation;
+struct constraint;
+struct regularizer;
+
+struct layer_variable { /* a variable of a layer; `variable` is what the rest of the engine sees */
+    struct variable variable;
+    bool weight; /* created trainable: takes part in the gradient unless frozen, and is saved before those that never do
+                  */
+    const struct regularizer *regularizer; /* NULL = none */
+    const struct constraint *constraint;   /* NULL = none */
+};
+
+struct layer {
+    const struct layer_class *class;
+    const char *name, *where; /* where: its place for messages, "model.layers[2]" */
+    const char *path;         /* "encoder/dense": with the names of the nested models around it */
+    const char *spec_class;   /* the class as the config writes it */
+    const char *h5_group;     /* "layers/dense_1" with nested prefixes; NULL for operations */
+    const json_t *config;     /* checked: every key is known, types are right; defaults NOT filled in (use arg_*) */
+    bool trainable;
+    struct variable
+        *variables[LAYER_MAX_VARIABLES]; /* in Keras' order of creation; each is in a struct layer_variable */
+    int n_variables;
+    const struct regularizer *activity_regularizer; /* NULL = none */
+    struct shape input_shape, output_shape;         /* first call, without batch; first input/output */
+    int number;                                     /* in model->layers */
+    uint32_t stream;                                /* number of its random stream */
+    void *state;                                    /* what build computed, in the model's arena */
+};
+
+/* What a lowering may use. */
+struct lowering {
+    const struct model *model;
+    struct graph *graph;
+    int64_t batch;
+    enum model_mode mode; /* MODE_INFER also for a layer that is frozen where Keras does so (BatchNormalization) */
+    struct value *step;
+    const struct call_spec *call; /* this call as the config writes it; NULL for an InputLayer or inside a Sequential */
+    int *calls;                   /* calls so far, by layer->number */
+    int call_number; /* 0 = the layer's first call in this graph: keeps the random streams of shared layers apart */
+    struct value *penalty;      /* sum of activity regularization so far, NULL = none */
+    struct value *const *masks; /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the
+                                   step counts, 0 = padding */
+};
+
+struct layer_class {
+    const char *name;
+    const char *help;                 /* one sentence */
+    const struct argument *arguments; /* ends with a row without a name; name, trainable, dtype are known to all */
+    int min_inputs, max_inputs;       /* -1 = any number */
+    /* inputs: shapes without batch. Declares variables (layer_add_variable), checks shapes, sets *output. */
+    bool (*build)(struct layer *layer, struct model *model, const struct shape *inputs, int n_inputs,
+                  struct shape *output, struct err *err);
+    /* Returns the output (with batch); errors through graph_fail. */
+    struct value *(*lower)(struct layer *layer, struct lowering *l, struct value *const *inputs, int n_inputs);
+    /* The output's mask, from l->masks or its own; may be NULL. No function: the layer does not support masking, so
+     * that a mask ends here, as in Keras. mask_pass (layer_support.h) hands on the first input's. */
+    struct value *(*mask)(struct layer *layer, struct lowering *l, struct value *const *inputs, int n_inputs);
+};
+
+/* Appends a variable in creation order. initializer_argument: the argument that names its initializer,
+ * "kernel_initializer" (its regularizer and constraint are then "kernel_regularizer" and "kernel_constraint"), or NULL
+ * for default_initializer alone. */
+struct variable *layer_add_variable(struct layer *layer, struct model *model, const char *name, struct shape shape,
+                                    bool trainable, const char *initializer_argument, const char *default_initializer,
+                                    struct err *err);
+/* The same with the initializer's JSON itself; no regularizer and no constraint. */
+struct variable *layer_add_variable_from(struct layer *layer, struct model *model, const char *name, struct shape shape,
+                                         bool trainable, const json_t *initializer, const char *default_initializer,
+                                         struct err *err);
+/* NULL when there is no such row. Aliases are known. Operations of a graph (h5_group NULL) are all one class. */
+const struct layer_class *layer_class_find(const char *class_name);
+const struct layer_class *layer_class_operation(void);
+/* Refuses a class without a row: known to Keras only, Python code, or unknown with the nearest name. Returns false. */
+bool layer_class_refuse(const char *class_name, const char *name, const char *where, struct err *err);
+
+#endif

@@ -1,0 +1,80 @@
+/* model_describe.c - a model as JSON: for people (check, inspect) and for Keras (config.json). See model.h */
+#include "engine/layers/model.h"
+#include "engine/layers/model_internal.h"
+
+#include <string.h>
+
+static json_t *shape_json(struct shape sample)
+{
+    json_t *list = json_pack("[n]");
+    for (int i = 0; i < sample.rank; i++)
+        json_array_append_new(list, json_integer(sample.dim[i]));
+    return list;
+}
+
+static json_t *layer_json(const struct layer *layer)
+{
+    int64_t params = 0;
+    json_t *weights = json_array();
+    for (int i = 0; i < layer->n_variables; i++) {
+        const struct variable *variable = layer->variables[i];
+        json_t *dims = json_array();
+        for (int k = 0; k < variable->shape.rank; k++)
+            json_array_append_new(dims, json_integer(variable->shape.dim[k]));
+        json_array_append_new(weights, json_pack("{s:s, s:s, s:o, s:b}", "name", variable->name, "path",
+                                                 variable->h5_path, "shape", dims, "trainable", variable->trainable));
+        params += shape_elements(variable->shape);
+    }
+    return json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", layer->path, "class", layer->spec_class, "output_shape",
+                     shape_json(layer->output_shape), "params", (json_int_t)params, "trainable", layer->trainable,
+                     "weights", weights);
+}
+
+json_t *model_describe(const struct model *model)
+{
+    json_t *layers = json_array();
+    for (int i = 0; i < model->n_layers; i++)
+        json_array_append_new(layers, layer_json(model->layers[i]));
+    return layers;
+}
+
+/* An InputLayer whose shape the config left open gets the shape it was built with. */
+static void close_input(json_t *entry, const struct layer_spec *spec, struct shape sample)
+{
+    json_t *config = json_object_get(entry, "config");
+    if (json_object_get(spec->config, "batch_shape") || json_object_get(spec->config, "batch_input_shape"))
+        return;
+    json_object_set_new(config, "batch_shape", shape_json(sample));
+}
+
+/* What only the built model knows: open input shapes, and which layers were frozen (Keras' optimizer has no slots for
+ * them). */
+static void settle_layers(json_t *envelope, const struct submodel *s)
+{
+    json_t *layers = json_object_get(json_object_get(envelope, "config"), "layers");
+    const struct model_spec *spec = s->spec;
+    if (spec->sequential && json_array_size(layers) == (size_t)spec->n_layers - 1) {
+        json_t *config = json_pack("{s:s, s:s}", "name", spec->layers[0].name, "dtype", "float32");
+        json_array_insert_new(layers, 0,
+                              json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", "InputLayer",
+                                        "config", config, "registered_name"));
+    }
+    for (int i = 0; i < spec->n_layers; i++) {
+        json_t *entry = json_array_get(layers, (size_t)i);
+        const struct layer *layer = s->uses[i].layer;
+        if (layer && !layer->trainable && layer->n_variables)
+            json_object_set_new(json_object_get(entry, "config"), "trainable", json_false());
+        if (s->uses[i].nested)
+            settle_layers(entry, s->uses[i].nested);
+        else if (!strcmp(spec->layers[i].class_name, "InputLayer"))
+            close_input(entry, &spec->layers[i], s->uses[i].layer->output_shape);
+    }
+}
+
+json_t *model_to_keras(const struct model *model)
+{
+    json_t *envelope = model_spec_to_keras(model->spec);
+    json_object_del(envelope, "compile_config");
+    settle_layers(envelope, model->root);
+    return envelope;
+}

@@ -1,0 +1,181 @@
+/* model_lower.c - a built model as ops: shared layers, nested models, regularization, logits. See model.h */
+#include "engine/layers/model.h"
+#include "engine/layers/model_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void add_penalty(struct lowering *l, struct value *term)
+{
+    l->penalty = l->penalty ? op_add(l->graph, l->penalty, term) : term;
+}
+
+static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct value *const *inputs, int n,
+                                struct value **mask)
+{
+    l->graph->label = layer->path;
+    l->call_number = l->calls[layer->number]++;
+    struct value *output = layer->class->lower(layer, l, inputs, n);
+    *mask = layer->class->mask ? layer->class->mask(layer, l, inputs, n) : NULL;
+    if (layer->activity_regularizer && output) {
+        struct value *total = regularizer_lower(l->graph, layer->activity_regularizer, as_float(l->graph, output));
+        add_penalty(l, op_scale(l->graph, total, 1.0 / (double)l->batch));
+    }
+    return output;
+}
+
+static void lower_submodel(struct lowering *l, const struct submodel *s, struct masked inputs, struct masked outputs);
+
+void lower_use(struct lowering *l, const struct layer_use *use, const struct call_spec *call, struct masked inputs,
+               int n, struct masked outputs)
+{
+    enum model_mode mode = l->mode;
+    const struct call_spec *outer = l->call;
+    struct value *const *outer_masks = l->masks;
+    if (call && json_is_false(json_object_get(call->kwargs, "training")))
+        l->mode = MODE_INFER;
+    l->call = call;
+    l->masks = inputs.masks;
+    if (use->nested)
+        lower_submodel(l, use->nested, inputs, outputs);
+    else
+        outputs.values[0] = lower_leaf(l, use->layer, inputs.values, n, &outputs.masks[0]);
+    l->mode = mode;
+    l->call = outer;
+    l->masks = outer_masks;
+}
+
+static struct masked new_masked(struct graph *g, int n)
+{
+    size_t count = n ? (size_t)n : 1;
+    return (struct masked){arena_array(&g->arena, count, sizeof(struct value *)),
+                           arena_array(&g->arena, count, sizeof(struct value *))};
+}
+
+/* Masks given by keyword take the place of those that came with the inputs: one, or a list with null where there is
+ * none. Tensors of keywords stand behind the inputs. */
+static void take_keyword_masks(struct graph *g, const struct call_spec *call, struct masked operands, int n)
+{
+    const json_t *given = json_object_get(call->kwargs, "mask");
+    int next = n;
+    if (model_spec_is_tensor(given) && next < call->n_inputs)
+        operands.masks[0] = op_expr(g, "a != 0", operands.values[next], NULL, NULL, NULL);
+    for (size_t i = 0; json_is_array(given) && i < json_array_size(given) && (int)i < n; i++)
+        if (model_spec_is_tensor(json_array_get(given, i)) && next < call->n_inputs)
+            operands.masks[i] = op_expr(g, "a != 0", operands.values[next++], NULL, NULL, NULL);
+}
+
+static void lower_call(struct lowering *l, const struct submodel *s, struct call_ref ref, struct masked **values)
+{
+    const struct layer_spec *spec = &s->spec->layers[ref.layer];
+    const struct call_spec *call = &spec->calls[ref.node];
+    struct masked operands = new_masked(l->graph, call->n_inputs);
+    int n = s->uses[ref.layer].nested || s->uses[ref.layer].layer->class->mask ? call_positional(call) : call->n_inputs;
+    for (int i = 0; i < call->n_inputs; i++) {
+        struct tensor_ref from = call->inputs[i];
+        operands.values[i] = values[from.layer][from.node].values[from.tensor];
+        operands.masks[i] = values[from.layer][from.node].masks[from.tensor];
+    }
+    if (n < call->n_inputs)
+        take_keyword_masks(l->graph, call, operands, n);
+    values[ref.layer][ref.node] = new_masked(l->graph, spec->nested ? spec->nested->n_outputs : 1);
+    lower_use(l, &s->uses[ref.layer], call, operands, n, values[ref.layer][ref.node]);
+}
+
+static void lower_submodel(struct lowering *l, const struct submodel *s, struct masked inputs, struct masked outputs)
+{
+    const struct model_spec *spec = s->spec;
+    struct arena *arena = &l->graph->arena;
+    struct masked **values = arena_array(arena, (size_t)spec->n_layers, sizeof *values); /* [layer][call] */
+    for (int i = 0; i < spec->n_layers; i++)
+        values[i] =
+            arena_array(arena, (size_t)(spec->layers[i].n_calls ? spec->layers[i].n_calls : 1), sizeof **values);
+    for (int i = 0; i < spec->n_order; i++) {
+        struct call_ref ref = spec->order[i];
+        if (spec->layers[ref.layer].n_calls) {
+            lower_call(l, s, ref, values);
+            continue;
+        }
+        int port = s->uses[ref.layer].port;
+        values[ref.layer][0] = (struct masked){inputs.values + port, inputs.masks + port};
+    }
+    for (int i = 0; i < spec->n_outputs; i++) {
+        const struct tensor_ref *from = &spec->outputs[i];
+        outputs.values[i] = values[from->layer][from->node].values[from->tensor];
+        outputs.masks[i] = values[from->layer][from->node].masks[from->tensor];
+    }
+}
+
+static void remember(const struct model *model, const struct graph *g, struct masked outputs)
+{
+    int place = 0;
+    while (place < LOWERED_MAX - 1 && model->lowered[place].graph && model->lowered[place].graph != g)
+        place++;
+    if (model->lowered[place].graph && model->lowered[place].graph != g) {
+        memmove(model->lowered, model->lowered + 1, (LOWERED_MAX - 1) * sizeof *model->lowered);
+        place = LOWERED_MAX - 1;
+    }
+    model->lowered[place] = (struct lowered){g, outputs};
+}
+
+bool model_lower(const struct model *model, struct graph *g, int64_t batch, enum model_mode mode,
+                 struct value *const *inputs, struct value *step, struct value **outputs, struct value **regularization)
+{
+    int *calls = xcalloc((size_t)model->n_layers + 1, sizeof *calls);
+    struct lowering l = {.model = model, .graph = g, .batch = batch, .mode = mode, .step = step, .calls = calls};
+    struct masked results = new_masked(g, model->n_outputs), feeds = new_masked(g, model->n_inputs);
+    memcpy(feeds.values, inputs, (size_t)model->n_inputs * sizeof *inputs);
+    lower_submodel(&l, model->root, feeds, results);
+    memcpy(outputs, results.values, (size_t)model->n_outputs * sizeof *outputs);
+    free(calls);
+    for (int i = 0; i < model->n_variables; i++) {
+        const struct layer_variable *v = (const struct layer_variable *)model->variables[i];
+        if (v->regularizer && v->variable.trainable)
+            add_penalty(&l, regularizer_lower(g, v->regularizer, op_variable(g, model->variables[i])));
+    }
+    g->label = NULL;
+    if (regularization)
+        *regularization = l.penalty;
+    if (!graph_ok(g, NULL))
+        return false;
+    remember(model, g, results);
+    return true;
+}
+
+static bool is_sigmoid(const struct node *node)
+{
+    const struct expr *e = node->attrs.expr;
+    return node->op == OP_MAP && node->n_inputs == 1 && e->n_results == 1 && e->n_steps == 2 &&
+           e->steps[e->results[0]].op == EXPR_SIGMOID && e->steps[e->steps[e->results[0]].a].op == EXPR_INPUT;
+}
+
+static const struct lowered *find_lowered(const struct model *model, const struct graph *g)
+{
+    for (int i = 0; i < LOWERED_MAX; i++)
+        if (model->lowered[i].graph == g)
+            return &model->lowered[i];
+    return NULL;
+}
+
+struct value *model_logits(const struct model *model, const struct graph *g, int output)
+{
+    const struct lowered *lowered = find_lowered(model, g);
+    const struct node *node = lowered ? lowered->outputs.values[output]->node : NULL;
+    return node && (node->op == OP_SOFTMAX || is_sigmoid(node)) ? node->inputs[0] : NULL;
+}
+
+struct value *model_mask(const struct model *model, const struct graph *g, int output)
+{
+    const struct lowered *lowered = find_lowered(model, g);
+    return lowered ? lowered->outputs.masks[output] : NULL;
+}
+
+struct value *model_constrain(const struct model *model, struct graph *g, const struct variable *variable,
+                              struct value *updated)
+{
+    const struct constraint *constraint = NULL;
+    for (int i = 0; i < model->n_variables && !constraint; i++)
+        if (model->variables[i] == variable)
+            constraint = ((const struct layer_variable *)variable)->constraint;
+    return constraint ? constraint_lower(g, constraint, updated) : updated;
+}
