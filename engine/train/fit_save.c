@@ -1,0 +1,115 @@
+/* fit_save.c - what the callbacks ask for is done here: learning rate, kept weights, checkpoints, stop. See
+ * fit_internal.h. */
+#include "engine/train/fit_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct callback_moment fit_moment(const struct fit *fit, int64_t epoch)
+{
+    int64_t batch = fit->at.batch ? fit->at.batch - 1 : 0;
+    return (struct callback_moment){.epoch = epoch, .batch = batch, .learning_rate = fit->learning_rate};
+}
+
+void fit_set_learning_rate(struct fit *fit, double learning_rate)
+{
+    const struct variable *variable = fit->session->compile->learning_rate;
+    if (!variable)
+        return;
+    float value = (float)learning_rate;
+    session_upload(fit->session, variable, &value);
+    fit->learning_rate = value;
+    fit->saved = false;
+}
+
+void fit_event(struct fit *fit, json_t *event)
+{
+    journal_event(fit->o.journal, fit->at.epoch + (fit->at.batch > 0), fit->at.step, event);
+}
+
+static json_t *metrics_json(const struct logs *logs)
+{
+    json_t *metrics = json_object();
+    for (int i = 0; i < logs->n; i++)
+        json_object_set_new(metrics, logs->entries[i].name, js_number(logs->entries[i].value));
+    return metrics;
+}
+
+static bool save(struct fit *fit, const struct checkpoint_request *request, bool automatic, int64_t record_epoch,
+                 struct err *err)
+{
+    struct snapshot_request snapshot = {.weights_only = request->weights_only,
+                                        .best = request->best,
+                                        .automatic = automatic,
+                                        .epoch = record_epoch,
+                                        .step = fit->at.step,
+                                        .learning_rate = fit->learning_rate};
+    snprintf(snapshot.file, sizeof snapshot.file, "%s", request->file);
+    snapshot.metrics = metrics_json(&fit->logs);
+    snapshot.state = fit_state(fit);
+    json_object_set_new(snapshot.state, "record",
+                        json_pack("{s:I,s:b,s:b,s:O}", "epoch", (json_int_t)record_epoch, "best", request->best,
+                                  "automatic", automatic, "metrics", snapshot.metrics));
+    if (!checkpointer_save(fit->checkpointer, &snapshot, err))
+        return false;
+    fit->saved = fit->saved || !request->weights_only;
+    return true;
+}
+
+bool fit_save(struct fit *fit, const char *file, bool automatic, bool best, int64_t record_epoch, struct err *err)
+{
+    struct checkpoint_request request = {.best = best};
+    snprintf(request.file, sizeof request.file, "%s", file);
+    return save(fit, &request, automatic, record_epoch, err);
+}
+
+bool fit_is_best(struct fit *fit)
+{
+    double value;
+    if (!logs_get(&fit->logs, "val_loss", &value) && !logs_get(&fit->logs, "loss", &value))
+        return false;
+    bool better = !isnan(value) && (isnan(fit->best) || value < fit->best);
+    if (better)
+        fit->best = value;
+    return better;
+}
+
+static void tell(struct fit *fit, const struct str *messages)
+{
+    char *text = xstrdup(str_text(messages)), *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        if (!*line)
+            continue;
+        printf("%s\n", line);
+        fit_event(fit, json_pack("{s:s,s:s}", "event", "message", "text", line));
+    }
+    fflush(stdout);
+    free(text);
+}
+
+bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_t record_epoch, struct err *err)
+{
+    struct callback_actions *a = &fit->actions;
+    if (a->messages.length)
+        tell(fit, &a->messages);
+    if (a->set_learning_rate)
+        fit_set_learning_rate(fit, moment->learning_rate);
+    for (int slot = 0; slot < 64; slot++)
+        if ((a->keep_weights >> slot & 1) && !checkpointer_keep_weights(fit->checkpointer, slot, err))
+            return false;
+    bool border = fit->at.batch == 0;
+    bool better = border && a->n_checkpoints && !fit->best_by_callback && fit_is_best(fit);
+    for (int i = 0; i < a->n_checkpoints; i++) {
+        struct checkpoint_request request = a->checkpoints[i];
+        request.best = request.best || (better && !request.weights_only);
+        if (!save(fit, &request, false, record_epoch, err))
+            return false;
+    }
+    if (a->stop) {
+        fit->stop_by_callback = true;
+        snprintf(fit->stop_reason, sizeof fit->stop_reason, "%s", a->stop_reason ? a->stop_reason : "a callback");
+    }
+    return true;
+}

@@ -1,0 +1,40 @@
+/* report.h - what a person wants to see of an evaluation beyond the numbers: confusion, per class, hardest samples; and
+ * samples for drawing. */
+#ifndef ENGINE_TRAIN_REPORT_H
+#define ENGINE_TRAIN_REPORT_H
+
+#include "engine/train/evaluate.h"
+
+enum {
+    REPORT_MAX_CLASSES = 100,
+    REPORT_HARDEST = 20,
+    REPORT_SAMPLE_VALUES = 4096,
+    REPORT_PACKED = 256,
+    REPORT_PAIRS = 2000
+};
+
+/* One sample of a data set as JSON: {"index", "inputs": [{"name", "shape", "values"}], "label", "class", "target"}.
+ * "label" is the number of the class and "class" its name where targets are classes; else "target" holds the numbers.
+ * Pictures of more than REPORT_SAMPLE_VALUES numbers are made smaller ("shown": the shape of values then); of other
+ * samples that large, values is left out. packed: pictures of at least REPORT_PACKED numbers have, instead of values,
+ * "lo", "hi" and "pixels", two hexadecimal digits a number from lo (00) to hi (ff). New reference. */
+json_t *report_sample(const struct dataset *data, enum split split, int64_t position, bool packed);
+
+/* Adds "confusion" (rows: true class) and "per_class" of the first output to result, or "pairs" ([true, predicted] of
+ * up to REPORT_PAIRS samples, evenly taken) where it is one number, and "hardest"; predictions cover the whole split.
+ * What does not apply (too many classes) is left out. */
+bool report_details(const struct session *session, const struct dataset *data, enum split split,
+                    const struct predictions *predictions, json_t *result, struct err *err) MUST_USE;
+
+/* {"total": samples of the split, "parts": {split: samples}, "learnt": dataset_scale}: what a person needs to read
+ * samples. New reference. */
+json_t *report_data(const struct dataset *data, enum split split);
+
+/* Nested arrays of one sample's output. New reference. */
+json_t *report_values(const float *values, struct shape shape);
+/* For an output that stands for classes (of the targets; without targets: probabilities of several): the class it says,
+ * and how sure. False otherwise; NaN says nothing. */
+bool report_predicted_class(const float *values, struct shape shape, const struct dataset *data, int64_t *predicted,
+                            double *probability);
+
+#endif

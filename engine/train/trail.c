@@ -1,0 +1,190 @@
+/* trail.c - see trail.h */
+#include "engine/train/trail.h"
+#include "base/arena.h"
+#include "base/io.h"
+#include "engine/train/checkpoint.h"
+#include "persistence/history_log.h"
+#include "persistence/keras_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct trail_file *find(struct trail *trail, const char *name)
+{
+    for (size_t i = 0; i < trail->n; i++)
+        if (!strcmp(trail->files[i].name, name))
+            return &trail->files[i];
+    return NULL;
+}
+
+static struct trail_file *get(struct trail *trail, const char *name)
+{
+    struct trail_file *file = find(trail, name);
+    if (file)
+        return file;
+    trail->files = xgrow(trail->files, &trail->capacity, trail->n + 1, sizeof *trail->files);
+    trail->files[trail->n] =
+        (struct trail_file){.name = xstrdup(name), .record_end = -1, .final = !strcmp(name, "final.keras")};
+    return &trail->files[trail->n++];
+}
+
+static void file_release(struct trail_file *file)
+{
+    free(file->name);
+    json_decref(file->record);
+}
+
+/* The last record of a name counts: best.keras is written again and again. */
+static bool read_log(struct trail *trail, struct err *err)
+{
+    struct err why = {0};
+    struct history_reader *reader = history_open_reader(trail->folder, 0, &why);
+    if (!reader)
+        return why.code == ERR_NOT_FOUND || err_set(err, why.code, "%s", why.text);
+    struct record record;
+    while (history_next(reader, &record, &why) == 1) {
+        json_t *json = record.kind == RECORD_CHECKPOINT
+                           ? js_parse(record.json, record.json_length, "history.log", JS_STRICT, NULL)
+                           : NULL;
+        const char *name = js_string(json, "checkpoint", NULL);
+        if (name) {
+            struct trail_file *file = get(trail, name);
+            json_decref(file->record);
+            file->record = json_incref(json);
+            file->epoch = record.epoch;
+            file->step = record.step;
+            file->record_end = history_offset(reader);
+            file->weights_only = js_bool(json, "weights_only", false);
+            file->automatic = str_starts(name, "epoch-");
+        }
+        json_decref(json);
+    }
+    history_close_reader(reader);
+    return true;
+}
+
+/* A file without a record says itself what it is. False when it is not ours or does not open. */
+static bool ask_file(struct trail *trail, const char *name)
+{
+    struct trail_file probe = {.name = (char *)name};
+    char *path = trail_path(trail, &probe);
+    struct keras_file *opened = keras_file_open(path, NULL);
+    const json_t *state = json_object_get(opened ? keras_file_metadata(opened) : NULL, "antler");
+    const json_t *record = json_object_get(state, "record");
+    struct stat st;
+    bool ok = json_is_object(record) && !stat(path, &st);
+    if (ok) {
+        struct trail_file *file = get(trail, name);
+        file->epoch = js_int(record, "epoch", 0);
+        file->step = js_int(state, "step", 0);
+        file->automatic = js_bool(record, "automatic", false);
+        file->record = checkpoint_record(name, st.st_size, false, js_bool(record, "best", false),
+                                         json_object_get(record, "metrics"));
+    }
+    keras_file_close(opened);
+    free(path);
+    return ok;
+}
+
+static bool is_checkpoint_name(const char *name)
+{
+    return name[0] != '.' && (str_ends(name, ".keras") || str_ends(name, ".weights.h5"));
+}
+
+static int by_step(const void *a, const void *b)
+{
+    const struct trail_file *x = a, *y = b;
+    if (x->step != y->step)
+        return x->step < y->step ? -1 : 1;
+    if (x->final != y->final)
+        return x->final ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static void drop_missing(struct trail *trail)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < trail->n; i++) {
+        char *path = trail_path(trail, &trail->files[i]);
+        if (path_exists(path))
+            trail->files[kept++] = trail->files[i];
+        else
+            file_release(&trail->files[i]);
+        free(path);
+    }
+    trail->n = kept;
+}
+
+bool trail_read(struct trail *trail, const char *run_folder, struct err *err)
+{
+    *trail = (struct trail){.folder = xstrdup(run_folder)};
+    char *folder = path_join(run_folder, "checkpoints");
+    DIR *dir = opendir(folder);
+    bool ok = dir || errno == ENOENT || err_errno(err, ERR_FAILED, errno, "cannot list '%s'", folder);
+    ok = ok && read_log(trail, err);
+    for (struct dirent *entry; ok && dir && (entry = readdir(dir));)
+        if (is_checkpoint_name(entry->d_name) && !find(trail, entry->d_name))
+            ask_file(trail, entry->d_name);
+    if (dir)
+        closedir(dir);
+    free(folder);
+    if (!ok) {
+        trail_release(trail);
+        return false;
+    }
+    drop_missing(trail);
+    if (trail->n)
+        qsort(trail->files, trail->n, sizeof *trail->files, by_step);
+    return true;
+}
+
+void trail_release(struct trail *trail)
+{
+    for (size_t i = 0; i < trail->n; i++)
+        file_release(&trail->files[i]);
+    free(trail->files);
+    free(trail->folder);
+    *trail = (struct trail){0};
+}
+
+char *trail_path(const struct trail *trail, const struct trail_file *file)
+{
+    return xprintf("%s/checkpoints/%s", trail->folder, file->name);
+}
+
+bool trail_free_final(struct trail *trail, size_t k, struct err *err)
+{
+    struct trail_file *file = &trail->files[k];
+    if (!file->final)
+        return true;
+    char *name = xprintf("step-%06lld.keras", (long long)file->step), *old = trail_path(trail, file);
+    char *new = xprintf("%s/checkpoints/%s", trail->folder, name), *folder = path_folder(new);
+    bool ok = !io->rename(old, new) || err_errno(err, ERR_FAILED, errno, "cannot rename '%s' to '%s'", old, new);
+    ok = ok && io_sync_folder(folder, err);
+    if (ok) {
+        free(file->name);
+        file->name = name;
+        file->final = false;
+        file->record_end = -1;
+        json_object_set_new(file->record, "checkpoint", json_string(name));
+        name = NULL;
+    }
+    free(name);
+    free(old);
+    free(new);
+    free(folder);
+    return ok;
+}
+
+void trail_announce(const struct trail *trail, struct journal *journal, int64_t step, int64_t length_bytes)
+{
+    for (size_t i = 0; i < trail->n; i++) {
+        const struct trail_file *file = &trail->files[i];
+        if (file->step <= step && !file->final && (file->record_end < 0 || file->record_end > length_bytes))
+            journal_checkpoint(journal, file->epoch, file->step, json_incref(file->record));
+    }
+}

@@ -1,0 +1,25 @@
+/* weights.h - variables of a session and the datasets of a model file: from the file onto the device, and from host
+ * copies to what is written. */
+#ifndef ENGINE_TRAIN_WEIGHTS_H
+#define ENGINE_TRAIN_WEIGHTS_H
+
+#include "engine/train/session.h"
+
+/* Called by session_start_device: weights of session->file, then session->weights_file (model.skip_mismatch), then the
+ * optimizer's state where the session trains and the file's compile settings or state are wanted. What is not kept is
+ * said in session->warnings. */
+bool weights_load(struct session *session, struct err *err) MUST_USE;
+
+/* Fills weights[i] for the saved variables (session->n_saved): data points into `host`, where they lie one behind the
+ * other, each aligned to 64 bytes. */
+void weights_describe(const struct session *session, const char *host, struct weight *weights);
+/* Bytes of such a host copy; and the copying itself. */
+size_t weights_host_bytes(const struct session *session);
+void weights_download(struct session *session, char *host);
+/* The same for the variables of the model alone (kept best weights): they come first in the order. */
+size_t weights_model_bytes(const struct session *session);
+int weights_n_model(const struct session *session);
+void weights_download_model(struct session *session, char *host);
+void weights_upload_model(struct session *session, const char *host);
+
+#endif

@@ -1,0 +1,373 @@
+/* job_resume.c - goes on with a run in place, or branches off a checkpoint as a new run.
+ *
+ *   in place   the run's own config and last whole checkpoint; the log is cut there; without one, from the start
+ *   branch     a new run whose parent is the checkpoint (of a run, or a foreign model file); the config may differ:
+ *              what fits is kept, the rest starts anew, and both are said
+ */
+#include "base/io.h"
+#include "engine/train/trail.h"
+#include "engine/worker/jobs.h"
+#include "engine/worker/launch.h"
+#include "persistence/atomic_file.h"
+#include "persistence/run_config.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAVING_MS = 3000 };
+
+/* Our state in the session's file, where the session goes on from it. */
+static const json_t *state_of(const struct launch *launch)
+{
+    return json_is_object(launch->session->antler) ? launch->session->antler : NULL;
+}
+
+static bool has_epochs_left(const struct launch *launch, struct err *err)
+{
+    int64_t done = js_int(state_of(launch), "epoch", 0);
+    if (done < launch->fit.epochs)
+        return true;
+    return err_set(
+        err, ERR_USAGE,
+        "there is nothing left to do: %lld of %lld epochs are done; ask for more with --epochs N (the total)",
+        (long long)done, (long long)launch->fit.epochs);
+}
+
+static bool set_epochs(json_t *config, int64_t epochs, struct err *err)
+{
+    json_t *value = json_integer(epochs);
+    bool ok = js_put(config, "fit.epochs", value, err);
+    json_decref(value);
+    return ok;
+}
+
+/* ---- in place ---- */
+
+/* Opens the newest checkpoint that can be opened; *k is its number in the trail, or the trail's n when it starts from
+ * the beginning. */
+static bool prepare_last(struct launch *launch, const struct trail *trail, struct session_options *options, size_t *k,
+                         struct err *err)
+{
+    for (size_t i = trail->n; i-- > 0;) {
+        if (trail->files[i].weights_only)
+            continue;
+        char *path = trail_path(trail, &trail->files[i]);
+        struct err why = {0};
+        options->checkpoint = path;
+        bool ok = launch_prepare(launch, options, &why);
+        free(path);
+        options->checkpoint = NULL;
+        *k = i;
+        if (ok && state_of(launch))
+            return true;
+        if (!ok && why.code != ERR_FORMAT)
+            return err_set(err, why.code, "%s", why.text);
+        launch_note(launch, "warning", "'%s' is passed over: %s", trail->files[i].name,
+                    ok ? "it does not say where it stands" : why.text);
+        if (launch->fit_ready)
+            fit_release(&launch->fit);
+        launch->fit_ready = false;
+        session_close(launch->session);
+        launch->session = NULL;
+    }
+    *k = trail->n;
+    launch_note(launch, "warning", "there is no whole checkpoint: the run starts again from its beginning");
+    return launch_prepare(launch, options, err);
+}
+
+static bool restore_exactly(struct launch *launch, const json_t *state, struct err *err)
+{
+    bool exact = true;
+    struct str why = {0};
+    if (!fit_restore(&launch->fit, state, &exact, &why, err))
+        return false;
+    while (why.length && why.data[why.length - 1] == '\n')
+        why.data[--why.length] = 0;
+    if (!exact)
+        err_set(err, ERR_USAGE,
+                "cannot go on exactly: %s; branch from its last checkpoint instead (antler resume %s:last)",
+                str_text(&why), launch->id);
+    str_release(&why);
+    launch->fit.saved = !js_bool(state, "finalized", false);
+    return exact;
+}
+
+static void adopt(struct launch *launch, const struct trail *trail)
+{
+    for (size_t i = 0; i < trail->n; i++) {
+        const struct trail_file *file = &trail->files[i];
+        if (file->step <= launch->fit.at.step && !file->weights_only)
+            checkpointer_adopt(launch->fit.checkpointer, file->name, file->automatic,
+                               js_bool(file->record, "best", false));
+    }
+}
+
+/* Cuts the log where the checkpoint stands and announces again what that cut off. */
+static bool cut_history(struct launch *launch, struct trail *trail, size_t k, int64_t length, struct err *err)
+{
+    if (journal_length(launch->journal) < length) {
+        launch_note(launch, "warning", "the history has lost %lld bytes before this checkpoint",
+                    (long long)(length - journal_length(launch->journal)));
+        length = journal_length(launch->journal);
+    }
+    if ((k < trail->n && !trail_free_final(trail, k, err)) || !journal_truncate(launch->journal, length, err))
+        return false;
+    if (k < trail->n)
+        trail_announce(trail, launch->journal, launch->fit.at.step, length);
+    return true;
+}
+
+static bool go_back(struct launch *launch, struct trail *trail, size_t k, struct err *err)
+{
+    const json_t *state = k < trail->n ? state_of(launch) : NULL;
+    if (state && !restore_exactly(launch, state, err))
+        return false;
+    if (!cut_history(launch, trail, k, state ? fit_state_history_bytes(state) : 0, err))
+        return false;
+    if (state)
+        adopt(launch, trail);
+    return true;
+}
+
+/* A run that died between its last epoch and its end still has to end. */
+static bool is_finished(const char *folder)
+{
+    json_t *run = run_read(folder, NULL);
+    bool finished = !strcmp(js_string(run, "state", ""), "finished");
+    json_decref(run);
+    return finished;
+}
+
+/* What others trained can be looked at and branched off, not gone on with. */
+static bool is_ours(const char *folder, struct err *err)
+{
+    json_t *run = run_read(folder, err);
+    const char *source = js_string(run, "source", NULL);
+    bool ours = run && !source;
+    if (source && !strcmp(source, "keras"))
+        err_set(err, ERR_USAGE,
+                "run '%s' is an imported model and cannot go on in place: branch off its checkpoint (antler resume "
+                "%s:last --set data.format=... --set data.path=...)",
+                path_name(folder), path_name(folder));
+    else if (source)
+        err_set(err, ERR_USAGE, "run '%s' is an imported history (%s): it has no model to go on with", path_name(folder),
+                source);
+    json_decref(run);
+    return ours;
+}
+
+/* --epochs in place changes the plan of the run. The run's own config follows only once it is sure to go on. */
+static bool change_plan(json_t *config, const json_t *request, bool *changed, struct err *err)
+{
+    int64_t epochs = js_int(request, "epochs", 0);
+    *changed = epochs && epochs != js_int(json_object_get(config, "fit"), "epochs", 1);
+    return !*changed || set_epochs(config, epochs, err);
+}
+
+/* A worker writes the last state of a run shortly before it lets go of the lock: such a one is waited for. */
+static struct run_writer *take_over(const char *folder, struct err *err)
+{
+    bool was_free = false; /* the lock, and still it could not be taken: waiting would not help */
+    for (int waited_ms = 0;; waited_ms += 10) {
+        struct err why = {0};
+        struct run_writer *run = run_open_writer(folder, &why);
+        if (run)
+            return run;
+        json_t *now = run_read(folder, NULL);
+        enum run_state state = now ? run_effective_state(now, true) : RUN_RUNNING;
+        json_decref(now);
+        bool leaving = state == RUN_STOPPED || state == RUN_FINISHED || state == RUN_FAILED;
+        bool is_free = !run_lock_is_held(folder);
+        if (!leaving || (is_free && was_free) || waited_ms >= LEAVING_MS)
+            return err_null(err, why.code, "%s", why.text);
+        was_free = is_free;
+        poll(NULL, 0, 10);
+    }
+}
+
+static bool resume_in_place(struct launch *launch, const json_t *request, struct answer *answer, struct err *err)
+{
+    struct trail trail = {0};
+    size_t k = 0;
+    json_t *config = NULL;
+    bool changed = false;
+    bool ok = is_ours(launch->folder, err) && (launch->run = take_over(launch->folder, err)) != NULL &&
+              (config = run_read_config(launch->folder, err)) != NULL &&
+              change_plan(config, request, &changed, err) && trail_read(&trail, launch->folder, err);
+    struct session_options options = {.config = config,
+                                      .folder = js_string(config, "folder", launch->folder),
+                                      .where = launch->where,
+                                      .device = js_string(request, "device", NULL),
+                                      .threads = request_threads(request)};
+    ok = ok && prepare_last(launch, &trail, &options, &k, err);
+    if (ok)
+        launch_note_lines(launch, "warning", str_text(&launch->session->warnings));
+    ok = ok && (!is_finished(launch->folder) || has_epochs_left(launch, err)) &&
+         (!changed || run_save_config(launch->folder, config, err)) && launch_begin(launch, err) &&
+         go_back(launch, &trail, k, err);
+    if (ok) {
+        json_t *event = json_pack("{s:s,s:s*,s:s,s:i}", "event", k < trail.n ? "resumed" : "started", "from",
+                                  k < trail.n ? trail.files[k].name : NULL, "device", launch->session->backend->name,
+                                  "threads", launch->session->n_threads);
+        ok = launch_run(launch, event, answer, err);
+    }
+    trail_release(&trail);
+    json_decref(config);
+    return ok;
+}
+
+/* ---- branch ---- */
+
+/* The parent's argument differs from the child's: the child's is meant. Else the rate the checkpoint had reached goes
+ * on. */
+static bool learning_rate_was_changed(const json_t *child, const json_t *parent)
+{
+    const json_t *a = js_at(child, "compile.optimizer.learning_rate"),
+                 *b = js_at(parent, "compile.optimizer.learning_rate");
+    return parent ? (a || b) && !(a && b && js_equal(a, b)) : a != NULL;
+}
+
+static void apply_learning_rate(struct launch *launch, const json_t *config, const json_t *parent)
+{
+    const struct session *s = launch->session;
+    float now = s->config_learning_rate;
+    if (!s->compile->learning_rate || !s->optimizer_loaded)
+        return;
+    if (learning_rate_was_changed(config, parent)) {
+        session_upload(launch->session, s->compile->learning_rate, &now);
+        launch_note(launch, "anew", "learning rate %g", (double)now);
+    } else {
+        session_download(launch->session, s->compile->learning_rate, &now);
+        launch_note(launch, "kept", "learning rate %g", (double)now);
+    }
+    launch->fit.learning_rate = now;
+}
+
+static bool make_child(struct launch *launch, const json_t *request, const json_t *config, const char *parent_id,
+                       const char *checkpoint, struct err *err)
+{
+    const char *home = request_path(request, "home", err);
+    const json_t *state = state_of(launch), *tags = json_object_get(request, "tags");
+    if (!home)
+        return false;
+    struct run_identity identity = {.name = js_string(request, "name", js_string(config, "name", "run")),
+                                    .parent_run = parent_id,
+                                    .parent_checkpoint = parent_id ? path_name(checkpoint) : checkpoint,
+                                    .parent_epoch = js_int(state, "epoch", 0),
+                                    .parent_step = js_int(state, "step", 0),
+                                    .device = js_string(config, "device", "auto")};
+    const char *names[64];
+    for (size_t i = 0; i < json_array_size(tags) && i < 64; i++)
+        if (json_is_string(json_array_get(tags, i)))
+            names[identity.n_tags++] = json_string_value(json_array_get(tags, i));
+    identity.tags = names;
+    bool ok = run_create(home, &identity, config, &launch->id, err);
+    launch->folder = ok ? path_join(home, launch->id) : NULL;
+    return ok;
+}
+
+static void note_what_is_kept(struct launch *launch)
+{
+    launch_note(launch, "kept", "weights");
+    launch_note(launch, launch->session->optimizer_loaded ? "kept" : "anew", "optimizer state");
+}
+
+static bool restore_state(struct launch *launch, struct err *err)
+{
+    const json_t *state = state_of(launch);
+    if (!state) {
+        launch_note(launch, "anew",
+                    "epochs, steps, order of the samples and callbacks: the file does not say where it stands");
+        return true;
+    }
+    bool exact;
+    struct str why = {0};
+    bool ok = fit_restore(&launch->fit, state, &exact, &why, err);
+    if (ok && exact)
+        launch_note(launch, "kept", "position (epoch %lld, step %lld), order of the samples, callbacks",
+                    (long long)launch->fit.at.epoch, (long long)launch->fit.at.step);
+    if (ok && !exact)
+        launch_note_lines(launch, "anew", str_text(&why));
+    str_release(&why);
+    launch->fit.saved = false;
+    return ok;
+}
+
+/* The config the child is made from, checked and resolved. */
+static json_t *child_config(const json_t *request, const char *where, const char *folder, struct err *err)
+{
+    const json_t *given = json_object_get(request, "config");
+    json_t *config = json_is_object(given) ? json_deep_copy(given) : json_object();
+    const char *device = js_string(request, "device", NULL);
+    if (device)
+        json_object_set_new(config, "device", json_string(device));
+    if (js_int(request, "epochs", 0) && !set_epochs(config, js_int(request, "epochs", 0), err)) {
+        json_decref(config);
+        return NULL;
+    }
+    if (!config_check(config, where, err)) {
+        json_decref(config);
+        return NULL;
+    }
+    config_resolve(config, js_string(config, "folder", folder));
+    return config;
+}
+
+static bool resume_branch(struct launch *launch, const json_t *request, const char *parent_folder,
+                          const char *checkpoint, struct answer *answer, struct err *err)
+{
+    json_t *parent = parent_folder ? run_read_config(parent_folder, err) : NULL;
+    if (parent_folder && !parent)
+        return false;
+    json_t *config = child_config(request, launch->where, js_string(request, "folder", "/"), err);
+    struct session_options options = {.config = config,
+                                      .folder = js_string(config, "folder", "/"),
+                                      .where = launch->where,
+                                      .checkpoint = checkpoint,
+                                      .threads = request_threads(request)};
+    const char *parent_id = parent_folder ? path_name(parent_folder) : NULL;
+    bool ok = config && launch_prepare(launch, &options, err);
+    if (ok) {
+        launch_note_lines(launch, "warning", str_text(&launch->session->warnings));
+        note_what_is_kept(launch);
+    }
+    ok = ok && (!state_of(launch) || fit_check_state(state_of(launch), err)) && has_epochs_left(launch, err) &&
+         make_child(launch, request, config, parent_id, checkpoint, err) && launch_begin(launch, err) &&
+         restore_state(launch, err);
+    if (ok) {
+        apply_learning_rate(launch, config, parent);
+        json_t *event = json_pack("{s:s,s:s,s:s*,s:s,s:i}", "event", "branched", "from",
+                                  parent_id ? path_name(checkpoint) : checkpoint, "parent", parent_id, "device",
+                                  launch->session->backend->name, "threads", launch->session->n_threads);
+        ok = launch_run(launch, event, answer, err);
+    }
+    json_decref(parent);
+    json_decref(config);
+    return ok;
+}
+
+bool job_resume(const json_t *request, struct answer *answer, struct err *err)
+{
+    control_block_signals();
+    struct launch launch = {0};
+    const char *run = js_string(request, "run", NULL), *checkpoint = js_string(request, "checkpoint", NULL);
+    bool ok;
+    if (run && run[0] != '/') {
+        ok = err_set(err, ERR_USAGE, "the request's 'run' is no absolute path");
+    } else if (!checkpoint && run) {
+        launch.folder = xstrdup(run);
+        launch.id = xstrdup(path_name(run));
+        launch.where = xprintf("run '%s'", launch.id);
+        ok = resume_in_place(&launch, request, answer, err);
+    } else if (checkpoint) {
+        launch.where = xstrdup(js_string(request, "where", "the config"));
+        char *path = checkpoint[0] == '/' || !run ? xstrdup(checkpoint) : xprintf("%s/checkpoints/%s", run, checkpoint);
+        ok = resume_branch(&launch, request, run, path, answer, err);
+        free(path);
+    } else {
+        ok = err_set(err, ERR_USAGE, "the request names neither a run nor a checkpoint");
+    }
+    launch_release(&launch);
+    return ok;
+}

@@ -1,0 +1,165 @@
+/* launch.c - see launch.h */
+#include "engine/worker/launch.h"
+#include "base/io.h"
+#include "engine/worker/jobs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void launch_note(struct launch *launch, const char *key, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!launch->notes)
+        launch->notes = json_array();
+    json_array_append_new(launch->notes, json_pack("{s:s}", key, text));
+}
+
+void launch_note_lines(struct launch *launch, const char *key, const char *lines)
+{
+    json_t *array = lines_json(lines), *line;
+    size_t i;
+    json_array_foreach(array, i, line) launch_note(launch, key, "%s", json_string_value(line));
+    json_decref(array);
+}
+
+bool launch_prepare(struct launch *launch, const struct session_options *options, struct err *err)
+{
+    launch->session = session_open(options, err);
+    if (!launch->session || !session_start_device(launch->session, err))
+        return false;
+    launch->fit_ready = fit_init(&launch->fit, launch->session, options->where, err);
+    return launch->fit_ready;
+}
+
+/* From here on nobody who started the worker can be in its way; the answer still goes to them. */
+static bool leave_terminal(const struct launch *launch, struct answer *answer, struct err *err)
+{
+    char *path = path_join(launch->folder, "log.txt");
+    int log = io_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0666, err),
+        null = log < 0 ? -1 : io_open("/dev/null", O_RDONLY, 0, err);
+    answer->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    bool opened = log >= 0 && null >= 0;
+    bool ok = opened && answer->fd >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 &&
+              dup2(log, STDERR_FILENO) >= 0;
+    if (opened && !ok)
+        err_errno(err, ERR_FAILED, errno, "cannot point the standard streams to '%s'", path);
+    if (log >= 0)
+        io->close(log);
+    if (null >= 0)
+        io->close(null);
+    free(path);
+    return ok;
+}
+
+static json_t *answer_json(const struct launch *launch)
+{
+    json_t *result = json_pack("{s:s,s:s,s:i,s:I,s:I}", "run", launch->id, "dir", launch->folder, "pid", (int)getpid(),
+                               "epoch", (json_int_t)launch->fit.at.epoch, "epochs", (json_int_t)launch->fit.epochs);
+    json_object_set_new(result, "history_bytes", json_integer(journal_length(launch->journal)));
+    json_object_set_new(result, "notes", launch->notes ? json_incref(launch->notes) : json_array());
+    return result;
+}
+
+static void record_notes(struct launch *launch)
+{
+    json_t *note;
+    size_t i;
+    json_array_foreach(launch->notes, i, note)
+    {
+        const char *warning = js_string(note, "warning", NULL);
+        if (warning)
+            journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step,
+                          json_pack("{s:s,s:s,s:s}", "event", "warning", "about", "start", "text", warning));
+    }
+}
+
+static void end_failed(struct launch *launch, struct err *err)
+{
+    fprintf(stderr, "%s\n", err->text);
+    if (launch->journal) {
+        journal_event(
+            launch->journal, launch->fit.at.epoch, launch->fit.at.step,
+            json_pack("{s:s,s:s,s:s}", "event", "failed", "code", err_code_name(err->code), "error", err->text));
+        journal_flush(launch->journal);
+    }
+    struct err second = {0};
+    if (launch->run &&
+        !run_set_state(launch->run, RUN_FAILED, launch->fit.at.epoch, launch->fit.at.step, err->text, &second))
+        fprintf(stderr, "%s\n", second.text);
+}
+
+static bool open_place(struct launch *launch, struct err *err)
+{
+    launch->journal = journal_open(launch->folder, err);
+    if (!launch->journal)
+        return false;
+    launch->live = run_live_create(launch->folder, NULL); /* a hint for readers: a run does without */
+    steering_init(&launch->steering);
+    launch->steering_ready = true;
+    const struct fit_place place = {.journal = launch->journal,
+                                    .run = launch->run,
+                                    .run_folder = launch->folder,
+                                    .run_id = launch->id,
+                                    .live = launch->live,
+                                    .steering = &launch->steering,
+                                    .vitals = &launch->vitals};
+    return fit_attach(&launch->fit, &place, err);
+}
+
+bool launch_begin(struct launch *launch, struct err *err)
+{
+    if (!launch->run && !(launch->run = run_open_writer(launch->folder, err)))
+        return false;
+    bool ok = open_place(launch, err);
+    if (!ok)
+        end_failed(launch, err);
+    return ok;
+}
+
+bool launch_run(struct launch *launch, json_t *event, struct answer *answer, struct err *err)
+{
+    const struct control_options control = {.run_folder = launch->folder,
+                                            .steering = &launch->steering,
+                                            .journal = launch->journal,
+                                            .vitals = &launch->vitals};
+    journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step, event);
+    record_notes(launch);
+    bool ok = run_set_state(launch->run, RUN_RUNNING, launch->fit.at.epoch, launch->fit.at.step, NULL, err) &&
+              (launch->control = control_start(&control, err)) != NULL && leave_terminal(launch, answer, err);
+    if (ok) {
+        answer_result(answer, answer_json(launch));
+        io->close(answer->fd);
+        enum fit_end end;
+        ok = fit_run(&launch->fit, &end, err);
+    }
+    control_stop(launch->control);
+    launch->control = NULL;
+    if (!ok)
+        end_failed(launch, err);
+    return ok;
+}
+
+void launch_release(struct launch *launch)
+{
+    if (launch->fit_ready)
+        fit_release(&launch->fit);
+    session_close(launch->session);
+    journal_close(launch->journal);
+    run_live_close(launch->live);
+    if (launch->steering_ready)
+        steering_release(&launch->steering);
+    run_close_writer(launch->run);
+    json_decref(launch->notes);
+    free(launch->where);
+    free(launch->id);
+    free(launch->folder);
+}

@@ -1,0 +1,44 @@
+/* launch.h - the life of a training worker around the loop: lock, log, control thread, answer, end.
+ *
+ *   check everything (session, fit) -> make the run -> launch_begin -> answer, leave the terminal -> launch_run
+ *
+ * Up to the answer an error goes to whoever asked; afterwards it goes to run.json (failed), the history and log.txt.
+ */
+#ifndef ENGINE_WORKER_LAUNCH_H
+#define ENGINE_WORKER_LAUNCH_H
+
+#include "engine/train/fit.h"
+#include "engine/worker/answer.h"
+#include "engine/worker/control.h"
+
+struct launch {
+    struct session *session;
+    struct fit fit;
+    bool fit_ready;
+    char *where; /* names the config in messages */
+    char *id, *folder;
+    struct run_writer *run;
+    struct journal *journal;
+    struct run_live *live;
+    struct steering steering;
+    bool steering_ready;
+    struct fit_vitals vitals;
+    struct control *control;
+    json_t *notes; /* for the answer: array of {"kept"|"anew"|"warning": text} in order */
+};
+
+/* The session of options with its device started, and its fit. */
+bool launch_prepare(struct launch *launch, const struct session_options *options, struct err *err) MUST_USE;
+/* Lock, log, live page, checkpointer. id and folder are set. */
+bool launch_begin(struct launch *launch, struct err *err) MUST_USE;
+/* State running, the event, the control thread; answers; points the standard streams to /dev/null and log.txt; trains;
+ * ends the run. */
+bool launch_run(struct launch *launch, json_t *event, struct answer *answer, struct err *err) MUST_USE;
+void launch_release(struct launch *launch);
+
+/* Something a person is told with the answer and in the history. key: "kept", "anew" or "warning". */
+void launch_note(struct launch *launch, const char *key, const char *format, ...) PRINTF(3, 4);
+/* The warnings of the session, line by line. */
+void launch_note_lines(struct launch *launch, const char *key, const char *lines);
+
+#endif
