@@ -1,0 +1,118 @@
+/* comparison.c - see comparison.h */
+#include "tui/comparison.h"
+
+#include "base/str.h"
+#include "persistence/metric_direction.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What names a run among others and is no setting. */
+static bool is_label(const char *key)
+{
+    static const char *const labels[] = {"name", "description", "folder", "imported.file"};
+    for (size_t l = 0; l < sizeof labels / sizeof labels[0]; l++)
+        if (!strcmp(key, labels[l]))
+            return true;
+    return false;
+}
+
+const char *compared_param(const struct compared *one, const char *key)
+{
+    for (size_t p = 0; p < one->n_params; p++)
+        if (!strcmp(one->params[p].key, key))
+            return one->params[p].json;
+    return NULL;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All keys of all runs, sorted, each once. */
+static const char **all_keys(const struct compared *list, size_t n, struct arena *arena, size_t *n_keys)
+{
+    size_t total = 0, kept = 0;
+    for (size_t i = 0; i < n; i++)
+        total += list[i].n_params;
+    const char **keys = arena_array(arena, total + 1, sizeof *keys);
+    for (size_t i = 0, at = 0; i < n; i++)
+        for (size_t p = 0; p < list[i].n_params; p++)
+            keys[at++] = list[i].params[p].key;
+    qsort(keys, total, sizeof *keys, compare_texts);
+    for (size_t k = 0; k < total; k++)
+        if (!kept || strcmp(keys[kept - 1], keys[k]))
+            keys[kept++] = keys[k];
+    *n_keys = kept;
+    return keys;
+}
+
+bool compared_same(const char *a, const char *b)
+{
+    double x, y;
+    if (!a || !b)
+        return !a && !b;
+    return !strcmp(a, b) || (str_to_double(a, &x) && str_to_double(b, &y) && x == y);
+}
+
+static bool differs(const struct compared *list, size_t n, const char *key)
+{
+    for (size_t i = 1; i < n; i++)
+        if (!compared_same(compared_param(&list[0], key), compared_param(&list[i], key)))
+            return true;
+    return false;
+}
+
+const char **compared_keys(const struct compared *list, size_t n, bool all, struct arena *arena, size_t *n_keys)
+{
+    size_t kept = 0;
+    const char **keys = all_keys(list, n, arena, n_keys);
+    for (size_t k = 0; k < *n_keys; k++)
+        if (all || (!is_label(keys[k]) && differs(list, n, keys[k])))
+            keys[kept++] = keys[k];
+    *n_keys = kept;
+    return keys;
+}
+
+const struct metric_summary *compared_metric(const struct run_summary *run, const char *name)
+{
+    for (size_t m = 0; m < run->n_metrics; m++)
+        if (!strcmp(run->metrics[m].name, name))
+            return &run->metrics[m];
+    return NULL;
+}
+
+const char **compared_metrics(const struct compared *list, size_t n, struct arena *arena, size_t *n_names)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += list[i].run->n_metrics;
+    const char **names = arena_array(arena, total + 1, sizeof *names);
+    *n_names = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t m = 0; m < list[i].run->n_metrics; m++) {
+            size_t k = 0;
+            while (k < *n_names && strcmp(names[k], list[i].run->metrics[m].name))
+                k++;
+            if (k == *n_names)
+                names[(*n_names)++] = list[i].run->metrics[m].name;
+        }
+    return names;
+}
+
+size_t compared_champion(const struct compared *list, size_t n, const char *name)
+{
+    bool up = metric_is_better_upwards(name);
+    size_t best = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct metric_summary *metric = compared_metric(list[i].run, name);
+        if (!metric || isnan(metric->best))
+            continue;
+        double value = metric->best, old = best < n ? compared_metric(list[best].run, name)->best : 0;
+        if (best == n || (up ? value > old : value < old))
+            best = i;
+    }
+    return best;
+}
