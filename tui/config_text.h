@@ -1,0 +1,11 @@
+/* config_text.h - a config as an indented tree to read: scalars beside their keys, layers one a line with what is
+ * special about them. */
+#ifndef TUI_CONFIG_TEXT_H
+#define TUI_CONFIG_TEXT_H
+
+#include "base/json.h"
+#include "tui/text_pane.h"
+
+void config_text(struct text_pane *pane, const json_t *config);
+
+#endif

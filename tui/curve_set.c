@@ -1,0 +1,175 @@
+/* curve_set.c - see curve_set.h */
+#include "tui/curve_set.h"
+
+#include "persistence/history_log.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void curve_set_release(struct curve_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        series_release(&set->raw[i]);
+        series_release(&set->smooth[i]);
+    }
+    arena_release(&set->arena);
+    memset(set, 0, sizeof *set);
+    set->monitor = -1;
+}
+
+/* Epochs count as they end: epoch 3 lies at 3, its first step just behind 2. */
+static double epoch_at(struct epoch_ruler ruler, int64_t epoch, int64_t step)
+{
+    const struct metric_series *ends = ruler.ends;
+    size_t n = ends ? ends->n : 0, at = 0;
+    for (size_t lo = 0, hi = n; lo < hi; at = lo) {
+        size_t middle = (lo + hi) / 2;
+        if (ends->epoch[middle] < epoch)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    int64_t begin = at ? ends->step[at - 1] : 0, length = ruler.steps_per_epoch;
+    if (at < n && ends->epoch[at] == epoch)
+        length = ends->step[at] - begin;
+    else if (!length && at)
+        length = ends->step[at - 1] - (at > 1 ? ends->step[at - 2] : 0);
+    if (length <= 0)
+        return (double)epoch;
+    double share = (double)(step - begin) / (double)length;
+    return (double)(epoch - 1) + (share < 0 ? 0 : share > 1 ? 1 : share);
+}
+
+double curve_set_x(const struct curve_set *set, enum curve_axis axis, int64_t epoch, int64_t step, double time)
+{
+    return axis == AXIS_EPOCH ? epoch_at(set->ruler, epoch, step) : curve_x(axis, set->origin, epoch, step, time);
+}
+
+const struct metric_series *curve_set_history(const struct curve_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->n_histories; i++)
+        if (!strcmp(set->histories[i].name, name))
+            return &set->histories[i];
+    return NULL;
+}
+
+/* One run's records while its lines are made. */
+struct source {
+    const struct run_summary *run;
+    size_t r, n_runs, n;
+    const struct metric_series *series;
+    struct curve_origin origin;
+    struct epoch_ruler ruler;
+};
+
+static bool is_batches(const char *metric)
+{
+    return !strcmp(metric, HISTORY_BATCH_LOSS);
+}
+
+static bool wanted(const struct curve_set *set, const struct curve_choice *choice, const struct source *from,
+                   const char *metric)
+{
+    bool validation = curve_is_validation(metric);
+    if (is_batches(metric) && strcmp(set->family, metric) != 0)
+        return choice->batches && from->n_runs == 1 && !strcmp(set->family, "loss") &&
+               choice->part != CURVES_VALIDATION &&
+               (choice->axis != AXIS_EPOCH || from->ruler.ends || from->ruler.steps_per_epoch);
+    return !strcmp(curve_family(metric), set->family) && (choice->part != CURVES_TRAIN || !validation) &&
+           (choice->part != CURVES_VALIDATION || validation);
+}
+
+static double fill(const struct metric_series *series, const struct curve_choice *choice, const struct source *from,
+                   struct series *out)
+{
+    if (choice->axis != AXIS_EPOCH || !is_batches(series->name))
+        return curve_fill(series, choice->axis, from->origin, out);
+    double fork = NAN;
+    for (size_t i = 0; i < series->n; i++) {
+        double x = epoch_at(from->ruler, series->epoch[i], series->step[i]);
+        if (series_append(out, x, series->value[i]) && i < series->n_inherited)
+            fork = x;
+    }
+    return fork;
+}
+
+static void add_line(struct curve_set *set, const struct source *from, const struct metric_series *series,
+                     const struct curve_choice *choice)
+{
+    size_t at = set->n++;
+    struct chart_line *line = &set->lines[at];
+    bool validation = curve_is_validation(series->name), several = from->n_runs > 1, batches = is_batches(series->name);
+    *line = (struct chart_line){.series = &set->raw[at],
+                                .color = several   ? (int)from->r
+                                         : batches ? 2
+                                                   : validation,
+                                .dashed = validation && choice->part == CURVES_BOTH};
+    /* Behind the values of epochs; while there are hardly any of those, it is what one looks at. */
+    line->dim = batches && strcmp(set->family, series->name) != 0 && from->ruler.ends && from->ruler.ends->n > 1;
+    line->fork_x = fill(series, choice, from, &set->raw[at]);
+    line->name = !several     ? arena_strdup(&set->arena, batches ? "batch" : series->name)
+                 : validation ? arena_printf(&set->arena, "%s val", from->run->name)
+                              : arena_strdup(&set->arena, from->run->name);
+    if (choice->smooth > 0) {
+        series_smooth(&set->raw[at], choice->smooth, &set->smooth[at]);
+        line->smooth = &set->smooth[at];
+    }
+    set->run_of[at] = (int)from->r;
+    if (from->r == choice->focus && from->run->monitor && !strcmp(series->name, from->run->monitor))
+        set->monitor = (int)at;
+}
+
+/* The record an epoch leaves: of the family itself, in training or validation. */
+static struct epoch_ruler ruler_of(const struct source *from, const struct curve_choice *choice)
+{
+    struct epoch_ruler ruler = {.steps_per_epoch = choice->steps_per_epoch};
+    for (size_t i = 0; i < from->n; i++)
+        if (!is_batches(from->series[i].name) && (!ruler.ends || from->series[i].n > ruler.ends->n))
+            ruler.ends = &from->series[i];
+    return ruler;
+}
+
+/* Lines keep the order training, validation, batches, whatever the log's. */
+static void add_run(struct curve_set *set, const struct source *from, const struct curve_choice *choice)
+{
+    for (int pass = 0; pass < 3; pass++)
+        for (size_t i = 0; i < from->n && set->n < CHART_MAX_LINES; i++) {
+            const char *name = from->series[i].name;
+            int place = is_batches(name) ? 2 : curve_is_validation(name);
+            if (place == pass && wanted(set, choice, from, name))
+                add_line(set, from, &from->series[i], choice);
+        }
+    if (from->r != choice->focus)
+        return;
+    set->origin = from->origin;
+    set->histories = from->series;
+    set->n_histories = from->n;
+    set->ruler = from->ruler;
+}
+
+bool curve_set_load(struct curve_set *set, struct index *index, const struct run_summary *const *runs, size_t n_runs,
+                    const struct curve_choice *choice, struct err *err)
+{
+    char family[sizeof set->family], validation[sizeof set->family + 4];
+    const char *asked = choice->family               ? choice->family
+                        : n_runs && runs[0]->monitor ? curve_family(runs[0]->monitor)
+                                                     : "loss";
+    snprintf(family, sizeof family, "%s", asked);
+    snprintf(validation, sizeof validation, "val_%s", family);
+    curve_set_release(set);
+    memcpy(set->family, family, sizeof family);
+    const char *const names[] = {set->family, validation, "learning_rate", HISTORY_BATCH_LOSS};
+    for (size_t r = 0; r < n_runs; r++) {
+        struct source from = {.run = runs[r], .r = r, .n_runs = n_runs};
+        if (!index_history(index, runs[r]->id, names, sizeof names / sizeof *names, &set->arena, &from.series, &from.n,
+                           err)) {
+            curve_set_release(set);
+            return false;
+        }
+        from.origin = curve_origin(from.series, from.n);
+        from.ruler = ruler_of(&from, choice);
+        add_run(set, &from, choice);
+    }
+    return true;
+}

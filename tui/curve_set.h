@@ -1,0 +1,58 @@
+/* curve_set.h - the lines of one chart on the screen: the metrics of a family ("loss", "val_loss") of one or more runs,
+ * read from the index. One run: one colour per metric. Several: one colour per run, validation dashed.
+ *
+ *     struct curve_set set = {0};
+ *     curve_set_load(&set, index, &run, 1, &(struct curve_choice){.family = "loss", .axis = AXIS_EPOCH}, &err);
+ *     chart.lines = set.lines, chart.n_lines = set.n;
+ *     curve_set_release(&set);
+ */
+#ifndef TUI_CURVE_SET_H
+#define TUI_CURVE_SET_H
+
+#include "tui/curves.h"
+
+/* At which step each epoch ended: where a step inside an epoch lies on the epoch axis. */
+struct epoch_ruler {
+    const struct metric_series *ends; /* one record an epoch; NULL: nothing is known */
+    int64_t steps_per_epoch;          /* of an epoch that has not ended, 0: as long as the one before */
+};
+
+enum curve_part { CURVES_BOTH, CURVES_TRAIN, CURVES_VALIDATION };
+
+struct curve_choice {
+    const char *family; /* "loss"; NULL: that of the first run's monitor */
+    enum curve_axis axis;
+    double smooth; /* weight, 0: none */
+    enum curve_part part;
+    bool batches;            /* with the loss of every batch, dim, behind the family "loss" of a single run */
+    int64_t steps_per_epoch; /* of the epoch under way, where known (run_live.h); 0: as in the one before */
+    size_t focus;            /* the run whose origin, monitor and histories are kept */
+};
+
+struct curve_set {
+    struct arena arena; /* names and histories */
+    struct chart_line lines[CHART_MAX_LINES];
+    struct series raw[CHART_MAX_LINES], smooth[CHART_MAX_LINES];
+    int run_of[CHART_MAX_LINES]; /* which of the runs a line belongs to */
+    size_t n;
+    int monitor; /* the line of the focused run's monitored metric, -1 */
+    char family[64];
+    /* Of the focused run: */
+    struct curve_origin origin;
+    const struct metric_series *histories; /* the family's, batch_loss and learning_rate, as far as there are any */
+    size_t n_histories;
+    struct epoch_ruler ruler;
+};
+
+/* Where a moment of the focused run lies on the axis. A moment inside an epoch lies between the borders of that epoch.
+ */
+double curve_set_x(const struct curve_set *set, enum curve_axis axis, int64_t epoch, int64_t step, double time);
+/* The history of that name of the focused run, NULL. */
+const struct metric_series *curve_set_history(const struct curve_set *set, const char *name);
+
+/* Replaces what the set held. False: err, and the set is empty. */
+bool curve_set_load(struct curve_set *set, struct index *index, const struct run_summary *const *runs, size_t n_runs,
+                    const struct curve_choice *choice, struct err *err);
+void curve_set_release(struct curve_set *set);
+
+#endif

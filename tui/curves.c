@@ -1,0 +1,82 @@
+/* curves.c - see curves.h */
+#include "tui/curves.h"
+
+static const struct {
+    const char *name;
+    enum tick_kind kind;
+} axes[] = {[AXIS_EPOCH] = {"epoch", TICKS_INTEGER},
+            [AXIS_STEP] = {"step", TICKS_INTEGER},
+            [AXIS_RELATIVE] = {"time", TICKS_DURATION},
+            [AXIS_CLOCK] = {"clock", TICKS_CLOCK},
+            [AXIS_FORK] = {"steps since the fork", TICKS_INTEGER}};
+
+const char *curve_axis_name(enum curve_axis axis)
+{
+    return axes[axis].name;
+}
+
+enum tick_kind curve_axis_kind(enum curve_axis axis)
+{
+    return axes[axis].kind;
+}
+
+enum curve_axis curve_axis_for(const struct metric_series *series, size_t n)
+{
+    for (size_t m = 0; m < n; m++)
+        for (size_t i = 1; i < series[m].n; i++)
+            if (series[m].epoch[i] == series[m].epoch[i - 1])
+                return AXIS_STEP;
+    return AXIS_EPOCH;
+}
+
+struct curve_origin curve_origin(const struct metric_series *series, size_t n)
+{
+    struct curve_origin origin = {NAN, 0};
+    for (size_t m = 0; m < n; m++) {
+        size_t inherited = series[m].n_inherited;
+        if (series[m].n && !(series[m].time[0] >= origin.time))
+            origin.time = series[m].time[0];
+        if (inherited && series[m].step[inherited - 1] > origin.fork_step)
+            origin.fork_step = series[m].step[inherited - 1];
+    }
+    return origin;
+}
+
+double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time)
+{
+    switch (axis) {
+    case AXIS_EPOCH:
+        return (double)epoch;
+    case AXIS_STEP:
+        return (double)step;
+    case AXIS_RELATIVE:
+        return time - origin.time;
+    case AXIS_CLOCK:
+        return time;
+    case AXIS_FORK:
+        return (double)(step - origin.fork_step);
+    }
+    return NAN;
+}
+
+double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,
+                  struct series *out)
+{
+    double fork = NAN;
+    for (size_t i = 0; i < from->n; i++) {
+        double x = curve_x(axis, origin, from->epoch[i], from->step[i], from->time[i]);
+        if (series_append(out, x, from->value[i]) && i < from->n_inherited)
+            fork = x;
+    }
+    return fork;
+}
+
+bool curve_is_validation(const char *metric)
+{
+    return str_starts(metric, "val_");
+}
+
+const char *curve_family(const char *metric)
+{
+    return curve_is_validation(metric) ? metric + 4 : metric;
+}

@@ -1,0 +1,35 @@
+/* curves.h - from the history of runs (persistence/index.h) to lines that a chart can draw: which x, which colour, what
+ * is the parent's part.
+ *
+ * Metrics that belong together ("loss" and "val_loss", of one run or of several) share a chart: a family. Used by
+ * antler plot and by the views.
+ */
+#ifndef TUI_CURVES_H
+#define TUI_CURVES_H
+
+#include "persistence/index.h"
+#include "plots/chart.h"
+
+enum curve_axis { AXIS_EPOCH, AXIS_STEP, AXIS_RELATIVE, AXIS_CLOCK, AXIS_FORK };
+/* "epoch", "step", "time", "clock", "steps since the fork". */
+const char *curve_axis_name(enum curve_axis axis);
+enum tick_kind curve_axis_kind(enum curve_axis axis);
+/* Epoch when every epoch has one value, else step. */
+enum curve_axis curve_axis_for(const struct metric_series *series, size_t n);
+
+struct curve_origin { /* where x starts for the relative axes */
+    double time;
+    int64_t fork_step;
+};
+/* The origin of a run: its first record; the step of its last inherited one. */
+struct curve_origin curve_origin(const struct metric_series *series, size_t n);
+double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time);
+/* Appends a history to out. Returns the x up to which it is the parent's, NAN: nothing is. */
+double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,
+                  struct series *out);
+
+/* The metric's family: "loss" for "loss" and "val_loss". Points into metric. */
+const char *curve_family(const char *metric);
+bool curve_is_validation(const char *metric);
+
+#endif

@@ -1,0 +1,180 @@
+/* run_actions.c - what can be done with a run from any view: the capitals that change it, the menu of all actions, copying its path. */
+#include "base/io.h"
+#include "persistence/run_commands.h"
+#include "tui/app.h"
+#include "tui/cli_request.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool lives(const struct run_summary *run)
+{
+    return run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED;
+}
+
+static int refuse(struct app *app, const struct run_summary *run, const char *what)
+{
+    app_say(app, STYLE_WARNING, "%s is %s: %s works on a running one", run->name, run_state_name(run->state), what);
+    return LOOP_DRAW;
+}
+
+static int command(struct app *app, const struct run_summary *run, const char *name, double value, const char *said)
+{
+    struct err err = {0};
+    int64_t number;
+    if (!lives(run))
+        return refuse(app, run, name);
+    char *folder = app_run_folder(app, run);
+    bool ok = run_command_add(folder, name, value, &number, &err);
+    free(folder);
+    if (!ok)
+        return app_fail(app, &err);
+    app_say(app, STYLE_GOOD, "%s: %s", run->name, said);
+    return LOOP_DRAW;
+}
+
+static bool number_answer(struct app *app, const char *id, const char *text, const char *name, double least, struct err *err)
+{
+    const struct run_summary *run = app_find_run(app, id);
+    double value;
+    if (!run)
+        return err_set(err, ERR_NOT_FOUND, "the run is gone");
+    if (!str_to_double(text, &value) || !(value >= least) || !isfinite(value))
+        return err_set(err, ERR_USAGE, "found '%.40s', expected a number of at least %g", text, least);
+    command(app, run, name, value, "asked, the answer comes with its next step");
+    return true;
+}
+
+static bool answer_learning_rate(struct app *app, const char *id, const char *text, struct err *err)
+{
+    return number_answer(app, id, text, "learning_rate", 0, err);
+}
+
+static bool answer_epochs(struct app *app, const char *id, const char *text, struct err *err)
+{
+    int64_t epochs;
+    if (!str_to_int64(text, &epochs))
+        return err_set(err, ERR_USAGE, "found '%.40s', expected a whole number of epochs in all", text);
+    return number_answer(app, id, text, "epochs", 1, err);
+}
+
+static bool annotate(struct app *app, const char *id, const char *key, json_t *value, struct err *err)
+{
+    const struct run_summary *run = app_find_run(app, id);
+    json_t *changes = json_pack("{s:o}", key, value);
+    char *folder = run ? app_run_folder(app, run) : NULL;
+    bool ok = folder ? run_annotate(folder, changes, err) : err_set(err, ERR_NOT_FOUND, "the run is gone");
+    free(folder);
+    json_decref(changes);
+    if (ok)
+        app_refresh(app, true);
+    return ok;
+}
+
+static bool answer_tags(struct app *app, const char *id, const char *text, struct err *err)
+{
+    json_t *tags = json_array();
+    char words[1024], *rest = NULL;
+    snprintf(words, sizeof words, "%s", text);
+    for (char *word = strtok_r(words, " ,", &rest); word; word = strtok_r(NULL, " ,", &rest))
+        json_array_append_new(tags, json_string(word));
+    return annotate(app, id, "tags", tags, err);
+}
+
+static bool answer_note(struct app *app, const char *id, const char *text, struct err *err)
+{
+    return annotate(app, id, "note", json_string(text), err);
+}
+
+static bool answer_delete(struct app *app, const char *id, const char *text, struct err *err)
+{
+    (void)text;
+    if (!run_delete(app->home, id, err))
+        return false;
+    free(app->last_deleted);
+    app->last_deleted = xstrdup(id);
+    app_mark(app, id, false);
+    app_refresh(app, true);
+    app_say(app, STYLE_GOOD, "%s is in the trash, U brings it back", id);
+    return true;
+}
+
+static int ask_tags(struct app *app, const struct run_summary *run)
+{
+    struct str tags = {0};
+    for (size_t i = 0; i < run->n_tags; i++)
+        str_addf(&tags, i ? " %s" : "%s", run->tags[i]);
+    int flags = app_ask(app, DIALOG_TEXT, "tags", "Words separated by blanks; they replace the ones there are.", str_text(&tags), run->id, answer_tags);
+    str_release(&tags);
+    return flags;
+}
+
+static int ask_delete(struct app *app, const struct run_summary *run)
+{
+    if (lives(run)) {
+        app_say(app, STYLE_WARNING, "%s is %s: stop it first (S)", run->name, run_state_name(run->state));
+        return LOOP_DRAW;
+    }
+    char text[400];
+    snprintf(text, sizeof text, "%.120s with its %lld checkpoints goes to the trash. Type its name to confirm.", run->id, (long long)run->n_checkpoints);
+    return app_ask(app, DIALOG_BY_NAME, "delete", text, run->name, run->id, answer_delete);
+}
+
+static int copy_path(struct app *app, const struct run_summary *run)
+{
+    const struct checkpoint_summary *checkpoint = app_checkpoint(app);
+    free(app->copy);
+    app->copy = checkpoint ? cli_absolute(checkpoint->path) : app_run_folder(app, run);
+    app_say(app, STYLE_TEXT, "%s", app->copy);
+    return LOOP_DRAW;
+}
+
+/* The menu holds what works on the selected run and checkpoint, in the order of the key table. */
+static enum action menu_actions[APP_MAX_MENU];
+
+static int choose_action(struct app *app, int line)
+{
+    return app_action(app, menu_actions[line]);
+}
+
+static int open_menu(struct app *app, const struct run_summary *run)
+{
+    unsigned places = IN_RUN | (app_checkpoint(app) ? IN_CHECKPOINT : 0);
+    int n = 0;
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT && n < APP_MAX_MENU; a++) {
+        const struct key_row *row = keys_row((enum action)a);
+        if (!(row->places & places) || a == ACTION_ACTIONS)
+            continue;
+        menu_actions[n] = (enum action)a;
+        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s", row->help);
+        keys_of(&app->map, (enum action)a, app->menu_hints[n], sizeof app->menu_hints[n]);
+        n++;
+    }
+    return app_menu(app, run->name, n, choose_action);
+}
+
+int run_action(struct app *app, const struct run_summary *run, enum action action)
+{
+    bool foreign = run->source && action >= ACTION_STOP && action <= ACTION_EPOCHS;
+    if (foreign)
+        return refuse(app, run, "that");
+    switch (action) {
+    case ACTION_STOP: return command(app, run, "stop", NAN, "stops after this step, with a checkpoint");
+    case ACTION_PAUSE:
+        return run->state == RUN_PAUSED ? command(app, run, "continue", NAN, "goes on") : command(app, run, "pause", NAN, "pauses after this step");
+    case ACTION_KEEP: return command(app, run, "checkpoint", NAN, "writes a checkpoint");
+    case ACTION_LEARNING_RATE:
+        return lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id, answer_learning_rate) : refuse(app, run, "that");
+    case ACTION_EPOCHS:
+        return lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.", "", run->id, answer_epochs)
+                          : refuse(app, run, "that");
+    case ACTION_TAG: return ask_tags(app, run);
+    case ACTION_NOTE: return app_ask(app, DIALOG_TEXT, "note", "A line to remember this run by.", run->note ? run->note : "", run->id, answer_note);
+    case ACTION_DELETE: return ask_delete(app, run);
+    case ACTION_COPY: return copy_path(app, run);
+    case ACTION_ACTIONS: return open_menu(app, run);
+    default: return LOOP_NOTHING;
+    }
+}

@@ -1,0 +1,15 @@
+/* run_events.h - what happened to a run, in a person's words: "learning rate is 0.01 from here", "branched from epoch 8
+ * of ...". */
+#ifndef TUI_RUN_EVENTS_H
+#define TUI_RUN_EVENTS_H
+
+#include "persistence/index.h"
+#include "tui/theme.h"
+
+/* Writes the words for an event; an event of a kind unknown here is shown as it was written. Returns how it is to be
+ * shown. */
+enum style event_words(const struct run_event *event, char *text, size_t size);
+/* Whether it is something that a person looking at a curve wants to see on it: an order carried out, a warning, a restart. */
+bool event_is_notable(const struct run_event *event);
+
+#endif

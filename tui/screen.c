@@ -1,0 +1,154 @@
+/* screen.c - see screen.h: the app on a terminal, and the effects it asks for. */
+#include "tui/screen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "tui/cli_request.h"
+#include "tui/views.h"
+#include "tui/worker_client.h"
+
+/* clang-format off: one row a line */
+const struct screen_view_ops *const screen_views[] = {
+    &view_runs,
+    &view_run,
+    &view_new,
+    &view_form,
+    &view_compare,
+    &view_result,
+    &view_predict,
+    &view_inspect,
+    &view_diff,
+    &view_jobs,
+    &view_log,
+    NULL
+};
+/* clang-format on */
+
+static const double TICK_S = 0.5; /* while something may change by itself: the index is asked twice a second */
+
+struct screen {
+    struct app *app;
+    struct term *term;
+    struct loop *loop;
+    int watched[APP_MAX_JOBS]; /* descriptor of the job in that place, -1 */
+};
+
+/* Jobs come and go inside the app: the loop watches exactly those that run. */
+static void watch_jobs(struct screen *s)
+{
+    for (int i = 0; i < APP_MAX_JOBS; i++) {
+        struct worker_job *worker = s->app->jobs[i].worker;
+        int fd = worker ? worker_fd(worker) : -1;
+        if (fd == s->watched[i])
+            continue;
+        if (s->watched[i] >= 0)
+            loop_unwatch(s->loop, s->watched[i]);
+        s->watched[i] = fd >= 0 && loop_watch(s->loop, fd) ? fd : -1;
+    }
+}
+
+static int screen_event(void *self, const struct event *event)
+{
+    struct screen *s = self;
+    int flags = app_event(s->app, event);
+    watch_jobs(s);
+    if (s->app->copy) {
+        term_copy(s->term, s->app->copy);
+        free(s->app->copy);
+        s->app->copy = NULL;
+    }
+    s->app->suspend = s->app->repaint = false;
+    return flags;
+}
+
+static void screen_view(void *self, struct grid *grid)
+{
+    app_view(((struct screen *)self)->app, grid);
+}
+
+static struct app *open_app(const struct screen_options *options, struct index **index, struct err *err)
+{
+    char *home = cli_absolute(options->home); /* paths of checkpoints go to the worker, which may stand elsewhere */
+    *index = index_open(home, err);
+    free(home);
+    struct app *app = *index ? app_new(options->home, *index, screen_views, err) : NULL;
+    if (app && !app_open(app, "runs", NULL, err)) {
+        app_free(app);
+        app = NULL;
+    }
+    return app;
+}
+
+static bool load_keys(struct app *app, struct err *err)
+{
+    const char *path = getenv("ANTLER_KEYS");
+    char *text;
+    size_t size;
+    if (!path || !*path)
+        return true;
+    if (!io_read_file(path, 1 << 16, &text, &size, err))
+        return false;
+    bool ok = keys_load(&app->map, text, path, err);
+    free(text);
+    return ok;
+}
+
+static bool print_once(struct app *app, const struct screen_options *options, const struct term_facts *facts, struct err *err)
+{
+    if (*options->once) {
+        struct arena arena = {0};
+        const struct run_summary *run = index_find(app->index, options->once, &arena, err);
+        bool ok = run && app_open(app, "run", run->id, err);
+        arena_release(&arena);
+        if (!ok)
+            return false;
+    }
+    struct grid grid = {.ascii = facts->ascii};
+    int width = options->width ? options->width : facts->usable ? facts->width : 80, height = options->height ? options->height : facts->usable ? facts->height : 24;
+    grid_resize(&grid, width, height);
+    app_view(app, &grid);
+    struct str text = {0};
+    grid_dump(&grid, &text);
+    fputs(str_text(&text), stdout);
+    str_release(&text);
+    grid_release(&grid);
+    return true;
+}
+
+static bool run_on_terminal(struct app *app, const struct term_facts *facts, int *exit_signal, struct err *err)
+{
+    static const struct loop_ops ops = {.event = screen_event, .view = screen_view};
+    struct screen s = {.app = app, .term = term_open(facts, err)};
+    if (!s.term)
+        return false;
+    memset(s.watched, -1, sizeof s.watched);
+    s.loop = loop_new(s.term, &ops, &s);
+    loop_tick(s.loop, TICK_S);
+    *exit_signal = loop_run(s.loop);
+    loop_free(s.loop);
+    term_close(s.term);
+    return true;
+}
+
+bool screen_run(const struct screen_options *options, int *exit_signal, struct err *err)
+{
+    struct term_facts facts;
+    struct index *index = NULL;
+    *exit_signal = 0;
+    term_look(options->color, options->ascii, &facts);
+    struct app *app = open_app(options, &index, err);
+    bool ok = app && load_keys(app, err);
+    if (ok) {
+        app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
+        app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
+        ok = options->once ? print_once(app, options, &facts, err) : run_on_terminal(app, &facts, exit_signal, err);
+    }
+    app_free(app);
+    if (index)
+        index_close(index);
+    return ok;
+}

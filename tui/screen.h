@@ -1,0 +1,18 @@
+/* screen.h - the screen on a terminal: what `antler` does when it is given no command. */
+#ifndef TUI_SCREEN_H
+#define TUI_SCREEN_H
+
+#include "tui/term.h"
+
+struct screen_options {
+    const char *home;
+    enum color_choice color;
+    bool ascii;
+    const char *once; /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
+    int width, height; /* of that frame; 0: 80 x 24 or the terminal's */
+};
+
+/* Returns when the person leaves or the terminal is gone; runs go on. *exit_signal: 0, or the signal that ended it. */
+bool screen_run(const struct screen_options *options, int *exit_signal, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,99 @@
+/* theme.c - see theme.h. Series colours are those of Okabe and Ito, nearest in the 256-colour cube; darker ones for a
+ * light ground. */
+#include "tui/theme.h"
+
+#include "plots/chart.h"
+#include "tui/grid.h"
+
+struct row { /* how one meaning looks on each kind of terminal; -1 = the terminal's own colour */
+    int16_t dark, light, sixteen;
+    uint8_t color_attributes, mono_attributes;
+};
+
+static const struct row rows[STYLE_COUNT] = {
+    [STYLE_TEXT] = {-1, -1, -1, 0, 0},
+    [STYLE_FAINT] = {245, 243, 8, 0, 0},
+    [STYLE_STRONG] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_TITLE] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_ACCENT] = {74, 25, 6, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_BORDER] = {240, 248, 8, 0, 0},
+    [STYLE_HEADER] = {250, 240, -1, LOOK_UNDERLINE, LOOK_UNDERLINE},
+    [STYLE_KEY] = {74, 25, 6, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_FIELD] = {-1, -1, -1, LOOK_UNDERLINE, LOOK_UNDERLINE},
+    [STYLE_CHANGED] = {214, 130, 3, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_ERROR] = {203, 160, 1, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_WARNING] = {214, 130, 3, 0, LOOK_BOLD},
+    [STYLE_GOOD] = {78, 28, 2, 0, 0},
+    [STYLE_RUNNING] = {74, 25, 6, 0, LOOK_BOLD},
+    [STYLE_PAUSED] = {214, 130, 3, 0, 0},
+    [STYLE_FINISHED] = {78, 28, 2, 0, 0},
+    [STYLE_STOPPED] = {250, 240, -1, 0, 0},
+    [STYLE_FAILED] = {203, 160, 1, 0, LOOK_BOLD},
+    [STYLE_CHART_TITLE] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_CHART_LABEL] = {250, 240, -1, 0, 0},
+    [STYLE_CHART_AXIS] = {240, 248, 8, 0, 0},
+    [STYLE_CHART_CURSOR] = {250, 240, -1, 0, 0},
+    [STYLE_CHART_NOTE] = {-1, -1, -1, 0, 0},
+    [STYLE_CHART_BAD] = {203, 160, 1, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_MARK] = {250, 240, -1, 0, 0},
+    [STYLE_MARK_BEST] = {220, 130, 3, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_MARK_SELECTED] = {231, 16, -1, LOOK_BOLD, LOOK_REVERSE},
+    [STYLE_IMAGE] = {-1, -1, -1, 0, 0},
+    [STYLE_SERIES + 0] = {74, 25, 6, 0, 0},
+    [STYLE_SERIES + 1] = {214, 166, 3, 0, 0},
+    [STYLE_SERIES + 2] = {36, 29, 2, 0, 0},
+    [STYLE_SERIES + 3] = {175, 132, 5, 0, 0},
+    [STYLE_SERIES + 4] = {227, 136, 11, 0, 0},
+    [STYLE_SERIES + 5] = {68, 31, 4, 0, 0},
+    [STYLE_SERIES + 6] = {166, 172, 1, 0, 0},
+    [STYLE_SERIES + 7] = {250, 238, 7, 0, 0},
+    [STYLE_SERIES_DIM + 0] = {24, 152, 6, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 1] = {94, 223, 3, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 2] = {23, 151, 2, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 3] = {96, 182, 5, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 4] = {100, 187, 3, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 5] = {60, 153, 4, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 6] = {52, 216, 1, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 7] = {238, 252, 8, LOOK_FAINT, LOOK_FAINT},
+};
+
+enum { SELECTED_DARK = 237, SELECTED_LIGHT = 254 };
+
+struct look theme_look(struct theme theme, enum style style, uint8_t flags, uint8_t ink, uint8_t ground)
+{
+    const struct row *row = &rows[(unsigned)style < STYLE_COUNT ? style : STYLE_TEXT];
+    struct look look = {-1, -1, theme.depth == COLORS_NONE ? row->mono_attributes : row->color_attributes};
+    if (theme.depth == COLORS_256 && style == STYLE_IMAGE)
+        look = (struct look){ink, ground, 0};
+    else if (theme.depth == COLORS_256)
+        look.ink = theme.light ? row->light : row->dark;
+    else if (theme.depth == COLORS_16)
+        look.ink = row->sixteen;
+    if (theme.depth == COLORS_256)
+        look.attributes &= (uint8_t)~LOOK_FAINT; /* its colour is faint already */
+    if (flags & CELL_BOLD)
+        look.attributes |= LOOK_BOLD;
+    if (flags & CELL_FAINT)
+        look.attributes |= LOOK_FAINT;
+    if (flags & CELL_REVERSE)
+        look.attributes ^= LOOK_REVERSE;
+    if ((flags & CELL_SELECTED) && theme.depth != COLORS_256)
+        look = (struct look){-1, -1, (uint8_t)((look.attributes & (uint8_t)~LOOK_FAINT) | LOOK_REVERSE)};
+    else if ((flags & CELL_SELECTED) && look.ground < 0)
+        look.ground = theme.light ? SELECTED_LIGHT : SELECTED_DARK;
+    return look;
+}
+
+enum style theme_chart_style(int chart_style)
+{
+    static const uint8_t frame[] = {[CHART_BLANK] = STYLE_TEXT,          [CHART_TITLE] = STYLE_CHART_TITLE,
+                                    [CHART_LABEL] = STYLE_CHART_LABEL,   [CHART_AXIS] = STYLE_CHART_AXIS,
+                                    [CHART_CURSOR] = STYLE_CHART_CURSOR, [CHART_NOTE] = STYLE_CHART_NOTE,
+                                    [CHART_BAD] = STYLE_CHART_BAD,       [CHART_MARK] = STYLE_MARK,
+                                    [CHART_MARK_BEST] = STYLE_MARK_BEST, [CHART_MARK_SELECTED] = STYLE_MARK_SELECTED};
+    if (chart_style >= CHART_SERIES_DIM)
+        return (enum style)(STYLE_SERIES_DIM + (chart_style - CHART_SERIES_DIM) % CHART_COLORS);
+    if (chart_style >= CHART_SERIES)
+        return (enum style)(STYLE_SERIES + (chart_style - CHART_SERIES) % CHART_COLORS);
+    return (enum style)frame[chart_style];
+}
