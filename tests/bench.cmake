@@ -1,0 +1,7 @@
+# programs of ./dev bench (tests/bench/bench.py): no tests
+foreach(part keras_file_speed make_home)
+  add_executable(${part} bench/${part}.c)
+  target_link_libraries(${part} PRIVATE antler_persistence antler_base antler_flags m)
+endforeach()
+add_executable(checkpoint_gap bench/checkpoint_gap.c)
+target_link_libraries(checkpoint_gap PRIVATE antler_engine antler_base antler_flags m)

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""What the README quotes: antler against Keras and against its own budgets, as ratios measured in one run.
+
+  ./dev bench [NAME...]        default: all; an unknown name lists them
+
+Every figure is the median of several rounds; times of one machine mean little, ratios a little more. Processes that antler
+detaches are counted too: this process makes itself their reaper. Results also go to build/bench.json.
+"""
+import argparse, ctypes, fcntl, json, os, pathlib, pty, select, shutil, statistics, struct, subprocess, sys, tempfile, termios, time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("ANTLER_BUILD", SOURCE / "build"))
+ANTLER = str(BUILD / "antler")
+PYTHON = os.environ.get("ANTLER_PYTHON", sys.executable)
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: detached workers become our children
+results = {}
+
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "ANTLER_"))}
+    env.update(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", TERM="xterm-256color", LC_ALL="C.UTF-8", **more)
+    return env
+
+
+def reap_all():
+    """(CPU s, peak bytes) of every process left behind, once they have ended."""
+    cpu, peak = 0.0, 0
+    while True:
+        try:
+            _, _, use = os.wait4(-1, 0)
+        except ChildProcessError:
+            return cpu, peak
+        cpu += use.ru_utime + use.ru_stime
+        peak = max(peak, use.ru_maxrss * 1024)
+
+
+def run(command):
+    """(wall s, CPU s, peak bytes) of a command and all that it left behind."""
+    start = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=clean_env())
+    text = child.stderr.read()
+    _, status, use = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{command}: exit {child.returncode}\n{text.decode(errors='replace')[-2000:]}")
+    cpu, peak = reap_all()
+    return time.monotonic() - start, use.ru_utime + use.ru_stime + cpu, max(use.ru_maxrss * 1024, peak)
+
+
+def ask(*command):
+    return json.loads(subprocess.run([ANTLER, *command, "--json"], stdout=subprocess.PIPE, check=True, env=clean_env()).stdout)
+
+
+def median(rows, column):
+    return statistics.median(row[column] for row in rows)
+
+
+def say(name, text, **values):
+    results.setdefault(name, {}).update(values)
+    print(f"{name:8} {text}", flush=True)
+
+
+KERAS_DIGITS = """
+import gzip, sys, numpy, keras
+rows = numpy.loadtxt(gzip.open(sys.argv[1], "rt"), delimiter=",", skiprows=1, dtype="float32")
+x, y = rows[:, :-1] / 16, rows[:, -1].astype("int32")
+keras.utils.set_random_seed(1)
+model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(10, "softmax")])
+model.compile(keras.optimizers.Adam(0.001), "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(x[:1438], y[:1438], validation_data=(x[1438:], y[1438:]), epochs=20, batch_size=32, verbose=0,
+          callbacks=[keras.callbacks.ModelCheckpoint(sys.argv[2] + "/epoch-{epoch:04d}.keras")])
+"""
+
+
+def bench_digits(work):
+    """The digits MLP, 20 epochs with a checkpoint each, whole processes."""
+    ours, theirs = [], []
+    for i in range(3):
+        ours.append(run([ANTLER, "--home", f"{work}/d{i}", "train", str(SOURCE / "configs/digits-mlp.json"), "--set", "fit.epochs=20"]))
+        folder = work / f"k{i}"
+        folder.mkdir()
+        theirs.append(run([PYTHON, "-c", KERAS_DIGITS, str(SOURCE / "configs/digits.csv.gz"), str(folder)]))
+    say("digits", f"MLP, 20 epochs, 20 checkpoints: antler {median(ours, 1):.2f} CPU s, {median(ours, 2) / 1e6:.0f} MB; "
+        f"Keras on JAX {median(theirs, 1):.2f} CPU s, {median(theirs, 2) / 1e6:.0f} MB: "
+        f"{median(theirs, 1) / median(ours, 1):.0f}x less CPU, {median(theirs, 2) / median(ours, 2):.1f}x less memory (wanted 20x, 5x)",
+        antler_cpu_s=median(ours, 1), keras_cpu_s=median(theirs, 1), antler_bytes=median(ours, 2), keras_bytes=median(theirs, 2))
+
+
+def wall_ms(command, rounds=30):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=clean_env())
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def first_step_ms(command, home):
+    """From the command to the end of its worker's first step, as the worker writes it into the live page (persistence/run_live.h)."""
+    start = time.time()
+    run(command)
+    page = max(pathlib.Path(home).glob("*/live"), key=lambda path: path.stat().st_mtime).read_bytes()
+    return (struct.unpack_from("<d", page, 104)[0] - start) * 1e3
+
+
+def bench_start(work):
+    """Start of the program, and of a worker to its first step."""
+    nothing, version = wall_ms(["/bin/true"]), wall_ms([ANTLER, "--version"])
+    say("start", f"antler --version {version:.1f} ms (an empty process here {nothing:.1f} ms; wanted 10)", version_ms=version, empty_process_ms=nothing)
+    for example in "digits-mlp", "digits-cnn":
+        command = [ANTLER, "--home", f"{work}/{example}", "train", str(SOURCE / f"configs/{example}.json"), "--detach", "--set", "fit.epochs=1"]
+        times = [first_step_ms(command, f"{work}/{example}") for _ in range(15)]
+        say("start", f"{example}: command to first step {statistics.median(times):.0f} ms, best {min(times):.0f} (wanted 80)", **{example: times})
+
+
+def bench_list(work):
+    """list of 100 runs."""
+    home, csv = str(work / "home"), work / "history.csv"
+    csv.write_text("epoch,accuracy,loss,val_loss\r\n" + "".join(f"{e},{1 - 1 / (e + 2)},{1 / (e + 1)},{1.1 / (e + 1)}\r\n" for e in range(20)))
+    for i in range(100):
+        run([ANTLER, "--home", home, "import", str(csv), "--name", f"run-{i}"])
+    run([ANTLER, "--home", home, "list"])
+    ms = wall_ms([ANTLER, "--home", home, "list"])
+    say("list", f"list of 100 runs {ms:.1f} ms (wanted 15)", ms=ms)
+
+
+KERAS_FILE = """
+import json, os, sys, time, keras
+model = keras.Sequential([keras.Input((1250,)), keras.layers.Dense(4000), keras.layers.Dense(1250)])
+model.compile("adam", "mse")
+model.optimizer.build(model.trainable_variables)
+model.save(sys.argv[1])
+best = {"load_s": 1e9, "save_s": 1e9}
+for _ in range(5):
+    start = time.perf_counter(); model = keras.saving.load_model(sys.argv[1]); best["load_s"] = min(best["load_s"], time.perf_counter() - start)
+    start = time.perf_counter(); model.save(sys.argv[2]); best["save_s"] = min(best["save_s"], time.perf_counter() - start)
+    os.unlink(sys.argv[2])
+print(json.dumps(best))
+"""
+
+
+def disk_seconds(path, size):
+    """Writing and fsync of so many bytes, nothing else."""
+    data = memoryview(b"x" * size)
+    start = time.perf_counter()
+    with open(path, "wb", buffering=0) as file:
+        while data:
+            data = data[file.write(data):]
+        os.fsync(file.fileno())
+    elapsed = time.perf_counter() - start
+    path.unlink()
+    return elapsed
+
+
+def bench_files(work):
+    """Loading and saving a 120 MB file: 10 M parameters with Adam state, best of 5. Ours is durable (fsync), Keras' is not."""
+    theirs = json.loads(subprocess.run([PYTHON, "-c", KERAS_FILE, str(work / "a.keras"), str(work / "b.keras")], stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, check=True, env=clean_env()).stdout)
+    program = str(BUILD / "tests" / "keras_file_speed")
+    rounds = [json.loads(subprocess.run([program, str(work / "a.keras"), str(work / f"c{i}.keras")], stdout=subprocess.PIPE, check=True).stdout) for i in range(5)]
+    ours = {key: min(r[key] for r in rounds) for key in theirs}
+    disk_s = min(disk_seconds(work / f"raw{i}", (work / "c0.keras").stat().st_size) for i in range(5))
+    say("files", f"120 MB .keras with Adam state: load {ours['load_s']:.3f} s (Keras {theirs['load_s']:.2f} s, {theirs['load_s'] / ours['load_s']:.1f}x), durable save "
+        f"{ours['save_s']:.3f} s (Keras {theirs['save_s']:.2f} s, {theirs['save_s'] / ours['save_s']:.1f}x; wanted 5x; plain write and fsync of so many bytes: {disk_s:.3f} s)",
+        ours=ours, keras=theirs, disk_s=disk_s)
+
+
+def bench_checkpoint(work):
+    """How long training waits for a checkpoint of 120 MB."""
+    rows = []
+    for i in range(3):
+        (work / f"r{i}").mkdir()
+        text = subprocess.run([str(BUILD / "tests" / "checkpoint_gap"), str(work / f"r{i}")], stdout=subprocess.PIPE, check=True, env=clean_env(OPENBLAS_NUM_THREADS="1")).stdout
+        rows.append(json.loads(text.splitlines()[-1]))
+        shutil.rmtree(work / f"r{i}")
+    best = min(rows, key=lambda row: row["save_ms"] - row["step_ms"])
+    wait = best["save_ms"] - best["step_ms"]
+    say("checkpoint", f"10 M parameters with Adam: a step {best['step_ms']:.0f} ms, with a checkpoint after it {best['save_ms']:.0f} ms: "
+        f"training waits {wait / best['step_ms']:.2f} steps (wanted 1)", runs=rows)
+
+
+class Screen:
+    """antler in a terminal of 80x24 that never answers; what it writes is timed and counted."""
+
+    def __init__(self, home):
+        self.fd, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        self.process = subprocess.Popen([ANTLER, "--home", str(home)], stdin=inner, stdout=inner, stderr=inner, env=clean_env(), start_new_session=True)
+        os.close(inner)
+
+    def read(self, quiet_s, at_most_s=10.0):
+        """Everything until nothing came for quiet_s: [(time, bytes)]."""
+        chunks, end = [], time.perf_counter() + at_most_s
+        while time.perf_counter() < end and select.select([self.fd], [], [], quiet_s)[0]:
+            try:
+                chunks.append((time.perf_counter(), os.read(self.fd, 1 << 16)))
+            except OSError:  # it has ended
+                break
+        return chunks
+
+    def key(self, text, quiet_s):
+        """(ms to the first byte of the answer, ms to its last byte)."""
+        start = time.perf_counter()
+        os.write(self.fd, text.encode())
+        chunks = self.read(quiet_s)
+        return ((chunks[0][0] - start) * 1e3, (chunks[-1][0] - start) * 1e3) if chunks else (float("inf"), float("inf"))
+
+    def close(self):
+        os.write(self.fd, b"\x1b\x1bqq")
+        for _ in range(100):
+            self.read(0.01, 0.05)
+            if self.process.poll() is not None:
+                break
+        else:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.fd)
+
+
+def bench_screen(work):
+    """Bytes when nothing happens and at a live tick, time of keys, opening a long history."""
+    home = work / "long"
+    subprocess.run([str(BUILD / "tests" / "make_home"), str(home), "1", "20", "50000"], check=True)
+    cold = wall_ms([ANTLER, "--home", str(home), "list"], rounds=1)
+    subprocess.run([str(BUILD / "tests" / "make_home"), str(home), "30", "3", "40"], check=True)
+    run([ANTLER, "--home", str(home), "list"])
+    screen = Screen(home)
+    screen.read(0.5)
+    idle = sum(len(data) for _, data in screen.read(2.0, 2.0))
+    keys = min((sorted(screen.key("jk"[i // 20 % 2], 0.02)[0] for i in range(300)) for _ in range(3)), key=lambda times: times[296])
+    screen.key("G", 0.2)
+    opened = []
+    for _ in range(5):
+        opened.append(screen.key("\r", 0.3)[1])
+        screen.key("\x1b", 0.3)
+    screen.close()
+    say("screen", f"idle 2 s: {idle} bytes (wanted 0); key to first byte: median {keys[150]:.1f} ms, p99 {keys[296]:.1f} ms (wanted 5)",
+        idle_bytes=idle, keys_ms=keys)
+    say("screen", f"20 metrics x 50,000 steps: opened in {statistics.median(opened):.0f} ms (wanted 150); taken into the index once in {cold:.0f} ms",
+        opened_ms=opened, ingest_ms=cold)
+
+
+LIVE = {"data": {"format": "synthetic", "name": "moons", "samples": 400000}, "model": {"layers": [{"class": "Dense", "units": 64, "activation": "relu"},
+        {"class": "Dense", "units": 1, "activation": "sigmoid"}]}, "compile": {"optimizer": "adam", "loss": "binary_crossentropy"},
+        "fit": {"epochs": 500, "batch_size": 1}}
+
+
+def bench_live(work):
+    """Bytes of a tick while a run trains, on its own view."""
+    (work / "live.json").write_text(json.dumps(LIVE))
+    command = [ANTLER, "--home", str(work), "train", str(work / "live.json"), "--detach", "--threads", "1"]
+    name = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=clean_env()).stdout.decode().strip()
+    screen = Screen(work)
+    screen.read(0.3, 1.0)
+    screen.key("\r", 0.3)
+    screen.read(1.0, 5.0)
+    ticks = sorted(len(data) for _, data in screen.read(2.0, 10.0))
+    screen.close()
+    subprocess.run([ANTLER, "--home", str(work), "stop", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_env())
+    reap_all()
+    say("live", f"a live tick at 80x24: median {ticks[len(ticks) // 2]} bytes (wanted 400), largest of {len(ticks)} {ticks[-1]} (an epoch ended)", tick_bytes=ticks)
+
+
+def bench_many(work):
+    """list of 10,000 runs."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(work)
+    with tempfile.TemporaryDirectory(prefix="antler-bench-", dir=memory) as home:
+        subprocess.run([str(BUILD / "tests" / "make_home"), f"{home}/runs", "10000", "2", "5"], check=True)
+        cold = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=1)
+        warm = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=5)
+        say("many", f"list of 10,000 runs: {warm:.0f} ms (the first time, all new: {cold / 1e3:.1f} s)", warm_ms=warm, cold_ms=cold)
+
+
+BENCHES = {name[6:]: function for name, function in list(globals().items()) if name.startswith("bench_")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    names = parser.parse_args().names or list(BENCHES)
+    unknown = [n for n in names if n not in BENCHES]
+    if unknown:
+        sys.exit(f"no bench '{unknown[0]}', there are: {' '.join(BENCHES)}")
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    print(f"{cpu}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}")
+    work = pathlib.Path(tempfile.mkdtemp(prefix="antler-bench-"))
+    try:
+        for name in names:
+            (work / name).mkdir()
+            BENCHES[name](work / name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    (BUILD / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+# tests of the config part
+antler_test(run_config unit/test_run_config.c unit antler_persistence)
+antler_test(data_formats unit/test_data_formats.c unit antler_engine)
+antler_test(examples unit/test_examples.c unit antler_engine)
+antler_test(data_refusals unit/test_data_refusals.c unit antler_engine)
+add_executable(drive_data keras/drive_data.c)
+target_link_libraries(drive_data PRIVATE antler_engine antler_base antler_flags)
+antler_script(data_numpy keras 120 ${CMAKE_SOURCE_DIR}/tests/keras/data.sh $<TARGET_FILE:drive_data>)
+antler_fuzz(fuzz_config antler_persistence)
+antler_fuzz(fuzz_data antler_engine)
+antler_test(data_faults fault/test_data_faults.c fault antler_engine)

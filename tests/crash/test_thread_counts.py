@@ -1,0 +1,28 @@
+"""The shipped examples give the same bytes with 1, 2 and 4 threads: history, weights and optimizer state. Their convolutions, batch
+normalization and dropout are cut into slices that several threads share."""
+import os
+
+from runs import Home, check, done, weights
+
+CONFIGS = os.path.join(os.environ["ANTLER_SOURCE"], "configs")
+
+
+def test(home, example):
+    found = {}
+    for threads in 1, 2, 4:
+        run = home.json("train", os.path.join(CONFIGS, example + ".json"), "--threads", threads, "--set", "fit.epochs=2")["run"]
+        found[threads] = home.history(run), weights(home.last(run))
+    check(len(found[1][0]["loss"]) == 2, f"{example}: two epochs have a loss each")
+    for threads in 2, 4:
+        check(found[threads][0] == found[1][0], f"{example}: the history with {threads} threads differs from that with 1")
+        check(found[threads][1] == found[1][1], f"{example}: weights or optimizer state with {threads} threads differ from those with 1")
+
+
+if __name__ == "__main__":
+    home = Home()
+    try:
+        for example in "digits-cnn", "digits-cnn-functional", "digits-mlp":
+            test(home, example)
+    finally:
+        home.close()
+    done()

@@ -1,0 +1,162 @@
+/* An atomic file is the old one or the new one, whatever call fails. */
+#include "persistence/atomic_file.h"
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "tests/check.h"
+#include "tests/fault/io_fault.h"
+
+#include <dirent.h>
+
+static char *contents(const char *path)
+{
+    static char *data;
+    struct err err;
+    size_t n;
+    free(data);
+    data = NULL;
+    return io_read_file(path, 1 << 26, &data, &n, &err) ? data : NULL;
+}
+
+static int files_in(const char *folder)
+{
+    int n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        n += entry->d_name[0] != '.' || entry->d_name[1] > '.';
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static bool save_in_pieces(const char *path, struct err *err)
+{
+    static char big[3 << 20];
+    memset(big, 'n', sizeof big);
+    struct atomic_file *file = atomic_file_open(path, err);
+    bool ok = file && atomic_file_reserve(file, 4 << 20, err) && atomic_file_write(file, "????", 4, err) &&
+              atomic_file_write(file, big, sizeof big, err) && atomic_file_write(file, "end", 4, err) &&
+              atomic_file_patch(file, "new!", 4, 0, err) && atomic_file_commit(&file, err);
+    atomic_file_abort(&file);
+    return ok;
+}
+
+static void test_saving_replaces_the_file_and_leaves_nothing_else(void)
+{
+    struct err err;
+    const char *path = check_path("a/run.json");
+    CHECK_OK(io_make_folders(check_path("a"), &err), err);
+    CHECK_OK(atomic_file_save(path, "old", 3, &err), err);
+    CHECK_STR(contents(path), "old");
+    CHECK_OK(atomic_file_save(path, "newer", 5, &err), err);
+    CHECK_STR(contents(path), "newer");
+    CHECK_EQ(files_in(check_path("a")), 1);
+}
+
+static void test_blocks_and_patches_arrive_in_order(void)
+{
+    struct err err;
+    const char *path = check_path("pieces");
+    CHECK_OK(save_in_pieces(path, &err), err);
+    const char *text = contents(path);
+    CHECK(text && str_starts(text, "new!nnn"));
+    CHECK_EQ(text ? strlen(text) : 0, 4 + (3 << 20) + 3);
+}
+
+static void test_an_aborted_file_leaves_the_old_one(void)
+{
+    struct err err;
+    const char *path = check_path("b/x");
+    CHECK_OK(io_make_folders(check_path("b"), &err), err);
+    CHECK_OK(atomic_file_save(path, "old", 3, &err), err);
+    struct atomic_file *file = atomic_file_open(path, &err);
+    CHECK(file && atomic_file_write(file, "new", 3, &err));
+    atomic_file_abort(&file);
+    CHECK(!file);
+    CHECK_STR(contents(path), "old");
+    CHECK_EQ(files_in(check_path("b")), 1);
+}
+
+static void test_a_planted_link_at_the_temporary_name_is_not_followed(void)
+{
+    struct err err;
+    char name[64];
+    char *path = xstrdup(check_path("c/x")), *victim = xstrdup(check_path("victim"));
+    CHECK_OK(io_make_folders(check_path("c"), &err), err);
+    CHECK_OK(atomic_file_save(victim, "keep", 4, &err), err);
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "c/.x.%ld-%d.tmp", (long)getpid(), i);
+        CHECK(!symlink(victim, check_path(name)));
+    }
+    CHECK_OK(atomic_file_save(path, "new", 3, &err), err);
+    CHECK_STR(contents(victim), "keep");
+    CHECK_STR(contents(path), "new");
+    free(path);
+    free(victim);
+}
+
+/* Every call refused once, from then on, and after short transfers: the old file stays, except when the last step (the
+ * folder's fsync) is refused, which says so. */
+static void sweep(int error, enum fault_mode mode)
+{
+    struct err err = {0};
+    char *path = xstrdup(check_path("d/x")); /* check_path's buffers rotate */
+    CHECK_OK(io_make_folders(check_path("d"), &err), err);
+    int64_t n = 1;
+    for (;; n++) {
+        CHECK_OK(atomic_file_save(path, "old", 3, &err), err);
+        io_fault_arm(n, error, mode, FAULT_ALL);
+        bool ok = save_in_pieces(path, &err);
+        if (!io_fault_disarm())
+            break;
+        const char *text = contents(path);
+        bool visible = text && str_starts(text, "new!");
+        CHECK(visible || (text && !strcmp(text, "old")));
+        CHECK(!ok || visible); /* a refused close of the folder is not worth a failure */
+        CHECK(ok || !visible || strstr(err.text, "unknown"));
+        CHECK(ok || strstr(err.text, "d/"));
+        CHECK_EQ(files_in(check_path("d")), 1);
+    }
+    CHECK(n > 8);
+    free(path);
+}
+
+static void test_any_refused_call_leaves_the_old_file_and_no_temporary(void)
+{
+    sweep(ENOSPC, FAULT_ONCE);
+    sweep(EIO, FAULT_FOREVER);
+    sweep(EIO, FAULT_SHORT);
+    sweep(EACCES, FAULT_ONCE);
+}
+
+static void test_interrupted_calls_are_repeated(void)
+{
+    struct err err;
+    const char *path = check_path("interrupted");
+    for (int64_t n = 1; n < 4; n++) {
+        io_fault_arm(n, EINTR, FAULT_ONCE, FAULT_WRITE | FAULT_OPEN);
+        CHECK_OK(save_in_pieces(path, &err), err);
+        CHECK(io_fault_disarm());
+    }
+}
+
+static void test_a_full_disk_is_reported_as_such(void)
+{
+    struct err err;
+    io_fault_arm(1, ENOSPC, FAULT_ONCE, FAULT_TRUNCATE);
+    CHECK(!save_in_pieces(check_path("full"), &err));
+    io_fault_disarm();
+    CHECK_EQ(err.code, ERR_NOMEM);
+}
+
+int main(void)
+{
+    RUN(test_saving_replaces_the_file_and_leaves_nothing_else);
+    RUN(test_blocks_and_patches_arrive_in_order);
+    RUN(test_an_aborted_file_leaves_the_old_one);
+    RUN(test_a_planted_link_at_the_temporary_name_is_not_followed);
+    RUN(test_any_refused_call_leaves_the_old_file_and_no_temporary);
+    RUN(test_interrupted_calls_are_repeated);
+    RUN(test_a_full_disk_is_reported_as_such);
+    return check_done();
+}

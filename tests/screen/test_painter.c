@@ -1,0 +1,232 @@
+/* What an emulator shows after the painter's bytes is what the grid says, on every kind of terminal; and the bytes are
+ * few. */
+#include "../check.h"
+
+#include "base/rng.h"
+#include "tui/painter.h"
+
+#include <locale.h>
+#include <vterm.h>
+
+/* ncurses keeps a block of its own when it does not know a terminal; read by the leak checker, where there is one. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:new_prescr";
+}
+
+static const char *const terminals[] = {"xterm-256color", "screen-256color", "tmux-256color", "linux", "vt100"};
+
+struct emulator {
+    VTerm *vterm;
+    VTermScreen *screen;
+};
+
+static struct emulator emulator_new(int width, int height)
+{
+    struct emulator e = {.vterm = vterm_new(height, width)};
+    vterm_set_utf8(e.vterm, 1);
+    e.screen = vterm_obtain_screen(e.vterm);
+    vterm_screen_enable_altscreen(e.screen, 1);
+    vterm_screen_reset(e.screen, 1);
+    return e;
+}
+
+static struct painter *painter_for(const char *terminal, int width, int height)
+{
+    struct err err = {0};
+    struct painter *painter = painter_open(terminal, width, height, COLORS_256, false, &err);
+    if (!painter)
+        SKIP("%s", err.text);
+    return painter;
+}
+
+static void show(struct emulator *e, struct painter *painter, const struct grid *grid)
+{
+    size_t n;
+    const char *bytes = painter_frame(painter, grid, &n);
+    vterm_input_write(e->vterm, bytes, n);
+    vterm_screen_flush_damage(e->screen);
+}
+
+static bool same_colors(const struct cell *cell, const VTermScreenCell *got, struct theme theme)
+{
+    struct look look = theme_look(theme, (enum style)cell->style, cell->flags, cell->ink, cell->ground);
+    bool ink = look.ink < 0 ? VTERM_COLOR_IS_DEFAULT_FG(&got->fg)
+                            : VTERM_COLOR_IS_INDEXED(&got->fg) && got->fg.indexed.idx == look.ink;
+    bool ground = look.ground < 0 ? VTERM_COLOR_IS_DEFAULT_BG(&got->bg)
+                                  : VTERM_COLOR_IS_INDEXED(&got->bg) && got->bg.indexed.idx == look.ground;
+    return ground && (cell->ch == ' ' || (ink && got->attrs.bold == !!(look.attributes & LOOK_BOLD)));
+}
+
+/* Cells whose character, or (where there are 256 colours) whose look differs from the grid. */
+static int differences(struct emulator *e, const struct grid *grid, enum color_depth depth)
+{
+    int wrong = 0;
+    for (int y = 0; y < grid->height; y++)
+        for (int x = 0; x < grid->width; x++) {
+            const struct cell *cell = grid_at(grid, x, y);
+            VTermScreenCell got;
+            vterm_screen_get_cell(e->screen, (VTermPos){y, x}, &got);
+            uint32_t ch = got.chars[0] == (uint32_t)-1 ? 0 : got.chars[0] ? got.chars[0] : ' ';
+            wrong +=
+                ch != cell->ch || (depth == COLORS_256 && ch && !same_colors(cell, &got, (struct theme){depth, false}));
+        }
+    return wrong;
+}
+
+static void scribble(struct grid *grid, uint32_t round)
+{
+    static const char *const words[] = {"loss 0.031", "digits-cnn", "日本語", "⡇⣀⣤", "█▇▆▅", "─┬─", "   ", "é…×"};
+    if (round % 7 == 0)
+        grid_clear(grid);
+    for (uint32_t k = 0; k < 1 + round % 40; k++) {
+        uint32_t bits = rng_u32(9, RNG_STREAM_DATA, round, k);
+        int x = (int)(bits % (uint32_t)grid->width), y = (int)(bits / 256 % (uint32_t)grid->height);
+        grid_text(grid, grid_all(grid), x, y, (enum style)(bits / 65536 % STYLE_IMAGE), words[bits % 8]);
+        if (bits % 5 == 0)
+            grid_flag(grid, (struct rect){0, y, grid->width, 1}, CELL_SELECTED);
+    }
+    grid_cursor(grid, grid_all(grid), (int)(round % (uint32_t)grid->width), (int)(round % (uint32_t)grid->height),
+                round % 3 == 0);
+}
+
+static void check_terminal(const char *name, enum color_depth depth)
+{
+    struct painter *painter = painter_for(name, 100, 30);
+    struct emulator e = emulator_new(100, 30);
+    struct grid grid = {.ascii = depth == COLORS_NONE};
+    int wrong = 0;
+    grid_resize(&grid, 100, 30);
+    for (uint32_t round = 0; round < 200; round++) {
+        VTermPos at;
+        scribble(&grid, round);
+        show(&e, painter, &grid);
+        wrong += differences(&e, &grid, painter_depth(painter));
+        vterm_state_get_cursorpos(vterm_obtain_state(e.vterm), &at);
+        CHECK(at.col == grid.cursor_x && at.row == grid.cursor_y);
+    }
+    if (wrong)
+        CHECK_FAIL("%s: %d cells differ", name, wrong);
+    CHECK_EQ(painter_depth(painter), depth);
+    vterm_free(e.vterm);
+    painter_close(painter);
+    grid_release(&grid);
+}
+
+static void test_the_emulator_shows_the_grid_on_every_terminal(void)
+{
+    static const enum color_depth depths[] = {COLORS_256, COLORS_256, COLORS_256, COLORS_16, COLORS_NONE};
+    for (size_t t = 0; t < sizeof terminals / sizeof *terminals; t++)
+        check_terminal(terminals[t], depths[t]);
+}
+
+static void test_resizing_at_random_loses_nothing(void)
+{
+    struct painter *painter = painter_for("xterm-256color", 80, 24);
+    struct emulator e = emulator_new(80, 24);
+    struct grid grid = {0};
+    int wrong = 0;
+    for (uint32_t round = 0; round < 150; round++) {
+        uint32_t bits = rng_u32(4, RNG_STREAM_DATA, 0, round);
+        int width = 1 + (int)(bits % 200), height = 1 + (int)(bits / 256 % 60);
+        grid_resize(&grid, width, height);
+        vterm_set_size(e.vterm, height, width);
+        scribble(&grid, round);
+        show(&e, painter, &grid);
+        wrong += differences(&e, &grid, COLORS_256);
+    }
+    CHECK_EQ(wrong, 0);
+    vterm_free(e.vterm);
+    painter_close(painter);
+    grid_release(&grid);
+}
+
+static void test_nothing_changed_means_no_bytes(void)
+{
+    struct painter *painter = painter_for("xterm-256color", 80, 24);
+    struct grid grid = {0};
+    size_t n;
+    grid_resize(&grid, 80, 24);
+    grid_text(&grid, grid_all(&grid), 0, 0, STYLE_TITLE, "antler");
+    painter_frame(painter, &grid, &n);
+    CHECK(n > 0 && n < 2000);
+    for (int i = 0; i < 10; i++) {
+        painter_frame(painter, &grid, &n);
+        CHECK_EQ(n, 0);
+    }
+    painter_repaint(painter);
+    painter_frame(painter, &grid, &n);
+    CHECK(n > 0);
+    const char *bytes = painter_leave(painter, &n);
+    CHECK(n > 0 && memmem(bytes, n, "\033[?1049l", 8) != NULL);
+    painter_close(painter);
+    grid_release(&grid);
+}
+
+/* A run being watched: four curves that grow, numbers that change, on an axis that jumps seldom. */
+static void view_live(struct grid *grid, const struct series *series, int step)
+{
+    struct chart_line lines[4];
+    static const char *const names[] = {"loss", "val_loss", "accuracy", "val_acc"};
+    struct chart chart = CHART_INIT;
+    struct rect rest = grid_all(grid);
+    for (int k = 0; k < 4; k++)
+        lines[k] = (struct chart_line){.series = &series[k], .name = names[k], .color = k, .fork_x = NAN};
+    chart.lines = lines, chart.n_lines = 4, chart.title = "loss", chart.x_name = "step";
+    chart.x_lo = 0, chart.x_hi = range_grow(0, step, 20), chart.y_lo = 0, chart.y_hi = 2.5;
+    grid_clear(grid);
+    grid_textf(grid, rect_top(&rest, 1), 0, 0, STYLE_TITLE, "digits-cnn  step %d/1438  312 steps/s", step);
+    grid_text(grid, rect_bottom(&rest, 1), 0, 0, STYLE_TEXT, "Enter open  ? help");
+    grid_chart(grid, rest, &chart, RUNG_BRAILLE);
+}
+
+static void measure_live(int width, int height, size_t budget)
+{
+    struct painter *painter = painter_for("xterm-256color", width, height);
+    struct grid grid = {0};
+    struct series series[4] = {0};
+    size_t n, total = 0, frames = 0;
+    grid_resize(&grid, width, height);
+    for (int step = 1; step <= 400; step++) {
+        for (int k = 0; k < 4; k++)
+            series_append(&series[k], step, (2.0 - 0.3 * k) / (1 + step / 40.0) + 0.05 * ((step * 7 + k) % 5) / 5);
+        view_live(&grid, series, step);
+        painter_frame(painter, &grid, &n);
+        total += step > 1 ? n : 0;
+        frames += step > 1;
+    }
+    printf("%d x %d: %zu bytes a tick\n", width, height, total / frames);
+    CHECK(total / frames <= budget);
+    for (int k = 0; k < 4; k++)
+        series_release(&series[k]);
+    painter_close(painter);
+    grid_release(&grid);
+}
+
+static void test_a_live_tick_takes_few_bytes(void)
+{
+    measure_live(80, 24, 400);
+    measure_live(200, 50, 700);
+}
+
+static void test_an_unknown_terminal_is_refused_with_its_name(void)
+{
+    struct err err = {0};
+    CHECK(!painter_open("no-such-terminal", 80, 24, COLORS_256, false, &err));
+    CHECK_HAS(err.text, "'no-such-terminal'");
+    CHECK(!painter_open("dumb", 80, 24, COLORS_256, false, &err));
+    CHECK_HAS(err.text, "cannot move its cursor");
+}
+
+int main(void)
+{
+    if (!setlocale(LC_ALL, "C.UTF-8"))
+        SKIP("no locale C.UTF-8");
+    RUN(test_the_emulator_shows_the_grid_on_every_terminal);
+    RUN(test_resizing_at_random_loses_nothing);
+    RUN(test_nothing_changed_means_no_bytes);
+    RUN(test_a_live_tick_takes_few_bytes);
+    RUN(test_an_unknown_terminal_is_refused_with_its_name);
+    return check_done();
+}

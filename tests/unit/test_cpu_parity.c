@@ -1,0 +1,306 @@
+/* Every op: the cpu backend against the reference loops on odd shapes, and the same bytes for 1 and 3 threads. */
+#include "base/rng.h"
+#include "engine/plan/plan.h"
+#include "tests/check.h"
+
+enum { MOST_INPUTS = 8, MOST_KEPT = 4 };
+
+struct one_case { /* a graph with its inputs and what is compared */
+    struct graph *g;
+    struct value *inputs[MOST_INPUTS];
+    int labels[MOST_INPUTS]; /* for int32 inputs: exclusive upper bound, else 0 */
+    int n_inputs;
+};
+
+static struct value *feed(struct one_case *c, struct shape shape)
+{
+    c->labels[c->n_inputs] = 0;
+    return c->inputs[c->n_inputs++] = op_input(c->g, "x", DTYPE_F32, shape);
+}
+
+static struct value *feed_i32(struct one_case *c, struct shape shape, int below)
+{
+    c->labels[c->n_inputs] = below;
+    return c->inputs[c->n_inputs++] = op_input(c->g, "i", DTYPE_I32, shape);
+}
+
+static void fill_input(const struct one_case *c, int i, void *data)
+{
+    int64_t n = shape_elements(c->inputs[i]->shape);
+    if (!c->labels[i]) {
+        rng_fill_normal(11, RNG_STREAM_DATA + (uint32_t)i, 0, data, (size_t)n);
+        return;
+    }
+    for (int64_t k = 0; k < n; k++)
+        ((int32_t *)data)[k] = (int32_t)(rng_u32(12, RNG_STREAM_DATA, 0, (uint64_t)k) % (uint32_t)c->labels[i]);
+}
+
+/* Runs the graph and copies every kept value, one behind the other. */
+static float *run_on(const struct one_case *c, const struct backend *backend, int n_threads, bool no_fusion, size_t *n)
+{
+    struct err err = {0};
+    float *all = NULL;
+    struct device *device = backend->open(&(struct device_options){.n_threads = n_threads}, &err);
+    struct plan *plan = device ? plan_new(c->g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err) : NULL;
+    if (!plan) {
+        CHECK_FAIL("%s: %s", backend->name, err.text);
+        return NULL;
+    }
+    for (int i = 0; i < c->n_inputs; i++)
+        fill_input(c, i, plan_input(plan, c->inputs[i]));
+    plan_run(plan);
+    *n = 0;
+    for (int i = 0; i < c->g->n_kept; i++) {
+        size_t count = (size_t)shape_elements(c->g->kept[i]->shape);
+        all = realloc(all, (*n + count) * sizeof *all);
+        memcpy(all + *n, plan_output(plan, c->g->kept[i]), count * sizeof *all);
+        if (c->g->kept[i]->dtype == DTYPE_I32)
+            for (size_t k = 0; k < count; k++)
+                all[*n + k] = (float)((const int32_t *)plan_output(plan, c->g->kept[i]))[k];
+        *n += count;
+    }
+    plan_free(plan);
+    backend->close(device);
+    return all;
+}
+
+static void compare(const char *what, const float *got, const float *want, size_t n, double tolerance)
+{
+    double scale = 0;
+    for (size_t i = 0; i < n; i++)
+        scale = isfinite(want[i]) ? fmax(scale, fabs((double)want[i])) : scale;
+    for (size_t i = 0; i < n; i++)
+        if (!(got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) || fabs((double)got[i] - (double)want[i]) <= tolerance * (1 + scale))) {
+            CHECK_FAIL("%s: element %zu of %zu is %.9g, expected %.9g", what, i, n, (double)got[i], (double)want[i]);
+            return;
+        }
+}
+
+/* Keeps y (and its gradients with a random direction) and compares the backends. */
+static void check_case(const char *what, struct one_case *c, struct value *y, bool differentiate)
+{
+    graph_keep(c->g, y);
+    if (differentiate && y) {
+        struct value *loss = op_sum_all(c->g, op_mul(c->g, y, feed(c, y->shape)));
+        struct value *wanted[MOST_INPUTS], *gradients[MOST_INPUTS];
+        int n = 0;
+        for (int i = 0; i + 1 < c->n_inputs; i++)
+            if (!c->labels[i])
+                wanted[n++] = c->inputs[i];
+        if (graph_gradient(c->g, loss, wanted, n, gradients))
+            for (int i = 0; i < n; i++)
+                graph_keep(c->g, gradients[i]);
+    }
+    struct err err = {0};
+    if (!graph_ok(c->g, &err)) {
+        CHECK_FAIL("%s: %s", what, err.text);
+    } else {
+        size_t n = 0, m = 0;
+        float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_on(c, &backend_cpu, 1, true, &m);
+        float *fused = run_on(c, &backend_cpu, 1, false, &m), *threads = run_on(c, &backend_cpu, 3, false, &m);
+        if (want && plain && fused && threads) {
+            CHECK_EQ(n, m);
+            compare(what, plain, want, n, 3e-5);
+            compare(what, fused, want, n, 3e-5);
+            if (memcmp(fused, threads, n * sizeof *fused))
+                CHECK_FAIL("%s: other bytes with 3 threads", what);
+        }
+        free(want), free(plain), free(fused), free(threads);
+    }
+    graph_free(c->g);
+}
+
+#define CASE(what, differentiate, ...)                                                                                 \
+    do {                                                                                                               \
+        struct one_case c = {.g = graph_new()};                                                                        \
+        struct value *y = NULL;                                                                                        \
+        __VA_ARGS__                                                                                                    \
+        check_case(what, &c, y, differentiate);                                                                        \
+    } while (0)
+
+static void test_maps_broadcast_like_numpy(void)
+{
+    static const char *const texts[] = {"a * b + c", "where(a > b, exp(-abs(a)), tanh(b)) * c", "sigmoid(a) * maximum(b, c) - 0.5", "erf(a) / (1 + b * b) + c"};
+    for (size_t t = 0; t < 4; t++) {
+        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(5, 7, 11)), feed(&c, SHAPE(7, 1)), feed(&c, SHAPE(11)), NULL););
+        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(1, 3)), feed(&c, SHAPE(400, 1)), feed(&c, SHAPE(1, 1)), NULL););
+        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(33000)), feed(&c, SHAPE(1)), feed(&c, SHAPE(33000)), NULL););
+        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(3, 1, 5, 1)), feed(&c, SHAPE(2, 1, 9)), feed(&c, SHAPE(1, 5, 9)), NULL););
+    }
+}
+
+static void test_products_of_every_orientation(void)
+{
+    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}};
+    for (size_t i = 0; i < 5; i++)
+        for (int t = 0; t < 4; t++) {
+            bool ta = t & 1, tb = t & 2;
+            int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+            CASE("matmul", true, y = op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb););
+            CASE("matmul with bias and relu", true,
+                 y = op_expr(c.g, "relu(a + b)",
+                             op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb),
+                             feed(&c, SHAPE(n)), NULL, NULL););
+        }
+    CASE("batch of matmuls", true, y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
+    CASE("matmul broadcast", true, y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
+    CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
+}
+
+static void check_conv(int n_spatial, int64_t size, int64_t stride, int64_t dilation, int64_t pad, int64_t groups, int64_t in, int64_t channels, int64_t out)
+{
+    struct window w = {.n_spatial = n_spatial, .groups = groups};
+    int64_t x[RANK_MAX] = {3}, k[RANK_MAX] = {0};
+    for (int d = 0; d < n_spatial; d++) {
+        w.size[d] = size + (d == 0 && size > 1);
+        w.stride[d] = stride;
+        w.dilation[d] = dilation;
+        w.pad_before[d] = pad;
+        w.pad_after[d] = pad + (pad && d == 0);
+        x[1 + d] = in + d;
+        k[d] = w.size[d];
+    }
+    x[1 + n_spatial] = channels;
+    k[n_spatial] = channels / groups;
+    k[n_spatial + 1] = out;
+    CASE("conv", true, y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, n_spatial + 2)), feed(&c, shape_make(k, n_spatial + 2)), &w),
+                                   feed(&c, SHAPE(out)), NULL, NULL););
+}
+
+static void test_convolutions(void)
+{
+    check_conv(2, 3, 1, 1, 1, 1, 9, 3, 5);
+    check_conv(2, 3, 2, 1, 0, 1, 10, 4, 6);
+    check_conv(2, 1, 1, 1, 0, 1, 7, 5, 3);
+    check_conv(2, 3, 1, 2, 2, 1, 9, 2, 4);
+    check_conv(2, 3, 1, 1, 1, 2, 8, 4, 6);
+    check_conv(2, 2, 3, 1, 1, 4, 8, 4, 8);
+    check_conv(1, 5, 1, 1, 2, 1, 21, 3, 4);
+    check_conv(1, 3, 2, 2, 4, 1, 17, 2, 3);
+    check_conv(3, 2, 1, 1, 1, 1, 4, 2, 3);
+    check_conv(2, 3, 1, 1, 1, 1, 40, 16, 24);
+}
+
+static void test_pooling(void)
+{
+    for (int kind = 0; kind < 2; kind++)
+        for (int variant = 0; variant < 3; variant++) {
+            struct window w = {.n_spatial = 2, .size = {2 + variant % 2, 3}, .stride = {2, 1 + variant}, .dilation = {1, 1}, .pad_before = {variant == 1, 1}, .pad_after = {1, 0}, .groups = 1};
+            CASE(kind ? "average pooling" : "max pooling", true, y = op_pool(c.g, kind ? POOL_AVERAGE : POOL_MAX, feed(&c, SHAPE(3, 7, 8, 5)), &w););
+        }
+}
+
+static void test_reductions(void)
+{
+    static const int axes[][3] = {{0, -1, -1}, {1, -1, -1}, {2, -1, -1}, {0, 1, -1}, {0, 2, -1}, {1, 2, -1}, {0, 1, 2}};
+    static const int counts[] = {1, 1, 1, 2, 2, 2, 3};
+    for (int kind = REDUCE_SUM; kind <= REDUCE_PROD; kind++)
+        for (size_t i = 0; i < 7; i++)
+            CASE("reduce", kind <= REDUCE_MEAN, y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, SHAPE(6, 5, 7)), axes[i], counts[i], i % 2););
+    CASE("sum of many", true, y = op_reduce(c.g, REDUCE_SUM, feed(&c, SHAPE(3000, 70)), axes[0], 1, false););
+    CASE("mean of many", true, y = op_reduce(c.g, REDUCE_MEAN, feed(&c, SHAPE(70, 3000)), axes[1], 1, true););
+}
+
+static void test_softmax_and_cross_entropies(void)
+{
+    static const int64_t widths[] = {1, 2, 10, 65, 300};
+    for (size_t i = 0; i < 5; i++) {
+        int64_t n = widths[i];
+        CASE("softmax", true, y = op_softmax(c.g, feed(&c, SHAPE(4, 9, n))););
+        CASE("xent", true, y = op_xent(c.g, feed(&c, SHAPE(33, n)), feed(&c, SHAPE(33, n))););
+        CASE("sparse xent", true, y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), INT32_MIN););
+        CASE("sparse xent with an ignored label", true, y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), 0););
+    }
+}
+
+static void test_norms(void)
+{
+    CASE("batch norm", true, y = op_batch_norm(c.g, feed(&c, SHAPE(9, 5, 4, 7)), feed(&c, SHAPE(7)), feed(&c, SHAPE(7)), 1e-3, NULL, NULL););
+    CASE("batch norm of much", true, y = op_batch_norm(c.g, feed(&c, SHAPE(4000, 17)), feed(&c, SHAPE(17)), feed(&c, SHAPE(17)), 1e-3, NULL, NULL););
+    CASE("layer norm", true, y = op_layer_norm(c.g, feed(&c, SHAPE(9, 5, 33)), 1, feed(&c, SHAPE(33)), feed(&c, SHAPE(33)), 1e-3););
+    CASE("layer norm over two axes", true, y = op_layer_norm(c.g, feed(&c, SHAPE(300, 5, 33)), 2, feed(&c, SHAPE(5, 33)), feed(&c, SHAPE(5, 33)), 1e-3););
+}
+
+static void test_movement(void)
+{
+    CASE("transpose", true, y = op_transpose(c.g, feed(&c, SHAPE(3, 5, 1, 7)), (const int[]){2, 3, 0, 1}););
+    CASE("broadcast", true, y = op_broadcast(c.g, feed(&c, SHAPE(5, 1, 3)), SHAPE(2, 5, 4, 3)););
+    CASE("slice", true, y = op_slice(c.g, feed(&c, SHAPE(7, 9, 4)), (const int64_t[]){1, 0, 2}, (const int64_t[]){7, 8, 4}, (const int64_t[]){2, 3, 1}););
+    CASE("pad", true, y = op_pad(c.g, feed(&c, SHAPE(3, 4, 5)), (const int64_t[]){1, 0, 2}, (const int64_t[]){0, 3, 1}, 0.5););
+    CASE("reverse", true, y = op_reverse(c.g, feed(&c, SHAPE(4, 6, 3)), 1););
+    CASE("concat", true, y = op_concat(c.g, (struct value *const[]){feed(&c, SHAPE(4, 2, 3)), feed(&c, SHAPE(4, 5, 3)), feed(&c, SHAPE(4, 1, 3))}, 3, 1););
+    CASE("gather", true, y = op_gather(c.g, feed(&c, SHAPE(11, 6)), feed_i32(&c, SHAPE(5, 7), 11)););
+    CASE("one hot and argmax", false, y = op_mul(c.g, op_one_hot(c.g, op_argmax(c.g, feed(&c, SHAPE(6, 9))), 9), feed(&c, SHAPE(6, 9))););
+}
+
+static void test_random_masks_are_the_same_everywhere(void)
+{
+    CASE("dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(130, 257)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, NULL););
+    struct shape noise = SHAPE(13, 1, 5);
+    CASE("spatial dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(13, 7, 5)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, &noise););
+    CASE("uniform", false, y = op_random(c.g, RANDOM_UNIFORM, feed_i32(&c, SHAPE(1), 1000), SHAPE(130, 257), 99, RNG_STREAM_LAYERS + 3););
+    CASE("normal", false, y = op_random(c.g, RANDOM_NORMAL, feed_i32(&c, SHAPE(1), 1000), SHAPE(13, 7), 99, RNG_STREAM_LAYERS + 3););
+}
+
+/* Three steps of momentum SGD on a small classifier: the updates are fused behind the gradients' products and work in place. */
+static void train(const struct backend *backend, int n_threads, float *weights, size_t n)
+{
+    struct err err = {0};
+    struct graph *g = graph_new();
+    struct variable w = {.name = "w", .path = "w", .shape = SHAPE(20, 7), .trainable = true}, m = w, b = w, bm = w;
+    b.shape = bm.shape = SHAPE(7);
+    struct variable *all[] = {&w, &m, &b, &bm};
+    struct device *device = backend->open(&(struct device_options){.n_threads = n_threads}, &err);
+    CHECK_OK(variables_allocate(all, 4, backend, device, 1, &err), err);
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(33, 20)), *labels = op_input(g, "y", DTYPE_I32, SHAPE(33));
+    struct value *logits = op_add(g, op_matmul(g, x, op_variable(g, &w), false, false), op_variable(g, &b));
+    struct value *loss = op_scale(g, op_sum_all(g, op_sparse_xent(g, logits, labels, INT32_MIN)), 1.0 / 33);
+    struct value *wanted[] = {op_variable(g, &w), op_variable(g, &b)}, *gradients[2];
+    graph_gradient(g, loss, wanted, 2, gradients);
+    for (int i = 0; i < 2; i++) {
+        struct value *moved = op_expr(g, "0.9 * a - 0.1 * b", op_variable(g, all[2 * i + 1]), gradients[i], NULL, NULL);
+        graph_assign(g, all[2 * i + 1], moved);
+        graph_assign(g, all[2 * i], op_add(g, wanted[i], moved));
+    }
+    struct plan *plan = plan_new(g, backend, device, &(struct plan_options){0}, &err);
+    if (!plan) {
+        CHECK_FAIL("%s", err.text);
+        return;
+    }
+    for (int step = 0; step < 3; step++) {
+        rng_fill_normal(5, RNG_STREAM_DATA + (uint32_t)step, 0, plan_input(plan, x), 33 * 20);
+        for (int i = 0; i < 33; i++)
+            ((int32_t *)plan_input(plan, labels))[i] = (i * 5 + step) % 7;
+        plan_run(plan);
+    }
+    backend->download(device, weights, w.data, n * sizeof *weights);
+    plan_free(plan);
+    variables_release(all, 4, backend, device);
+    graph_free(g);
+    backend->close(device);
+}
+
+static void test_updates_work_in_place(void)
+{
+    float want[140], got[140], threads[140];
+    train(&backend_reference, 1, want, 140);
+    train(&backend_cpu, 1, got, 140);
+    train(&backend_cpu, 3, threads, 140);
+    compare("weights after three steps", got, want, 140, 1e-6);
+    CHECK(!memcmp(got, threads, sizeof got));
+}
+
+int main(void)
+{
+    RUN(test_updates_work_in_place);
+    RUN(test_maps_broadcast_like_numpy);
+    RUN(test_products_of_every_orientation);
+    RUN(test_convolutions);
+    RUN(test_pooling);
+    RUN(test_reductions);
+    RUN(test_softmax_and_cross_entropies);
+    RUN(test_norms);
+    RUN(test_movement);
+    RUN(test_random_masks_are_the_same_everywhere);
+    return check_done();
+}

@@ -1,0 +1,170 @@
+/* The vector loops of every instruction set this machine has, against libm in double precision. */
+#include "base/rng.h"
+#include "engine/cpu/rows.h"
+#include "tests/check.h"
+
+enum { N = 4099 };
+static float x[N], y[N], z[N], out[N];
+
+static const char *const levels[] = {"baseline", "avx2", "avx512"};
+
+/* Largest relative error of a step against the double function, over magnitudes from 1e-6 to `top` of both signs. */
+static double worst(const struct rows *rows, enum expr_op op, double (*exact)(double), double top, bool positive)
+{
+    for (int i = 0; i < N; i++) {
+        double magnitude = pow(10, -6 + (6 + log10(top)) * i / (N - 1));
+        x[i] = (float)(i % 2 && !positive ? -magnitude : magnitude);
+    }
+    rows->step[op](out, x, NULL, NULL, N);
+    double bad = 0;
+    for (int i = 0; i < N; i++) {
+        double want = exact((double)x[i]);
+        if (fabs(want) > 1.2e-38)
+            bad = fmax(bad, fabs((double)out[i] - want) / fabs(want));
+    }
+    return bad;
+}
+
+static double sigmoid(double v)
+{
+    return 1 / (1 + exp(-v));
+}
+
+static void check_functions(const struct rows *rows)
+{
+    CHECK(worst(rows, EXPR_EXP, exp, 87, false) < 3e-7);
+    CHECK(worst(rows, EXPR_EXPM1, expm1, 80, false) < 5e-7);
+    CHECK(worst(rows, EXPR_LOG, log, 1e30, true) < 3e-7);
+    CHECK(worst(rows, EXPR_LOG1P, log1p, 1e30, true) < 3e-7);
+    CHECK(worst(rows, EXPR_TANH, tanh, 30, false) < 3e-7);
+    CHECK(worst(rows, EXPR_SIGMOID, sigmoid, 80, false) < 4e-7);
+    CHECK(worst(rows, EXPR_ERF, erf, 10, false) < 3e-7);
+    CHECK(worst(rows, EXPR_FLOOR, floor, 1e7, false) == 0);
+    CHECK(worst(rows, EXPR_CEIL, ceil, 1e7, false) == 0);
+    CHECK(worst(rows, EXPR_ROUND, rint, 1e7, false) == 0);
+    CHECK(worst(rows, EXPR_SQRT, sqrt, 1e30, true) < 1e-7);
+}
+
+static float once(const struct rows *rows, enum expr_op op, float a, float b)
+{
+    float result;
+    rows->step[op](&result, &a, &b, &a, 1);
+    return result;
+}
+
+static void check_specials(const struct rows *rows)
+{
+    CHECK(isnan(once(rows, EXPR_EXP, NAN, 0)) && isnan(once(rows, EXPR_LOG, NAN, 0)) &&
+          isnan(once(rows, EXPR_TANH, NAN, 0)));
+    CHECK(isnan(once(rows, EXPR_ERF, NAN, 0)) && isnan(once(rows, EXPR_SIGMOID, NAN, 0)) &&
+          isnan(once(rows, EXPR_LOG1P, NAN, 0)));
+    CHECK(isnan(once(rows, EXPR_LOG, -1, 0)) && isnan(once(rows, EXPR_MAX, NAN, 1)) &&
+          isnan(once(rows, EXPR_MAX, 1, NAN)));
+    CHECK(isnan(once(rows, EXPR_MIN, NAN, 1)) && isnan(once(rows, EXPR_MIN, 1, NAN)) &&
+          isnan(once(rows, EXPR_SIGN, NAN, 0)));
+    CHECK(once(rows, EXPR_EXP, INFINITY, 0) == INFINITY && once(rows, EXPR_EXP, 100, 0) == INFINITY);
+    CHECK(once(rows, EXPR_EXP, -INFINITY, 0) == 0 && once(rows, EXPR_EXP, 0, 0) == 1);
+    CHECK(once(rows, EXPR_LOG, 0, 0) == -INFINITY && once(rows, EXPR_LOG, INFINITY, 0) == INFINITY);
+    CHECK(once(rows, EXPR_LOG1P, INFINITY, 0) == INFINITY && once(rows, EXPR_LOG1P, -1, 0) == -INFINITY);
+    CHECK(once(rows, EXPR_TANH, INFINITY, 0) == 1 && once(rows, EXPR_TANH, -INFINITY, 0) == -1);
+    CHECK(once(rows, EXPR_SIGMOID, INFINITY, 0) == 1 && once(rows, EXPR_SIGMOID, -INFINITY, 0) == 0);
+    CHECK(once(rows, EXPR_ERF, INFINITY, 0) == 1 && once(rows, EXPR_ERF, 0, 0) == 0);
+    CHECK(once(rows, EXPR_IS_FINITE, INFINITY, 0) == 0 && once(rows, EXPR_IS_FINITE, NAN, 0) == 0 &&
+          once(rows, EXPR_IS_FINITE, 3, 0) == 1);
+    CHECK(once(rows, EXPR_ROUND, 0.5f, 0) == 0 && once(rows, EXPR_ROUND, 1.5f, 0) == 2 &&
+          once(rows, EXPR_ROUND, -2.5f, 0) == -2);
+}
+
+static void check_sums(const struct rows *rows)
+{
+    rng_fill_normal(3, RNG_STREAM_DATA, 0, x, N);
+    rng_fill_normal(4, RNG_STREAM_DATA, 0, y, N);
+    for (int n = 1; n < N; n = n * 3 + 1) {
+        double sum = 0, dot = 0, deviation = 0;
+        float largest = x[0], smallest = x[0];
+        for (int i = 0; i < n; i++) {
+            sum += (double)x[i];
+            dot += (double)x[i] * (double)y[i];
+            deviation += ((double)x[i] - 0.5) * ((double)x[i] - 0.5);
+            largest = fmaxf(largest, x[i]);
+            smallest = fminf(smallest, x[i]);
+        }
+        CHECK_NEAR(rows->sum(x, n), sum, 1e-5);
+        CHECK_NEAR(rows->dot(x, y, n), dot, 1e-5);
+        CHECK_NEAR(rows->square_deviation(x, 0.5f, n), deviation, 1e-5);
+        CHECK(rows->max(x, n) == largest && rows->min(x, n) == smallest);
+    }
+    x[N / 2] = NAN;
+    CHECK(isnan(rows->max(x, N)) && isnan(rows->min(x, N)) && isnan(rows->sum(x, N)));
+}
+
+static void check_random(const struct rows *rows)
+{
+    rng_fill_uniform(0x123456789ABCDEFu, 77, 5, z, 4 * 37);
+    rows->uniform(out, 0x123456789ABCDEFu, 77, 5, 0, 37);
+    CHECK(!memcmp(z, out, 4 * 37 * sizeof *z));
+    rows->uniform(out, 0x123456789ABCDEFu, 77, 5, 20, 3);
+    CHECK(!memcmp(z + 80, out, 12 * sizeof *z));
+}
+
+/* Three positions of a window: channel i has its maximum at position i % 3, some of them as a NaN or a tie. */
+static void check_maximum(const struct rows *rows)
+{
+    enum { CHANNELS = 21 };
+    float best[CHANNELS], given[3][CHANNELS] = {{0}};
+    int32_t where[CHANNELS] = {0};
+    for (int position = 0; position < 3; position++) {
+        for (int i = 0; i < CHANNELS; i++)
+            x[i] = position != i % 3 ? -1.0f : i % 2 ? (float)i : NAN;
+        x[20] = 4;
+        if (position)
+            rows->pick_max(best, where, x, position, CHANNELS);
+        else
+            memcpy(best, x, sizeof best);
+    }
+    for (int i = 0; i < CHANNELS; i++)
+        z[i] = (float)(i + 1);
+    for (int position = 0; position < 3; position++)
+        rows->add_where(given[position], where, position, z, CHANNELS);
+    for (int i = 0; i < CHANNELS; i++) {
+        int winner = i == 20 ? 0 : i % 3;
+        for (int position = 0; position < 3; position++)
+            CHECK_EQ(given[position][i], position == winner ? i + 1 : 0);
+    }
+}
+
+static void check_dropping(const struct rows *rows)
+{
+    for (int i = 0; i < 37; i++) {
+        x[i] = i == 5 ? NAN : (float)i;
+        y[i] = (float)(i % 4) / 4;
+    }
+    rows->drop(out, x, y, 0.5f, 2, 37);
+    for (int i = 0; i < 37; i++)
+        CHECK(out[i] == (i % 4 < 2 ? 0 : 2 * (float)i));
+    CHECK(isnan(x[5]) && out[5] == 0);
+}
+
+static void test_every_instruction_set_agrees_with_libm(void)
+{
+    for (int i = 0; i < 3; i++) {
+        setenv("ANTLER_CPU", levels[i], 1);
+        const struct rows *rows = rows_choose();
+        if (strcmp(rows->name, levels[i])) {
+            printf("this machine has no %s\n", levels[i]);
+            continue;
+        }
+        check_functions(rows);
+        check_specials(rows);
+        check_sums(rows);
+        check_random(rows);
+        check_maximum(rows);
+        check_dropping(rows);
+    }
+}
+
+int main(void)
+{
+    RUN(test_every_instruction_set_agrees_with_libm);
+    return check_done();
+}

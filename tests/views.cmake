@@ -1,0 +1,11 @@
+# tests of the views: the app driven through events, its grid read back
+antler_test(screen_form screen/test_screen_form.c screen antler_tui)
+add_dependencies(screen_form antler-worker)
+antler_test(train_request unit/test_train_request.c unit antler_tui)
+antler_test(screen_run screen/test_run_view.c screen antler_tui)
+antler_test(screen_compare screen/test_compare_view.c screen antler_tui)
+antler_test(screen_results screen/test_screen_results.c screen antler_tui)
+add_dependencies(screen_results antler antler-worker)
+if(ANTLER_PYTHON3)
+  antler_script(screen_whole_loop screen 110 ${ANTLER_PYTHON3} ${CMAKE_SOURCE_DIR}/tests/screen/test_whole_loop.py)
+endif()
