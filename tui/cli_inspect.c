@@ -1,6 +1,7 @@
 /* cli_inspect.c - antler inspect FILE, antler check CONFIG, antler doctor: what the worker finds, as text. */
 #include "base/arena.h"
 #include "persistence/run_config.h"
+#include "persistence/atomic_file.h"
 #include "tui/cli_commands.h"
 #include "tui/cli_request.h"
 #include "tui/cli_text.h"
@@ -8,6 +9,7 @@
 #include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void print_layers(const json_t *layers)
@@ -153,6 +155,18 @@ static void print_check(const char *path, const json_t *result)
     print_lines("warning", TEXT_BAD, json_object_get(result, "warnings"));
 }
 
+/* --architecture FILE: what Keras' model_from_json reads. */
+static bool write_architecture(const struct cli *cli, const json_t *result, struct err *err)
+{
+    const char *path = cli_option(cli, "--architecture");
+    if (!path)
+        return true;
+    char *text = js_text(json_object_get(result, "architecture"), 0);
+    bool ok = atomic_file_save(path, text, strlen(text), err);
+    free(text);
+    return ok;
+}
+
 bool cli_check(struct cli *cli, struct err *err)
 {
     char *folder = NULL;
@@ -164,15 +178,16 @@ bool cli_check(struct cli *cli, struct err *err)
         json_object_set_new(request, "where", json_string(cli->arguments[0]));
         result = cli_ask("check", request, err);
     }
-    if (result && cli->json)
+    bool ok = result && write_architecture(cli, result, err);
+    if (ok && cli->json)
         cli_print_json(json_incref(result));
-    else if (result)
+    else if (ok)
         print_check(cli->arguments[0], result);
     json_decref(result);
     json_decref(request);
     json_decref(config);
     free(folder);
-    return result != NULL;
+    return ok;
 }
 
 /* What this program sees of the terminal and the home, beside what the worker found. */

@@ -255,7 +255,12 @@ static const struct cli_command check = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "explain a config without training: layers, shapes, parameters, memory, data",
-    .options = (const struct cli_option[]){SET_OPTION, DEVICE_OPTION, THREADS_OPTION, JSON_OPTION, {0}},
+    .options = (const struct cli_option[]){SET_OPTION,
+                                           DEVICE_OPTION,
+                                           THREADS_OPTION,
+                                           {"--architecture", "FILE", false, "write the model as Keras' to_json does"},
+                                           JSON_OPTION,
+                                           {0}},
     .run = cli_check,
     .more = config_keys_text,
 };

@@ -97,6 +97,7 @@ static json_t *explain(struct session *s, const json_t *config, const char *wher
         json_pack("{s:O,s:o,s:I,s:I,s:I,s:o}", "config", config, "model", model, "params",
                   (json_int_t)s->model->n_params, "trainable_params", (json_int_t)s->model->n_trainable_params,
                   "memory_bytes", (json_int_t)total, "data", data_json(s->data));
+    json_object_set_new(result, "architecture", model_to_keras(s->model));
     if (memory) {
         json_object_set_new(result, "memory", memory);
         json_object_set_new(result, "multiply_adds", multiply_adds);

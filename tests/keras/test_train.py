@@ -137,6 +137,25 @@ def test_best_weights_and_averages_end_as_in_keras():
         compare_model(os.path.join(folder, last["path"]), model, start, name)
 
 
+def test_architecture_json_goes_both_ways():
+    example = os.path.join(os.environ["ANTLER_SOURCE"], "configs", "digits-cnn-functional.json")
+    path = os.path.join(folder, "architecture.json")
+    params = antler("check", example, "--architecture", path)["params"]
+    with open(path) as f:
+        model = keras.models.model_from_json(f.read())
+    check(model.count_params() == params, f"architecture: Keras counts {model.count_params()} parameters, we {params}")
+    with open(path, "w") as f:
+        f.write(model.to_json())
+    with open(example) as f:
+        config = json.load(f)
+    config["data"]["path"] = os.path.join(os.path.dirname(example), config["data"]["path"])
+    config["model"] = {"file": "architecture.json"}
+    with open(os.path.join(folder, "from-json.json"), "w") as f:
+        json.dump(config, f)
+    again = antler("check", os.path.join(folder, "from-json.json"))
+    check(again.get("params") == params, f"architecture: read from Keras' JSON we count {again.get('params')} parameters, expected {params}")
+
+
 def case_token_ids():
     """The model takes int32: the data must come as such."""
     model = keras.Sequential([layers.Input((12,), dtype="int32"), layers.Embedding(20, 6), layers.Conv1D(8, 3, padding="causal", dilation_rate=2,
@@ -225,6 +244,7 @@ if __name__ == "__main__":
     for case in (case_mlp, case_cnn, case_regression, case_class_weight, case_two_outputs, case_token_ids):
         test(case.__name__[5:], case)
     test_best_weights_and_averages_end_as_in_keras()
+    test_architecture_json_goes_both_ways()
     test_short_epochs_go_on_where_the_last_one_stopped()
     subprocess.run(["rm", "-rf", folder], check=False)
     print(f"{len(failures)} failures")
