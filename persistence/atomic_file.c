@@ -58,20 +58,22 @@ static char *temporary_name(const char *path)
 
 struct atomic_file *atomic_file_open(const char *path, struct err *err)
 {
-    struct err problem;
+    int problem = 0;
     struct atomic_file *file = xcalloc(1, sizeof *file);
     file->path = xstrdup(path);
     file->fd = -1;
     for (int attempt = 0; file->fd < 0 && attempt < OPEN_ATTEMPTS; attempt++) {
         free(file->temporary);
         file->temporary = temporary_name(path);
-        file->fd = io_open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, &problem);
-        if (file->fd < 0 && errno != EEXIST)
+        file->fd = io_open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, NULL);
+        problem = errno;
+        if (file->fd < 0 && problem != EEXIST)
             break;
     }
     if (file->fd < 0) {
         atomic_file_free(file);
-        return err_null(err, problem.code, "%s", problem.text);
+        err_errno(err, ERR_FAILED, problem, "cannot write '%s'", path); /* by its own name: nobody knows the temporary one */
+        return NULL;
     }
     file->block = xmalloc(BLOCK_BYTES);
     return file;

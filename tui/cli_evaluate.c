@@ -87,13 +87,5 @@ bool cli_evaluate(struct cli *cli, struct err *err)
         result = cli_ask("evaluate", request, err);
     }
     json_decref(request);
-    if (!result)
-        return false;
-    if (cli->json)
-        cli_print_json(result);
-    else {
-        print_result(result);
-        json_decref(result);
-    }
-    return true;
+    return cli_print_result(cli, result, print_result);
 }

@@ -116,13 +116,5 @@ bool cli_predict(struct cli *cli, struct err *err)
         cli_add_data(cli, request, err))
         result = cli_ask("predict", request, err);
     json_decref(request);
-    if (!result)
-        return false;
-    if (cli->json)
-        cli_print_json(result);
-    else {
-        print_result(result);
-        json_decref(result);
-    }
-    return true;
+    return cli_print_result(cli, result, print_result);
 }

@@ -153,3 +153,16 @@ void cli_print_notes(const json_t *notes)
         }
     }
 }
+
+bool cli_print_result(const struct cli *cli, json_t *result, void (*print)(const json_t *result))
+{
+    if (!result)
+        return false;
+    if (cli->json) {
+        cli_print_json(result);
+        return true;
+    }
+    print(result);
+    json_decref(result);
+    return true;
+}

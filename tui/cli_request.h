@@ -22,6 +22,8 @@ json_t *cli_ask(const char *job, const json_t *request, struct err *err);
 /* --config, --data and --batch-size of evaluate and predict, and their CHECKPOINT argument, into a request. */
 bool cli_add_data(const struct cli *cli, json_t *request, struct err *err);
 bool cli_add_checkpoint(const struct cli *cli, json_t *request, struct err *err);
+/* Prints an answer as --json asks or for people, and takes the reference. False when there is none. */
+bool cli_print_result(const struct cli *cli, json_t *result, void (*print)(const json_t *result));
 /* The warnings and notes of an answer, on standard error. */
 void cli_print_notes(const json_t *notes);
 

@@ -107,7 +107,7 @@ def check_errors(home, folder):
     for arguments, status, words in [
             (("nobody",), 3, "nobody"), (("cnn", "--metric", "lss"), 2, "there is"), (("cnn", "--width", "0"), 2, "--width"),
             (("cnn", "--smooth", "2"), 2, "--smooth"), (("empty",), 3, "empty so far"),
-            (("cnn", "--png", os.path.join(folder, "no", "such.png")), 3, "such.png"), ((), 2, "RUN")]:
+            (("cnn", "--png", os.path.join(folder, "no", "such.png")), 1, "such.png"), ((), 2, "RUN")]:
         _, err = plot(home, *arguments, status=status)
         check(err.count("\n") == 1 and words in err, f"{arguments}: one line that says {words!r}, found {err!r}")
 
