@@ -2,11 +2,14 @@
 """What the README quotes: antler against Keras and against its own budgets, as ratios measured in one run.
 
   ./dev bench [NAME...]        default: all; an unknown name lists them
+  ./dev bench models ...       the ten models against every peer: bench_models.py, which has options of its own
 
 Every figure is the median of several rounds; times of one machine mean little, ratios a little more. Processes that antler
 detaches are counted too: this process makes itself their reaper. Results also go to build/bench.json.
 """
 import argparse, ctypes, fcntl, json, os, pathlib, pty, select, shutil, statistics, struct, subprocess, sys, tempfile, termios, time
+
+import bench_models
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("ANTLER_BUILD", SOURCE / "build"))
@@ -275,6 +278,9 @@ BENCHES = {name[6:]: function for name, function in list(globals().items()) if n
 
 
 def main():
+    if sys.argv[1:2] == ["models"]:
+        bench_models.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     names = parser.parse_args().names or list(BENCHES)
