@@ -227,9 +227,10 @@ struct model_spec *spec_abandon(struct spec_builder *b)
     return NULL;
 }
 
+/* How many a layer has depends on its class: the engine knows. */
 static int outputs_of(const struct layer_spec *layer)
 {
-    return layer->nested ? layer->nested->n_outputs : 1;
+    return layer->nested ? layer->nested->n_outputs : spec_is_input(layer) ? 1 : SPEC_MAX_OUTPUTS;
 }
 
 bool spec_link_sequential(struct spec_builder *b, struct err *err)
@@ -239,7 +240,7 @@ bool spec_link_sequential(struct spec_builder *b, struct err *err)
         if (!strcmp(spec->layers[i].class_name, "InputLayer"))
             return err_set(err, b->code, "%s: an InputLayer must be the first layer of a Sequential",
                            spec->layers[i].where);
-        if (i > 1 && outputs_of(&spec->layers[i - 1]) != 1)
+        if (i > 1 && spec->layers[i - 1].nested && outputs_of(&spec->layers[i - 1]) != 1)
             return err_set(err, b->code, "%s: a layer inside a Sequential must have one output",
                            spec->layers[i - 1].where);
         struct call_spec *call = spec_add_call(b, &spec->layers[i], 1, err);
@@ -266,8 +267,8 @@ static bool check_ref(struct spec_builder *b, struct tensor_ref ref, const char 
         return err_set(err, b->code, "%s: wants call %d of '%s', which is called %d times", user, ref.node, layer->name,
                        calls);
     if (ref.tensor < 0 || ref.tensor >= outputs_of(layer))
-        return err_set(err, b->code, "%s: wants output %d of '%s', which has %d", user, ref.tensor, layer->name,
-                       outputs_of(layer));
+        return err_set(err, b->code, "%s: wants output %d of '%s', which has %s%d", user, ref.tensor, layer->name,
+                       layer->nested || spec_is_input(layer) ? "" : "at most ", outputs_of(layer));
     return true;
 }
 

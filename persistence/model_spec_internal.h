@@ -10,7 +10,7 @@
 #include "persistence/model_spec.h"
 #include "base/arena.h"
 
-enum { SPEC_MAX_LAYERS = 100000, SPEC_MAX_DEPTH = 16, SPEC_MAX_CALLS = 1000000 };
+enum { SPEC_MAX_LAYERS = 100000, SPEC_MAX_DEPTH = 16, SPEC_MAX_CALLS = 1000000, SPEC_MAX_OUTPUTS = 16 };
 
 struct name_map { /* text -> int; keys are lent */
     const char **keys;

@@ -10,7 +10,7 @@
 #include "engine/layers/arguments.h"
 #include "engine/layers/model.h"
 
-enum { LAYER_MAX_VARIABLES = 16 };
+enum { LAYER_MAX_VARIABLES = 64, LAYER_MAX_OUTPUTS = 16 };
 
 struct activation;
 struct constraint;
@@ -22,6 +22,17 @@ struct layer_variable { /* a variable of a layer; `variable` is what the rest of
                   */
     const struct regularizer *regularizer; /* NULL = none */
     const struct constraint *constraint;   /* NULL = none */
+    const char *group; /* where the file keeps it below the layer: "query_dense"; NULL = the layer's own variables */
+};
+
+/* What a layer's call takes besides Sequential's one input: the parameters of Keras' call(), in order. */
+enum call_kind {
+    CALL_TENSOR, /* a tensor, or null */
+    CALL_BOOL
+};
+struct call_argument {
+    const char *name; /* NULL ends the list */
+    enum call_kind kind;
 };
 
 struct layer {
@@ -37,6 +48,10 @@ struct layer {
     int n_variables;
     const struct regularizer *activity_regularizer; /* NULL = none */
     struct shape input_shape, output_shape;         /* first call, without batch; first input/output */
+    const struct call_spec *first_call; /* while build runs; its args are NULL inside a Sequential */
+    int n_outputs;                      /* of the first call; 1 unless build of a row with `call` says more */
+    const struct shape *outputs;        /* then its outputs' shapes, without batch, in the model's arena; [0] is unused */
+    const char *part, *part_name; /* of the variables that are added next, see layer_begin_part */
     int number;                                     /* in model->layers */
     uint32_t stream;                                /* number of its random stream */
     void *state;                                    /* what build computed, in the model's arena */
@@ -55,6 +70,7 @@ struct lowering {
     struct value *penalty;      /* sum of activity regularization so far, NULL = none */
     struct value *const *masks; /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the
                                    step counts, 0 = padding */
+    struct value **outputs; /* lower writes [1..] when its layer has several outputs; [0] is what it returns */
 };
 
 struct layer_class {
@@ -70,8 +86,21 @@ struct layer_class {
     /* The output's mask, from l->masks or its own; may be NULL. No function: the layer does not support masking, so
      * that a mask ends here, as in Keras. mask_pass (layer_support.h) hands on the first input's. */
     struct value *(*mask)(struct layer *layer, struct lowering *l, struct value *const *inputs, int n_inputs);
+    /* Rows with several outputs or inputs that are told apart by name. NULL: the call takes the inputs, training and, where there is a mask function, mask. Else the inputs that build,
+     * lower and mask see are all tensors of the call, positional ones first; call_tensors tells which is which. */
+    const struct call_argument *call;
 };
 
+/* Which inputs of a call are the argument `name`: the first one's number and how many (a list may hold several). false
+ * and 0 when it is not given or null. call NULL, or one without args: the one input is the first argument. */
+bool call_tensors(const struct layer_class *class, const struct call_spec *call, const char *name, int *first, int *n);
+/* A CALL_BOOL argument; false when it is not given. */
+bool call_flag(const struct layer_class *class, const struct call_spec *call, const char *name);
+
+/* The variables added from now on belong to an object inside the layer: `part` is its group in .keras files
+ * ("query_dense", "cell"), `name` its name in paths and legacy files ("query", "lstm_cell"). NULL, NULL: to the layer
+ * itself again. Both are lent and must live as long as the layer. */
+void layer_begin_part(struct layer *layer, const char *part, const char *name);
 /* Appends a variable in creation order. initializer_argument: the argument that names its initializer,
  * "kernel_initializer" (its regularizer and constraint are then "kernel_regularizer" and "kernel_constraint"), or NULL
  * for default_initializer alone. */

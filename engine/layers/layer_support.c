@@ -170,6 +170,12 @@ bool build_same_shape(struct layer *layer, struct model *model, const struct sha
     return true;
 }
 
+void layer_begin_part(struct layer *layer, const char *part, const char *name)
+{
+    layer->part = part;
+    layer->part_name = name;
+}
+
 /* "kernel_initializer" -> the argument "kernel_<what>" of the layer, NULL when the row has none. */
 static const json_t *sibling(const struct layer *layer, const char *initializer_argument, const char *what, char *key,
                              size_t size)
@@ -209,13 +215,15 @@ struct variable *layer_add_variable_from(struct layer *layer, struct model *mode
     struct layer_variable *v = arena_alloc(&model->arena, sizeof *v);
     v->variable = (struct variable){
         .name = arena_strdup(&model->arena, name),
-        .path = arena_printf(&model->arena, "%s/%s", layer->path, name),
+        .path = layer->part_name ? arena_printf(&model->arena, "%s/%s/%s", layer->path, layer->part_name, name)
+                                 : arena_printf(&model->arena, "%s/%s", layer->path, name),
         .shape = shape,
         .trainable = trainable,
         .fill = initializer_fill_variable,
         .initializer = ready,
     };
     v->weight = trainable;
+    v->group = layer->part;
     layer->variables[layer->n_variables++] = &v->variable;
     return &v->variable;
 }

@@ -4,7 +4,8 @@
  *     model_weights/dense/sequential/dense/kernel        Keras 3       model_weights/dense/dense/kernel:0   Keras 2
  *     model_weights/encoder/encoder/dense/kernel         in a nested model
  *
- * There a weight is the one dataset below its outermost layer whose last two names are those of layer and weight.
+ * There a weight is the one dataset below its outermost layer whose last names are those of layer and weight
+ * ("mha/query/kernel" for a weight of an object inside the layer).
  */
 #ifndef ENGINE_LAYERS_LEGACY_WEIGHTS_H
 #define ENGINE_LAYERS_LEGACY_WEIGHTS_H

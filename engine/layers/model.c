@@ -38,38 +38,6 @@ static bool check_dtype(const struct layer *layer, bool input, struct err *err)
                       input ? "inputs are numbers or bool" : "antler computes in float32");
 }
 
-int call_positional(const struct call_spec *call)
-{
-    int n = 0;
-    while (n < call->n_inputs && !call->input_keys[n])
-        n++;
-    return n;
-}
-
-/* Keyword arguments that change nothing, a mask, or inference mode; everything else is refused. */
-static bool check_call(const struct layer *layer, const struct call_spec *call, struct err *err)
-{
-    const char *key;
-    json_t *value;
-    if (!call || layer->class == layer_class_operation())
-        return true;
-    bool maskable = layer->class->mask;
-    for (int i = 0; i < call->n_inputs; i++)
-        if (call->input_keys[i] && !(maskable && !strcmp(call->input_keys[i], "mask")))
-            return layer_fail(layer, err, "it is called with a tensor as '%s', which antler cannot use",
-                              call->input_keys[i]);
-    json_object_foreach((json_t *)call->kwargs, key, value)
-    {
-        bool training = !strcmp(key, "training");
-        if (training && json_is_true(value))
-            return layer_fail(layer, err, "a call with training=true is not possible; null and false are");
-        bool mask = maskable && !strcmp(key, "mask") && (model_spec_is_tensor(value) || json_is_array(value));
-        if (!json_is_null(value) && !training && !mask)
-            return layer_fail(layer, err, "it has no call argument '%s'", key);
-    }
-    return true;
-}
-
 static struct layer *new_layer(struct model *model, const struct submodel *parent, const struct layer_spec *spec,
                                struct err *err)
 {
@@ -130,7 +98,7 @@ static bool infer_call(struct model *model, const struct layer_use *use, const s
         values[i] = op_input(g, "x", DTYPE_F32, shape_batched(2, inputs[i]));
     lower_use(&l, use, call, (struct masked){values, masks}, n, (struct masked){values + n, masks + n});
     bool ok = graph_ok(g, err);
-    for (int i = 0; ok && i < n_outputs; i++)
+    for (int i = 0; ok && i < n_outputs && values[n + i]; i++)
         outputs[i] = shape_sample(values[n + i]->shape);
     graph_free(g);
     free(calls);
@@ -141,15 +109,21 @@ static struct submodel *build_submodel(struct model *model, const struct model_s
                                        const char *h5_group, bool trainable, const struct shape *inputs,
                                        struct shape *outputs, struct err *err);
 
-static bool build_leaf(struct model *model, struct layer *layer, const struct shape *inputs, int n,
-                       struct shape *output, struct err *err)
+static bool build_leaf(struct model *model, struct layer *layer, const struct call_spec *call,
+                       const struct shape *inputs, int n, struct shape *output, struct err *err)
 {
     const struct layer_class *class = layer->class;
     if (n < class->min_inputs || (class->max_inputs >= 0 && n > class->max_inputs))
         return layer_fail(layer, err, "it takes %d to %d inputs, found %d", class->min_inputs, class->max_inputs, n);
     layer->input_shape = n ? inputs[0] : (struct shape){0};
+    layer->first_call = call;
+    layer->n_outputs = 1;
     if (!class->build(layer, model, inputs, n, output, err))
         return false;
+    if (layer->n_outputs > 1 && call && !call->args)
+        return layer_fail(layer, err, "a layer inside a Sequential must have one output, it has %d", layer->n_outputs);
+    for (int i = 1; i < layer->n_outputs; i++)
+        output[i] = layer->outputs[i];
     layer->output_shape = *output;
     return shape_elements(*output) <= MODEL_MAX_ELEMENTS ||
            layer_fail(layer, err, "its output %s would be larger than 2^40 numbers per sample",
@@ -170,8 +144,8 @@ static bool check_nested(const struct layer_spec *spec, struct err *err)
     return spec->envelope || arguments_check(spec->class_name, arguments, common, spec->config, spec->where, err);
 }
 
-static bool build_first_call(struct model *model, struct submodel *s, int index, const struct shape *inputs, int n,
-                             struct err *err)
+static bool build_first_call(struct model *model, struct submodel *s, int index, const struct call_spec *call,
+                             const struct shape *inputs, int n, struct err *err)
 {
     const struct layer_spec *spec = &s->spec->layers[index];
     struct layer_use *use = &s->uses[index];
@@ -180,7 +154,7 @@ static bool build_first_call(struct model *model, struct submodel *s, int index,
     use->first_inputs = arena_array(&model->arena, (size_t)n + 1, sizeof *inputs);
     memcpy(use->first_inputs, inputs, (size_t)n * sizeof *inputs);
     if (!spec->nested)
-        return build_leaf(model, use->layer, inputs, n, use->first_outputs, err);
+        return build_leaf(model, use->layer, call, inputs, n, use->first_outputs, err);
     if (n != spec->nested->n_inputs)
         return err_set(err, ERR_USAGE, "%s: model '%s' has %d inputs, found %d", spec->where, spec->name,
                        spec->nested->n_inputs, n);
@@ -193,24 +167,43 @@ static bool build_first_call(struct model *model, struct submodel *s, int index,
     return use->nested != NULL;
 }
 
+enum { NO_OUTPUT = -1 }; /* rank */
+
+/* The shape of a tensor that is built already. */
+static bool output_shape(const struct submodel *s, struct tensor_ref ref, const char *where, struct shape *out,
+                         struct err *err)
+{
+    const struct layer_use *use = &s->uses[ref.layer];
+    const struct layer_spec *spec = &s->spec->layers[ref.layer];
+    int n = 0, most = spec->n_calls ? most_outputs(use, spec) : 1;
+    while (n < most && use->shapes[ref.node][n].rank != NO_OUTPUT)
+        n++;
+    if (ref.tensor >= n)
+        return err_set(err, ERR_USAGE, "%s: wants output %d of '%s', which has %d", where, ref.tensor, spec->name, n);
+    *out = use->shapes[ref.node][ref.tensor];
+    return true;
+}
+
 /* One call: builds the layer when it is the first. */
 static bool build_call(struct model *model, struct submodel *s, struct call_ref ref, struct err *err)
 {
     const struct layer_spec *spec = &s->spec->layers[ref.layer];
     struct layer_use *use = &s->uses[ref.layer];
     const struct call_spec *call = &spec->calls[ref.node];
-    int n_outputs = spec->nested ? spec->nested->n_outputs : 1;
-    int n = spec->nested || use->layer->class->mask ? call_positional(call) : call->n_inputs;
+    int n_outputs = most_outputs(use, spec), n = call_inputs(use, spec, call);
     struct shape *inputs = xcalloc((size_t)n + 1, sizeof *inputs);
     struct shape *outputs = arena_array(&model->arena, (size_t)n_outputs, sizeof *outputs);
     bool ok = !use->layer || check_call(use->layer, call, err);
-    for (int i = 0; i < n; i++)
-        inputs[i] = s->uses[call->inputs[i].layer].shapes[call->inputs[i].node][call->inputs[i].tensor];
+    for (int i = 0; ok && i < n; i++)
+        ok = output_shape(s, call->inputs[i], spec->where, &inputs[i], err);
     use->shapes[ref.node] = outputs;
+    for (int i = 0; i < n_outputs; i++)
+        outputs[i].rank = NO_OUTPUT;
     if (ok && !use->built) {
         use->first_outputs = outputs;
-        ok = build_first_call(model, s, ref.layer, inputs, n, err);
-    } else if (ok && n == use->n_first && same_shapes(use->first_inputs, inputs, n)) {
+        ok = build_first_call(model, s, ref.layer, call, inputs, n, err);
+    } else if (ok && n == use->n_first && same_shapes(use->first_inputs, inputs, n) &&
+               !(use->layer && use->layer->class->call)) {
         memcpy(outputs, use->first_outputs, (size_t)n_outputs * sizeof *outputs);
     } else if (ok) {
         ok = infer_call(model, use, call, inputs, n, outputs, n_outputs, err) ||
@@ -253,11 +246,12 @@ static struct submodel *build_submodel(struct model *model, const struct model_s
             continue;
         }
         use->shapes[0] = arena_alloc(&model->arena, sizeof(struct shape));
-        if (!build_leaf(model, use->layer, &inputs[use->port], 1, use->shapes[0], err))
+        if (!build_leaf(model, use->layer, NULL, &inputs[use->port], 1, use->shapes[0], err))
             return NULL;
     }
     for (int i = 0; i < spec->n_outputs; i++)
-        outputs[i] = s->uses[spec->outputs[i].layer].shapes[spec->outputs[i].node][spec->outputs[i].tensor];
+        if (!output_shape(s, spec->outputs[i], spec->layers[spec->outputs[i].layer].where, &outputs[i], err))
+            return NULL;
     return s;
 }
 
@@ -318,19 +312,47 @@ static bool check_nested_inputs(const struct submodel *s, struct err *err)
     return true;
 }
 
+static bool same_group(const struct layer_variable *a, const struct layer_variable *b)
+{
+    return a->group == b->group || (a->group && b->group && !strcmp(a->group, b->group));
+}
+
+/* Trainable-created first, then in order of creation. */
+static int place_in_group(const struct layer *layer, const struct layer_variable *v)
+{
+    int place = 0;
+    bool before = true;
+    for (int i = 0; i < layer->n_variables; i++) {
+        const struct layer_variable *other = (const struct layer_variable *)layer->variables[i];
+        before = before && other != v;
+        place += same_group(other, v) && ((other->weight && !v->weight) || (other->weight == v->weight && before));
+    }
+    return place;
+}
+
+/* Are some of them not in a part? */
+static bool owns_variables(const struct layer *layer)
+{
+    bool owns = false;
+    for (int i = 0; i < layer->n_variables; i++)
+        owns = owns || !((const struct layer_variable *)layer->variables[i])->group;
+    return owns;
+}
+
 static void number_variables(struct model *model, struct layer *layer)
 {
-    int number = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < layer->n_variables; i++) {
             struct variable *variable = layer->variables[i];
-            if (((struct layer_variable *)variable)->weight != (pass == 0))
+            const struct layer_variable *v = (const struct layer_variable *)variable;
+            if (v->weight != (pass == 0))
                 continue;
             variable->seed_number = model->n_variables;
-            variable->h5_path = arena_printf(&model->arena, "%s/vars/%d", layer->h5_group, number++);
+            variable->h5_path = arena_printf(&model->arena, "%s%s%s/vars/%d", layer->h5_group, v->group ? "/" : "",
+                                             v->group ? v->group : "", place_in_group(layer, v));
             model->variables[model->n_variables++] = variable;
         }
-    if (!layer->n_variables && layer->h5_group)
+    if (layer->h5_group && !owns_variables(layer))
         model->groups[model->n_groups++] = arena_printf(&model->arena, "%s/vars", layer->h5_group);
 }
 

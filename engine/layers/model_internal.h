@@ -34,8 +34,14 @@ struct lowered { /* a graph this model was lowered into last, newest overwrite o
 /* One call of a layer or nested model. inputs and outputs with batch. */
 void lower_use(struct lowering *l, const struct layer_use *use, const struct call_spec *call, struct masked inputs,
                int n, struct masked outputs);
+/* How many inputs build and lower see: without masks that are given by keyword, unless the row names its arguments. */
+int call_inputs(const struct layer_use *use, const struct layer_spec *spec, const struct call_spec *call);
+/* Room for outputs of a call. */
+int most_outputs(const struct layer_use *use, const struct layer_spec *spec);
 /* Inputs that are no keyword's. */
 int call_positional(const struct call_spec *call);
+/* Keyword arguments must be null, training, a mask, or an argument that the row names; everything else is refused. */
+bool check_call(const struct layer *layer, const struct call_spec *call, struct err *err);
 /* Recomputes which variables train, and the counts. */
 void model_collect_trainable(struct model *model);
 /* "float32", "int32", ... of a layer's config; NULL when it has none. */

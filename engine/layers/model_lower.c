@@ -11,12 +11,13 @@ static void add_penalty(struct lowering *l, struct value *term)
 }
 
 static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct value *const *inputs, int n,
-                                struct value **mask)
+                                struct masked outputs)
 {
     l->graph->label = layer->path;
     l->call_number = l->calls[layer->number]++;
+    l->outputs = outputs.values;
     struct value *output = layer->class->lower(layer, l, inputs, n);
-    *mask = layer->class->mask ? layer->class->mask(layer, l, inputs, n) : NULL;
+    outputs.masks[0] = layer->class->mask ? layer->class->mask(layer, l, inputs, n) : NULL;
     if (layer->activity_regularizer && output) {
         struct value *total = regularizer_lower(l->graph, layer->activity_regularizer, as_float(l->graph, output));
         add_penalty(l, op_scale(l->graph, total, 1.0 / (double)l->batch));
@@ -39,7 +40,7 @@ void lower_use(struct lowering *l, const struct layer_use *use, const struct cal
     if (use->nested)
         lower_submodel(l, use->nested, inputs, outputs);
     else
-        outputs.values[0] = lower_leaf(l, use->layer, inputs.values, n, &outputs.masks[0]);
+        outputs.values[0] = lower_leaf(l, use->layer, inputs.values, n, outputs);
     l->mode = mode;
     l->call = outer;
     l->masks = outer_masks;
@@ -70,7 +71,7 @@ static void lower_call(struct lowering *l, const struct submodel *s, struct call
     const struct layer_spec *spec = &s->spec->layers[ref.layer];
     const struct call_spec *call = &spec->calls[ref.node];
     struct masked operands = new_masked(l->graph, call->n_inputs);
-    int n = s->uses[ref.layer].nested || s->uses[ref.layer].layer->class->mask ? call_positional(call) : call->n_inputs;
+    int n = call_inputs(&s->uses[ref.layer], spec, call);
     for (int i = 0; i < call->n_inputs; i++) {
         struct tensor_ref from = call->inputs[i];
         operands.values[i] = values[from.layer][from.node].values[from.tensor];
@@ -78,7 +79,7 @@ static void lower_call(struct lowering *l, const struct submodel *s, struct call
     }
     if (n < call->n_inputs)
         take_keyword_masks(l->graph, call, operands, n);
-    values[ref.layer][ref.node] = new_masked(l->graph, spec->nested ? spec->nested->n_outputs : 1);
+    values[ref.layer][ref.node] = new_masked(l->graph, most_outputs(&s->uses[ref.layer], spec));
     lower_use(l, &s->uses[ref.layer], call, operands, n, values[ref.layer][ref.node]);
 }
 

@@ -203,8 +203,8 @@ static void test_wrong_models_are_refused_with_their_place(void)
          "wants call 3 of 'p'"},
         {true,
          "{\"class_name\": \"Model\", \"config\": {\"layers\": [" INPUT
-         "," DENSE("p", "x") "], \"input_layers\": [[\"x\",0,0]], \"output_layers\": [[\"p\",0,9]]}}",
-         "wants output 9 of 'p', which has 1"},
+         "," DENSE("p", "x") "], \"input_layers\": [[\"x\",0,0]], \"output_layers\": [[\"p\",0,99]]}}",
+         "wants output 99 of 'p', which has at most 16"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CHECK_HAS(order_of(cases[i].text, cases[i].keras), cases[i].message);
