@@ -62,17 +62,37 @@ static json_t *envelope_of(const char *module, const char *class_name, json_t *c
     return envelope;
 }
 
-/* {"class": "L2", "l2": 0.01} under "kernel_regularizer" -> Keras' envelope; {"expression": ...} -> our registered
- * function. */
+static json_t *config_to_keras(const json_t *config);
+
+/* A model inside a wrapper. */
+static json_t *model_to_keras(const json_t *value)
+{
+    struct err err = {0};
+    struct model_spec *spec = model_spec_from_layers(value, "layer", &err);
+    json_t *envelope = spec ? model_spec_to_keras(spec) : json_deep_copy(value);
+    model_spec_free(spec);
+    return envelope;
+}
+
+/* {"class": "L2", "l2": 0.01} under "kernel_regularizer" -> Keras' envelope, at any depth; {"expression": ...} -> our
+ * registered function. */
 static json_t *value_to_keras(const char *key, const json_t *value)
 {
+    if (json_is_array(value)) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++)
+            json_array_append_new(list, value_to_keras(key, json_array_get(value, i)));
+        return list;
+    }
     const char *class_name = js_string(value, "class", NULL);
     if (!class_name && str_ends(key, "activation") && json_is_string(json_object_get(value, "expression")) &&
         !json_object_get(value, "class_name"))
         return envelope_of("antler", "Expression", json_copy((json_t *)value), "antler>Expression");
     if (!class_name)
         return json_deep_copy(value);
-    json_t *config = json_deep_copy(value);
+    if (json_is_array(json_object_get(value, "layers")))
+        return model_to_keras(value);
+    json_t *config = config_to_keras(value);
     json_object_del(config, "class");
     return envelope_of(module_of(key), class_name, config, NULL);
 }

@@ -55,13 +55,16 @@ struct layer {
     int number;                                     /* in model->layers */
     uint32_t stream;                                /* number of its random stream */
     void *state;                                    /* what build computed, in the model's arena */
+    const struct layer *parent; /* the layer that it stands inside of (layer_add_part), or NULL */
+    struct layer_part *parts;   /* the layers inside it, in order of layer_add_part */
+    bool around_trains;         /* the models around it do; as in Keras, a frozen wrapper alone does not freeze its parts */
 };
 
 /* What a lowering may use. */
 struct lowering {
     const struct model *model;
     struct graph *graph;
-    int64_t batch;
+    int64_t batch; /* of the model; inside a TimeDistributed a layer sees more samples */
     enum model_mode mode; /* MODE_INFER also for a layer that is frozen where Keras does so (BatchNormalization) */
     struct value *step;
     const struct call_spec *call; /* this call as the config writes it; NULL for an InputLayer or inside a Sequential */
@@ -71,6 +74,7 @@ struct lowering {
     struct value *const *masks; /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the
                                    step counts, 0 = padding */
     struct value **outputs; /* lower writes [1..] when its layer has several outputs; [0] is what it returns */
+    struct value **output_masks; /* likewise for mask */
 };
 
 struct layer_class {

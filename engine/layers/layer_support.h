@@ -11,7 +11,7 @@
 
 /* One table per family, ended by a row without a name. */
 extern const struct layer_class layers_core[], layers_activation[], layers_conv[], layers_pool[], layers_norm[],
-    layers_merge[], layers_shape[], layers_random[], layers_custom[];
+    layers_merge[], layers_shape[], layers_random[], layers_wrapper[], layers_custom[];
 
 const json_t *layer_arg(const struct layer *layer, const char *name);
 int64_t layer_int(const struct layer *layer, const char *name);
@@ -47,6 +47,25 @@ void layer_assign(struct lowering *l, struct variable *variable, struct value *v
 uint32_t layer_stream(const struct lowering *l, const struct layer *layer);
 /* The seed: the layer's own "seed" or the model's. */
 uint64_t layer_seed(const struct lowering *l, const struct layer *layer);
+
+/* A layer inside this one: the cell of an RNN, what a wrapper wraps (a whole model too). layer: its envelope or short
+ * form; extra: keys that replace its own (NULL = none). Keras saves it in `group` below this layer, after the variables
+ * of this one. NULL and err. */
+struct layer_part *layer_add_part(struct layer *layer, struct model *model, const char *group, const json_t *given,
+                                  const json_t *extra, struct err *err);
+/* Builds it for its first call: outputs has room for part_outputs shapes. */
+bool part_build(struct layer_part *part, struct model *model, const struct shape *inputs, int n, struct shape *outputs,
+                struct err *err);
+/* Room for its outputs; once built, a layer's own n_outputs says how many there are. */
+int part_outputs(const struct layer_part *part);
+/* The layer; NULL when it is a model. */
+struct layer *part_layer(const struct layer_part *part);
+/* A call of it: inputs and outputs with batch, masks NULL where there is none; output_masks and outputs have room for
+ * part_outputs. */
+void part_lower(struct lowering *l, const struct layer_part *part, struct value **inputs, struct value **masks, int n,
+                struct value **outputs, struct value **output_masks);
+/* Whether it or a layer inside it is of this class. */
+bool part_has(const struct layer_part *part, const char *class_name);
 
 /* Keeps a JSON value alive as long as the model (takes the reference). */
 void model_keep_json(struct model *model, json_t *json);

@@ -6,7 +6,7 @@
 
 static const struct layer_class *const families[] = {
     layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
-    layers_merge, layers_shape,      layers_random, layers_custom,
+    layers_merge, layers_shape,      layers_random, layers_wrapper, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -83,7 +83,6 @@ static const char *const keras_only[] = {
     "StringLookup",
     "TernaryDense",
     "TextVectorization",
-    "TimeDistributed",
     "UpSampling3D",
     "ZeroPadding3D",
 };

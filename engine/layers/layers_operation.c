@@ -177,7 +177,7 @@ static struct value *lower_operation(struct layer *layer, struct lowering *l, st
         !operation_axis(layer, samples[0].rank + (row->kind == EXPAND_DIMS), &axis, &err))
         return graph_fail(g, err.code, "%s", err.text);
     if (row->kind == EXPAND_DIMS)
-        return op_reshape(g, x, shape_batched(l->batch, sample));
+        return op_reshape(g, x, shape_batched(x->shape.dim[0], sample));
     if (row->kind == CONCATENATE)
         return op_concat(g, parts, n, axis);
     return op_reduce(g, row->kind == ANY ? REDUCE_MAX : REDUCE_MIN, op_expr(g, "a != 0", x, NULL, NULL, NULL), &axis, 1,

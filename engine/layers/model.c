@@ -38,20 +38,21 @@ static bool check_dtype(const struct layer *layer, bool input, struct err *err)
                       input ? "inputs are numbers or bool" : "antler computes in float32");
 }
 
-static struct layer *new_layer(struct model *model, const struct submodel *parent, const struct layer_spec *spec,
-                               struct err *err)
+struct layer *layer_new(struct model *model, struct place around, const struct layer_spec *spec, struct err *err)
 {
     struct layer *layer = arena_alloc(&model->arena, sizeof *layer);
     bool operation = !spec->h5_group && strcmp(spec->class_name, "InputLayer");
     layer->class = operation ? layer_class_operation() : layer_class_find(spec->class_name);
     layer->name = spec->name;
     layer->where = spec->where;
-    layer->path = arena_printf(&model->arena, "%s%s", parent->path, spec->name);
+    layer->path = arena_printf(&model->arena, "%s%s", around.path, spec->name);
     layer->spec_class = spec->class_name;
     layer->config = spec->config;
-    layer->trainable = parent->trainable && js_bool(spec->config, "trainable", true);
+    layer->parent = around.inside;
+    layer->around_trains = around.trainable;
+    layer->trainable = around.trainable && js_bool(spec->config, "trainable", true);
     if (spec->h5_group)
-        layer->h5_group = arena_printf(&model->arena, "%slayers/%s", parent->h5_group, spec->h5_group);
+        layer->h5_group = arena_printf(&model->arena, "%s%s", around.h5_group, spec->h5_group);
     const char *registered = js_string(spec->envelope, "registered_name", ""),
                *module = js_string(spec->envelope, "module", "keras");
     if (!str_starts(module, "keras") && !str_starts(module, "tf_keras") && !strchr(registered, '>'))
@@ -105,12 +106,8 @@ static bool infer_call(struct model *model, const struct layer_use *use, const s
     return ok;
 }
 
-static struct submodel *build_submodel(struct model *model, const struct model_spec *spec, const char *path,
-                                       const char *h5_group, bool trainable, const struct shape *inputs,
-                                       struct shape *outputs, struct err *err);
-
-static bool build_leaf(struct model *model, struct layer *layer, const struct call_spec *call,
-                       const struct shape *inputs, int n, struct shape *output, struct err *err)
+bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs, int n,
+                struct shape *output, struct err *err)
 {
     const struct layer_class *class = layer->class;
     if (n < class->min_inputs || (class->max_inputs >= 0 && n > class->max_inputs))
@@ -154,15 +151,15 @@ static bool build_first_call(struct model *model, struct submodel *s, int index,
     use->first_inputs = arena_array(&model->arena, (size_t)n + 1, sizeof *inputs);
     memcpy(use->first_inputs, inputs, (size_t)n * sizeof *inputs);
     if (!spec->nested)
-        return build_leaf(model, use->layer, call, inputs, n, use->first_outputs, err);
+        return leaf_build(model, use->layer, call, inputs, n, use->first_outputs, err);
     if (n != spec->nested->n_inputs)
         return err_set(err, ERR_USAGE, "%s: model '%s' has %d inputs, found %d", spec->where, spec->name,
                        spec->nested->n_inputs, n);
-    const char *path = arena_printf(&model->arena, "%s%s/", s->path, spec->name);
-    const char *group = arena_printf(&model->arena, "%slayers/%s/", s->h5_group, spec->h5_group);
-    bool trainable = s->trainable && js_bool(spec->config, "trainable", true);
+    struct place place = {arena_printf(&model->arena, "%s%s/", s->place.path, spec->name),
+                          arena_printf(&model->arena, "%slayers/%s/", s->place.h5_group, spec->h5_group),
+                          s->place.trainable && js_bool(spec->config, "trainable", true), s->place.inside};
     use->nested = check_nested(spec, err)
-                      ? build_submodel(model, spec->nested, path, group, trainable, inputs, use->first_outputs, err)
+                      ? submodel_build(model, spec->nested, place, inputs, use->first_outputs, err)
                       : NULL;
     return use->nested != NULL;
 }
@@ -219,8 +216,10 @@ static bool make_layers(struct model *model, struct submodel *s, struct err *err
     const struct model_spec *spec = s->spec;
     for (int i = 0; i < spec->n_layers; i++) {
         int n_calls = spec->layers[i].n_calls ? spec->layers[i].n_calls : 1;
+        struct place around = {s->place.path, arena_printf(&model->arena, "%slayers/", s->place.h5_group),
+                               s->place.trainable, s->place.inside};
         s->uses[i].shapes = arena_array(&model->arena, (size_t)n_calls, sizeof(struct shape *));
-        if (!spec->layers[i].nested && !(s->uses[i].layer = new_layer(model, s, &spec->layers[i], err)))
+        if (!spec->layers[i].nested && !(s->uses[i].layer = layer_new(model, around, &spec->layers[i], err)))
             return false;
     }
     for (int i = 0; i < spec->n_inputs; i++)
@@ -228,12 +227,11 @@ static bool make_layers(struct model *model, struct submodel *s, struct err *err
     return true;
 }
 
-static struct submodel *build_submodel(struct model *model, const struct model_spec *spec, const char *path,
-                                       const char *h5_group, bool trainable, const struct shape *inputs,
-                                       struct shape *outputs, struct err *err)
+struct submodel *submodel_build(struct model *model, const struct model_spec *spec, struct place place,
+                                const struct shape *inputs, struct shape *outputs, struct err *err)
 {
     struct submodel *s = arena_alloc(&model->arena, sizeof *s);
-    *s = (struct submodel){.spec = spec, .path = path, .h5_group = h5_group, .trainable = trainable};
+    *s = (struct submodel){.spec = spec, .place = place};
     s->uses = arena_array(&model->arena, (size_t)spec->n_layers, sizeof *s->uses);
     if (!make_layers(model, s, err))
         return NULL;
@@ -246,7 +244,7 @@ static struct submodel *build_submodel(struct model *model, const struct model_s
             continue;
         }
         use->shapes[0] = arena_alloc(&model->arena, sizeof(struct shape));
-        if (!build_leaf(model, use->layer, NULL, &inputs[use->port], 1, use->shapes[0], err))
+        if (!leaf_build(model, use->layer, NULL, &inputs[use->port], 1, use->shapes[0], err))
             return NULL;
     }
     for (int i = 0; i < spec->n_outputs; i++)
@@ -293,126 +291,33 @@ static bool declared_shape(const struct layer_spec *spec, const struct shape *gi
     return true;
 }
 
+static bool check_nested_inputs(const struct submodel *s, struct err *err);
+
+/* A model used as a layer, or the models among a layer's parts. */
+static bool check_use_inputs(const struct layer_use *use, struct err *err)
+{
+    const struct submodel *nested = use->nested;
+    for (int k = 0; nested && k < nested->spec->n_inputs; k++) {
+        int input = nested->spec->inputs[k].layer;
+        struct shape built = nested->uses[input].shapes[0][0], declared = built;
+        if (!declared_shape(&nested->spec->layers[input], &built, &declared, err))
+            return false;
+        if (!shape_equal(built, declared))
+            return layer_fail(nested->uses[input].layer, err,
+                              "it is declared with another shape than it is called with");
+    }
+    for (const struct layer_part *part = nested ? NULL : use->layer->parts; part; part = part->next)
+        if (!check_use_inputs(&part->use, err))
+            return false;
+    return !nested || check_nested_inputs(nested, err);
+}
+
 static bool check_nested_inputs(const struct submodel *s, struct err *err)
 {
-    for (int i = 0; i < s->spec->n_layers; i++) {
-        const struct submodel *nested = s->uses[i].nested;
-        for (int k = 0; nested && k < nested->spec->n_inputs; k++) {
-            int input = nested->spec->inputs[k].layer;
-            struct shape built = nested->uses[input].shapes[0][0], declared = built;
-            if (!declared_shape(&nested->spec->layers[input], &built, &declared, err))
-                return false;
-            if (!shape_equal(built, declared))
-                return layer_fail(nested->uses[input].layer, err,
-                                  "it is declared with another shape than it is called with");
-        }
-        if (nested && !check_nested_inputs(nested, err))
-            return false;
-    }
-    return true;
-}
-
-static bool same_group(const struct layer_variable *a, const struct layer_variable *b)
-{
-    return a->group == b->group || (a->group && b->group && !strcmp(a->group, b->group));
-}
-
-/* Trainable-created first, then in order of creation. */
-static int place_in_group(const struct layer *layer, const struct layer_variable *v)
-{
-    int place = 0;
-    bool before = true;
-    for (int i = 0; i < layer->n_variables; i++) {
-        const struct layer_variable *other = (const struct layer_variable *)layer->variables[i];
-        before = before && other != v;
-        place += same_group(other, v) && ((other->weight && !v->weight) || (other->weight == v->weight && before));
-    }
-    return place;
-}
-
-/* Are some of them not in a part? */
-static bool owns_variables(const struct layer *layer)
-{
-    bool owns = false;
-    for (int i = 0; i < layer->n_variables; i++)
-        owns = owns || !((const struct layer_variable *)layer->variables[i])->group;
-    return owns;
-}
-
-static void number_variables(struct model *model, struct layer *layer)
-{
-    for (int pass = 0; pass < 2; pass++)
-        for (int i = 0; i < layer->n_variables; i++) {
-            struct variable *variable = layer->variables[i];
-            const struct layer_variable *v = (const struct layer_variable *)variable;
-            if (v->weight != (pass == 0))
-                continue;
-            variable->seed_number = model->n_variables;
-            variable->h5_path = arena_printf(&model->arena, "%s%s%s/vars/%d", layer->h5_group, v->group ? "/" : "",
-                                             v->group ? v->group : "", place_in_group(layer, v));
-            model->variables[model->n_variables++] = variable;
-        }
-    if (layer->h5_group && !owns_variables(layer))
-        model->groups[model->n_groups++] = arena_printf(&model->arena, "%s/vars", layer->h5_group);
-}
-
-static void count_layers(const struct submodel *s, size_t *layers, size_t *variables, size_t *groups)
-{
-    ++*groups;
     for (int i = 0; i < s->spec->n_layers; i++)
-        if (s->uses[i].nested) {
-            count_layers(s->uses[i].nested, layers, variables, groups);
-        } else {
-            ++*layers;
-            ++*groups;
-            *variables += (size_t)s->uses[i].layer->n_variables;
-        }
-}
-
-static void collect(struct model *model, const struct submodel *s)
-{
-    model->groups[model->n_groups++] = arena_printf(&model->arena, "%svars", s->h5_group);
-    for (int i = 0; i < s->spec->n_layers; i++) {
-        struct layer *layer = s->uses[i].layer;
-        if (s->uses[i].nested) {
-            collect(model, s->uses[i].nested);
-            continue;
-        }
-        layer->number = model->n_layers;
-        layer->stream = RNG_STREAM_LAYERS + (uint32_t)(model->n_layers % (1 << 20));
-        model->layers[model->n_layers++] = layer;
-        number_variables(model, layer);
-    }
-}
-
-void model_collect_trainable(struct model *model)
-{
-    model->n_trainable = 0;
-    model->n_params = model->n_trainable_params = 0;
-    for (int i = 0; i < model->n_layers; i++) {
-        struct layer *layer = model->layers[i];
-        for (int k = 0; k < layer->n_variables; k++) {
-            struct variable *variable = layer->variables[k];
-            variable->trainable = layer->trainable && ((struct layer_variable *)variable)->weight;
-            model->n_params += shape_elements(variable->shape);
-            if (!variable->trainable)
-                continue;
-            model->trainable[model->n_trainable++] = variable;
-            model->n_trainable_params += shape_elements(variable->shape);
-        }
-    }
-}
-
-static void collect_all(struct model *model)
-{
-    size_t layers = 0, variables = 0, groups = 0;
-    count_layers(model->root, &layers, &variables, &groups);
-    model->layers = arena_array(&model->arena, layers, sizeof(struct layer *));
-    model->variables = arena_array(&model->arena, variables, sizeof(struct variable *));
-    model->trainable = arena_array(&model->arena, variables, sizeof(struct variable *));
-    model->groups = arena_array(&model->arena, groups, sizeof(char *));
-    collect(model, model->root);
-    model_collect_trainable(model);
+        if (!check_use_inputs(&s->uses[i], err))
+            return false;
+    return true;
 }
 
 static void make_ports(struct model *model, const struct shape *inputs, const struct shape *outputs)
@@ -445,16 +350,17 @@ struct model *model_new(const struct model_spec *spec, uint64_t seed, const stru
         ok = declared_shape(&spec->layers[spec->inputs[i].layer], spec->n_inputs == 1 ? input_shape : NULL, &inputs[i],
                             err);
     if (ok)
-        model->root =
-            build_submodel(model, spec, "", "", js_bool(json_object_get(spec->envelope, "config"), "trainable", true),
-                           inputs, outputs, err);
+        model->root = submodel_build(
+            model, spec,
+            (struct place){"", "", js_bool(json_object_get(spec->envelope, "config"), "trainable", true), NULL}, inputs,
+            outputs, err);
     if (!model->root || !check_nested_inputs(model->root, err)) {
         if (spec->envelope && err && err->code == ERR_USAGE)
             err->code = ERR_FORMAT;
         model_free(model);
         return NULL;
     }
-    collect_all(model);
+    model_collect(model);
     make_ports(model, inputs, outputs);
     return model;
 }
@@ -466,31 +372,9 @@ void model_free(struct model *model)
     for (int i = 0; i < model->n_kept; i++)
         json_decref(model->kept[i]);
     free(model->kept);
+    for (int i = 0; i < model->n_kept_specs; i++)
+        model_spec_free(model->kept_specs[i]);
+    free(model->kept_specs);
     arena_release(&model->arena);
     free(model);
-}
-
-static bool freezes(const char *pattern, const struct layer *layer)
-{
-    char *path = xstrdup(layer->path);
-    bool match = str_glob(pattern, layer->name) || str_glob(pattern, path);
-    for (char *slash = strrchr(path, '/'); slash && !match; slash = strrchr(path, '/')) {
-        *slash = 0;
-        const char *last = strrchr(path, '/');
-        match = str_glob(pattern, path) || str_glob(pattern, last ? last + 1 : path);
-    }
-    free(path);
-    return match;
-}
-
-int model_freeze(struct model *model, const char *pattern)
-{
-    int n = 0;
-    for (int i = 0; i < model->n_layers; i++)
-        if (freezes(pattern, model->layers[i])) {
-            model->layers[i]->trainable = false;
-            n++;
-        }
-    model_collect_trainable(model);
-    return n;
 }

@@ -39,6 +39,8 @@ struct model {
     struct lowered *lowered; /* what model_logits needs of the last graphs */
     json_t **kept;           /* JSON that lives as long as the model */
     int n_kept;
+    struct model_spec **kept_specs; /* of models inside wrappers */
+    int n_kept_specs;
 };
 
 /* ERR_USAGE (config) or ERR_FORMAT (file) naming the place, the layer, found, expected and the nearest known name:

@@ -12,10 +12,8 @@ static json_t *shape_json(struct shape sample)
     return list;
 }
 
-static json_t *layer_json(const struct layer *layer)
+static void list_weights(json_t *weights, const struct layer *layer, int64_t *params)
 {
-    int64_t params = 0;
-    json_t *weights = json_array();
     for (int i = 0; i < layer->n_variables; i++) {
         const struct variable *variable = layer->variables[i];
         json_t *dims = json_array();
@@ -23,8 +21,17 @@ static json_t *layer_json(const struct layer *layer)
             json_array_append_new(dims, json_integer(variable->shape.dim[k]));
         json_array_append_new(weights, json_pack("{s:s, s:s, s:o, s:b}", "name", variable->name, "path",
                                                  variable->h5_path, "shape", dims, "trainable", variable->trainable));
-        params += shape_elements(variable->shape);
+        *params += shape_elements(variable->shape);
     }
+}
+
+/* With what is inside it, which follows it. */
+static json_t *layer_json(const struct model *model, const struct layer *layer)
+{
+    int64_t params = 0;
+    json_t *weights = json_array();
+    for (int i = layer->number; i < model->n_layers && layer_outermost(model->layers[i]) == layer; i++)
+        list_weights(weights, model->layers[i], &params);
     return json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", layer->path, "class", layer->spec_class, "output_shape",
                      shape_json(layer->output_shape), "params", (json_int_t)params, "trainable", layer->trainable,
                      "weights", weights);
@@ -34,7 +41,8 @@ json_t *model_describe(const struct model *model)
 {
     json_t *layers = json_array();
     for (int i = 0; i < model->n_layers; i++)
-        json_array_append_new(layers, layer_json(model->layers[i]));
+        if (!model->layers[i]->parent)
+            json_array_append_new(layers, layer_json(model, model->layers[i]));
     return layers;
 }
 
@@ -45,6 +53,43 @@ static void close_input(json_t *entry, const struct layer_spec *spec, struct sha
     if (json_object_get(spec->config, "batch_shape") || json_object_get(spec->config, "batch_input_shape"))
         return;
     json_object_set_new(config, "batch_shape", shape_json(sample));
+}
+
+static bool any_trains(const struct layer_use *use);
+
+static bool model_trains(const struct submodel *s)
+{
+    bool trains = false;
+    for (int i = 0; i < s->spec->n_layers && !trains; i++)
+        trains = any_trains(&s->uses[i]);
+    return trains;
+}
+
+static bool any_trains(const struct layer_use *use)
+{
+    if (use->nested)
+        return model_trains(use->nested);
+    bool trains = use->layer->trainable && use->layer->n_variables;
+    for (const struct layer_part *part = use->layer->parts; part && !trains; part = part->next)
+        trains = any_trains(&part->use);
+    return trains;
+}
+
+/* What a frozen wrapper wraps is frozen by its own flag. */
+static void freeze_inside(json_t *config)
+{
+    static const char *const keys[] = {"layer", "backward_layer", "cell", "cells"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        json_t *inside = json_object_get(config, keys[i]);
+        size_t n = json_is_array(inside) ? json_array_size(inside) : inside != NULL;
+        for (size_t k = 0; k < n; k++) {
+            json_t *inner = json_object_get(json_is_array(inside) ? json_array_get(inside, k) : inside, "config");
+            if (!json_is_object(inner))
+                continue;
+            json_object_set_new(inner, "trainable", json_false());
+            freeze_inside(inner);
+        }
+    }
 }
 
 /* What only the built model knows: open input shapes, and which layers were frozen (Keras' optimizer has no slots for
@@ -62,8 +107,10 @@ static void settle_layers(json_t *envelope, const struct submodel *s)
     for (int i = 0; i < spec->n_layers; i++) {
         json_t *entry = json_array_get(layers, (size_t)i);
         const struct layer *layer = s->uses[i].layer;
-        if (layer && !layer->trainable && layer->n_variables)
+        if (layer && !layer->trainable && (layer->n_variables || layer->parts))
             json_object_set_new(json_object_get(entry, "config"), "trainable", json_false());
+        if (layer && !layer->trainable && layer->parts && !any_trains(&s->uses[i]))
+            freeze_inside(json_object_get(entry, "config"));
         if (s->uses[i].nested)
             settle_layers(entry, s->uses[i].nested);
         else if (!strcmp(spec->layers[i].class_name, "InputLayer"))

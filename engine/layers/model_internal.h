@@ -4,6 +4,13 @@
 
 #include "engine/layers/layer_support.h"
 
+/* Where a layer stands: with the names of the models and layers around it. */
+struct place {
+    const char *path, *h5_group; /* of what is around, ending in '/' or empty */
+    bool trainable;
+    const struct layer *inside; /* the wrapper around it, or NULL */
+};
+
 struct layer_use {
     struct layer *layer;     /* a leaf, or */
     struct submodel *nested; /* a model used as a layer */
@@ -14,11 +21,18 @@ struct layer_use {
     int n_first;
 };
 
+struct layer_part { /* a layer inside a layer: the cell of an RNN, what a wrapper wraps */
+    const json_t *given;           /* the envelope or short form */
+    struct layer_use use;          /* a model is built by part_build */
+    const struct model_spec *spec; /* of a model, else NULL; the model around it owns it */
+    struct place place;            /* of a model */
+    struct layer_part *next;
+};
+
 struct submodel {
     const struct model_spec *spec;
     struct layer_use *uses;      /* spec's order */
-    const char *path, *h5_group; /* "" and "" for the root; "encoder/" and "layers/functional/" */
-    bool trainable;
+    struct place place;          /* "" and "" for the root; "encoder/" and "layers/functional/" */
 };
 
 struct masked { /* values side by side with their masks, NULL where there is none */
@@ -42,8 +56,17 @@ int most_outputs(const struct layer_use *use, const struct layer_spec *spec);
 int call_positional(const struct call_spec *call);
 /* Keyword arguments must be null, training, a mask, or an argument that the row names; everything else is refused. */
 bool check_call(const struct layer *layer, const struct call_spec *call, struct err *err);
-/* Recomputes which variables train, and the counts. */
-void model_collect_trainable(struct model *model);
+/* A leaf with its arguments checked, not yet built. NULL and err. */
+struct layer *layer_new(struct model *model, struct place around, const struct layer_spec *spec, struct err *err);
+bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs, int n,
+                struct shape *outputs, struct err *err);
+/* The layers of a spec, built for these inputs. NULL and err. */
+struct submodel *submodel_build(struct model *model, const struct model_spec *spec, struct place place,
+                                const struct shape *inputs, struct shape *outputs, struct err *err);
+/* The layer itself, or the wrapper around it that is no part of another one. */
+const struct layer *layer_outermost(const struct layer *layer);
+/* Fills layers, variables, trainable, groups and the counts of a built model (model_collect.c). */
+void model_collect(struct model *model);
 /* "float32", "int32", ... of a layer's config; NULL when it has none. */
 const char *config_dtype(const json_t *config);
 

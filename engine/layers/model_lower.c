@@ -13,16 +13,21 @@ static void add_penalty(struct lowering *l, struct value *term)
 static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct value *const *inputs, int n,
                                 struct masked outputs)
 {
-    l->graph->label = layer->path;
-    l->call_number = l->calls[layer->number]++;
-    l->outputs = outputs.values;
-    struct value *output = layer->class->lower(layer, l, inputs, n);
-    outputs.masks[0] = layer->class->mask ? layer->class->mask(layer, l, inputs, n) : NULL;
-    if (layer->activity_regularizer && output) {
-        struct value *total = regularizer_lower(l->graph, layer->activity_regularizer, as_float(l->graph, output));
-        add_penalty(l, op_scale(l->graph, total, 1.0 / (double)l->batch));
+    struct lowering own = *l; /* layers inside it have outputs and calls of their own */
+    own.graph->label = layer->path;
+    own.call_number = l->calls[layer->number]++;
+    own.outputs = outputs.values;
+    own.output_masks = outputs.masks;
+    outputs.values[0] = layer->class->lower(layer, &own, inputs, n);
+    outputs.masks[0] = layer->class->mask ? layer->class->mask(layer, &own, inputs, n) : NULL;
+    l->penalty = own.penalty;
+    for (int i = 0; layer->activity_regularizer && i < (layer->class->call ? LAYER_MAX_OUTPUTS : 1); i++) {
+        struct value *output = as_float(l->graph, outputs.values[i]);
+        if (output)
+            add_penalty(l, op_scale(l->graph, regularizer_lower(l->graph, layer->activity_regularizer, output),
+                                    1.0 / (double)l->batch));
     }
-    return output;
+    return outputs.values[0];
 }
 
 static void lower_submodel(struct lowering *l, const struct submodel *s, struct masked inputs, struct masked outputs);

@@ -291,6 +291,23 @@ def mask_cases():
         add(f"mask-{name}", norm, inputs=[steps], train=True, gradients=True)
 
 
+def wrapper_cases():
+    both = dict(gradients=True, reload=True)
+    add("TimeDistributed", keras.Sequential([keras.Input((5, 4)), L.TimeDistributed(L.Dense(3, "tanh", kernel_regularizer="l2"))]), **both)
+    add("TimeDistributed-conv", keras.Sequential([keras.Input((3, 6, 5, 2)), L.TimeDistributed(L.Conv2D(3, 2)), L.TimeDistributed(L.Flatten()), L.Dense(2)]), **both)
+    add("TimeDistributed-norm", keras.Sequential([keras.Input((5, 4)), L.TimeDistributed(L.BatchNormalization())]), train=True, gradients=True)
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization(), L.Dense(2)], name="inner")
+    add("TimeDistributed-model", keras.Sequential([keras.Input((5, 4)), L.TimeDistributed(inner)]), **both)
+    inner = keras.Sequential([keras.Input((4,)), L.Dense(3), L.BatchNormalization(), L.Dense(2)], name="inner")
+    add("TimeDistributed-model-train", keras.Sequential([keras.Input((5, 4)), L.TimeDistributed(inner)]), train=True, gradients=True)
+    i = keras.Input((4, 3))
+    inner = keras.Model(i, L.Add()([L.GlobalAveragePooling1D()(L.Dense(5)(i)), L.Flatten()(L.Dense(5)(L.GlobalMaxPooling1D()(i)))]))
+    x = keras.Input((6, 4, 3))
+    h = L.TimeDistributed(inner)(L.TimeDistributed(L.TimeDistributed(L.Dense(3)))(x))
+    frozen = L.TimeDistributed(L.Dense(2), trainable=False)
+    add("TimeDistributed-nested", keras.Model(x, frozen(h)), **both)
+
+
 failures = []
 
 
@@ -444,6 +461,7 @@ other_cases()
 merge_cases()
 graph_cases()
 mask_cases()
+wrapper_cases()
 short_cases()
 json.dump(cases, open(path("cases.json"), "w"))
 subprocess.run([os.path.join(build, "tests", "drive_model"), folder.name], check=True)
