@@ -42,7 +42,8 @@ struct app *app_new(const char *home, struct index *index, const struct screen_v
         app->memory = json_object();
     }
     bool changed;
-    if (!index_refresh(index, &changed, err) || !index_list(index, "", NULL, &app->arena, &app->runs, &app->n_runs, err)) {
+    if (!index_refresh(index, &changed, err) ||
+        !index_list(index, "", NULL, &app->arena, &app->runs, &app->n_runs, err)) {
         app_free(app);
         return NULL;
     }
@@ -211,7 +212,8 @@ void app_remember(struct app *app, const char *key, json_t *value)
     json_object_set_new(app->memory, key, value);
 }
 
-/* A run whose worker lives moves on without a change of the index: its page is read while drawing, so it is drawn every tick. */
+/* A run whose worker lives moves on without a change of the index: its page is read while drawing, so it is drawn every
+ * tick. */
 static bool anything_lives(const struct app *app)
 {
     for (size_t i = 0; i < app->n_runs; i++)
@@ -284,21 +286,36 @@ static int own_action(struct app *app, enum action action)
         edit_set(&app->help.search, "");
         app->help = (struct help){.open = true, .search = app->help.search};
         return LOOP_DRAW;
-    case ACTION_PALETTE: return app_palette_open(app);
-    case ACTION_BACK: return app_back(app);
-    case ACTION_CANCEL: return app->depth > 1 ? app_back(app) : LOOP_DRAW;
-    case ACTION_REDRAW: app->repaint = true; return LOOP_DRAW | LOOP_REPAINT;
-    case ACTION_SUSPEND: app->suspend = true; return LOOP_SUSPEND;
-    case ACTION_VIEW_RUNS: return app_go(app, "runs", NULL);
-    case ACTION_VIEW_RUN: return open_selected(app, "run");
+    case ACTION_PALETTE:
+        return app_palette_open(app);
+    case ACTION_BACK:
+        return app_back(app);
+    case ACTION_CANCEL:
+        return app->depth > 1 ? app_back(app) : LOOP_DRAW;
+    case ACTION_REDRAW:
+        app->repaint = true;
+        return LOOP_DRAW | LOOP_REPAINT;
+    case ACTION_SUSPEND:
+        app->suspend = true;
+        return LOOP_SUSPEND;
+    case ACTION_VIEW_RUNS:
+        return app_go(app, "runs", NULL);
+    case ACTION_VIEW_RUN:
+        return open_selected(app, "run");
     case ACTION_VIEW_COMPARE:
-    case ACTION_COMPARE: return app_go(app, "compare", app_run(app) ? app_run(app)->id : NULL);
+    case ACTION_COMPARE:
+        return app_go(app, "compare", app_run(app) ? app_run(app)->id : NULL);
     case ACTION_VIEW_NEW:
-    case ACTION_NEW: return app_go(app, "new", NULL);
-    case ACTION_VIEW_JOBS: return app_go(app, "jobs", NULL);
-    case ACTION_VIEW_LOG: return open_selected(app, "log");
-    case ACTION_UNDO: return undo_delete(app);
-    default: return LOOP_NOTHING;
+    case ACTION_NEW:
+        return app_go(app, "new", NULL);
+    case ACTION_VIEW_JOBS:
+        return app_go(app, "jobs", NULL);
+    case ACTION_VIEW_LOG:
+        return open_selected(app, "log");
+    case ACTION_UNDO:
+        return undo_delete(app);
+    default:
+        return LOOP_NOTHING;
     }
 }
 
@@ -368,6 +385,7 @@ void app_view(struct app *app, struct grid *grid)
     struct rect foot = rect_bottom(&rest, 1);
     const struct screen_view_ops *ops = app->stack[app->depth - 1].ops;
     ops->view(app, app->stack[app->depth - 1].state, grid, rest);
-    footer_draw(grid, foot, &app->map, places_now(app), app->message[0] ? app->message : NULL, app->message_style, NULL);
+    footer_draw(grid, foot, &app->map, places_now(app), app->message[0] ? app->message : NULL, app->message_style,
+                NULL);
     app_overlay_draw(app, grid, places_now(app));
 }

@@ -25,8 +25,9 @@ static struct app_job *place_for_job(struct app *app)
 
 typedef struct worker_job *start_function(const char *job, const json_t *request, struct err *err);
 
-static struct app_job *start_job(struct app *app, start_function *start, const char *job, const json_t *request, const char *title, const char *subject,
-                                 void (*done)(struct app *, struct app_job *), struct err *err)
+static struct app_job *start_job(struct app *app, start_function *start, const char *job, const json_t *request,
+                                 const char *title, const char *subject, void (*done)(struct app *, struct app_job *),
+                                 struct err *err)
 {
     struct app_job *place = place_for_job(app);
     if (!place)
@@ -35,7 +36,8 @@ static struct app_job *start_job(struct app *app, start_function *start, const c
     if (!worker)
         return NULL;
     json_decref(place->result);
-    *place = (struct app_job){.number = ++app->last_job, .worker = worker, .started = app->now, .share = NAN, .left_s = NAN, .done = done};
+    *place = (struct app_job){
+        .number = ++app->last_job, .worker = worker, .started = app->now, .share = NAN, .left_s = NAN, .done = done};
     snprintf(place->job, sizeof place->job, "%s", job);
     snprintf(place->title, sizeof place->title, "%s", title);
     snprintf(place->subject, sizeof place->subject, "%s", subject);
@@ -50,7 +52,8 @@ struct app_job *app_start_job(struct app *app, const char *job, json_t *request,
     return started;
 }
 
-struct app_job *app_start_detached(struct app *app, const char *job, const json_t *request, void (*done)(struct app *, struct app_job *), struct err *err)
+struct app_job *app_start_detached(struct app *app, const char *job, const json_t *request,
+                                   void (*done)(struct app *, struct app_job *), struct err *err)
 {
     return start_job(app, worker_start_detached, job, request, "starting a run", "", done, err);
 }

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-int app_ask(struct app *app, enum dialog_kind kind, const char *title, const char *text, const char *initial, const char *subject, app_answer *answer)
+int app_ask(struct app *app, enum dialog_kind kind, const char *title, const char *text, const char *initial,
+            const char *subject, app_answer *answer)
 {
     dialog_open(&app->dialog, kind, title, text, initial);
     app->answer = answer;
@@ -50,9 +51,13 @@ static int dialog_answered(struct app *app)
 static int dialog_takes(struct app *app, const struct event *event)
 {
     switch (dialog_event(&app->dialog, event)) {
-    case DIALOG_YES: return dialog_answered(app);
-    case DIALOG_NO: dialog_close(&app->dialog); break;
-    case DIALOG_GOES_ON: break;
+    case DIALOG_YES:
+        return dialog_answered(app);
+    case DIALOG_NO:
+        dialog_close(&app->dialog);
+        break;
+    case DIALOG_GOES_ON:
+        break;
     }
     return LOOP_DRAW;
 }
@@ -110,8 +115,12 @@ static int palette_takes(struct app *app, const struct event *event)
         return LOOP_DRAW;
     }
     switch (edit_event(&app->palette, event)) {
-    case EDIT_CHANGED: palette_search(app); break;
-    case EDIT_CANCELLED: app->palette_menu.open = false; break;
+    case EDIT_CHANGED:
+        palette_search(app);
+        break;
+    case EDIT_CANCELLED:
+        app->palette_menu.open = false;
+        break;
     case EDIT_DONE:
         app->palette_menu.open = false;
         if (!list->count)
@@ -119,7 +128,8 @@ static int palette_takes(struct app *app, const struct event *event)
         else if (!app_action(app, app->palette_matches[list->selected]))
             app_say(app, STYLE_WARNING, "'%s' does nothing here", keys_row(app->palette_matches[list->selected])->name);
         break;
-    default: break;
+    default:
+        break;
     }
     return LOOP_DRAW | (app->quit ? LOOP_QUIT : 0) | (app->suspend ? LOOP_SUSPEND : 0);
 }
@@ -142,7 +152,8 @@ bool app_overlay_event(struct app *app, const struct event *event, int *flags)
 
 static void palette_draw(const struct app *app, struct grid *grid)
 {
-    int rows = app->palette_menu.list.count < 10 ? app->palette_menu.list.count : 10, width = grid->width < 76 ? grid->width : 76;
+    int rows = app->palette_menu.list.count < 10 ? app->palette_menu.list.count : 10,
+        width = grid->width < 76 ? grid->width : 76;
     struct rect box = rect_center(grid_all(grid), width, rows + 4);
     grid_fill(grid, box, STYLE_TEXT, ' ');
     grid_box(grid, box, STYLE_ACCENT);

@@ -1,4 +1,5 @@
-/* app_parts.h - what the files of the app (app.c, app_overlay.c, app_jobs.c) know of each other and nobody else needs. */
+/* app_parts.h - what the files of the app (app.c, app_overlay.c, app_jobs.c) know of each other and nobody else needs.
+ */
 #ifndef TUI_APP_PARTS_H
 #define TUI_APP_PARTS_H
 
@@ -13,7 +14,7 @@ bool app_poll_jobs(struct app *app);
 /* Waits at most so long for a job that is nearly always done at once; done may be called. */
 void app_wait_job(struct app *app, struct app_job *job, int wait_ms);
 /* A run of its own is started like a job; its result is {"run", "dir", "notes"}. NULL and err. */
-struct app_job *app_start_detached(struct app *app, const char *job, const json_t *request, void (*done)(struct app *, struct app_job *),
-                                   struct err *err);
+struct app_job *app_start_detached(struct app *app, const char *job, const json_t *request,
+                                   void (*done)(struct app *, struct app_job *), struct err *err);
 
 #endif

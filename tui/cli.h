@@ -1,5 +1,6 @@
-/* cli.h - the command line: one row per command in one table (cli_table.c), from which --help, the man page and the shell completion are printed.
- * A command is one file cli_<command>.c with one function that returns true or fills err; main turns err into text on stderr and the exit status.
+/* cli.h - the command line: one row per command in one table (cli_table.c), from which --help, the man page and the
+ * shell completion are printed. A command is one file cli_<command>.c with one function that returns true or fills err;
+ * main turns err into text on stderr and the exit status.
  */
 #ifndef TUI_CLI_H
 #define TUI_CLI_H
@@ -32,17 +33,19 @@ struct cli { /* a parsed command line */
 const char *cli_option(const struct cli *cli, const char *name);
 /* The k-th value of an option that may come many times; NULL behind the last. */
 const char *cli_option_at(const struct cli *cli, const char *name, size_t k);
-/* A number given with an option; false and ERR_USAGE when it is no number or outside [min, max]. *value is kept when not given. */
-bool cli_number(const struct cli *cli, const char *name, double min, double max, double *value, struct err *err) MUST_USE;
+/* A number given with an option; false and ERR_USAGE when it is no number or outside [min, max]. *value is kept when
+ * not given. */
+bool cli_number(const struct cli *cli, const char *name, double min, double max, double *value,
+                struct err *err) MUST_USE;
 /* Prints one JSON document and a newline on stdout; takes the reference. */
 void cli_print_json(json_t *json);
 
 struct cli_command {
-    const char *name;      /* "train" */
-    const char *arguments; /* "CONFIG" , "RUN [RUN...]" */
+    const char *name;                 /* "train" */
+    const char *arguments;            /* "CONFIG" , "RUN [RUN...]" */
     int min_arguments, max_arguments; /* -1 = any number */
-    const char *summary;   /* one line */
-    const char *text;      /* more for --help and the man page; NULL */
+    const char *summary;              /* one line */
+    const char *text;                 /* more for --help and the man page; NULL */
     const struct cli_option *options; /* NULL = none; --home and --help are understood everywhere */
     bool dashes;                      /* arguments may start with one dash (filters, tags to take off) */
     bool (*run)(struct cli *cli, struct err *err);

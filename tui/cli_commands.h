@@ -1,5 +1,5 @@
-/* cli_commands.h - the commands: one function each, in cli_<command>.c. The table that names and explains them is cli_table.c; to add a command,
- * declare it here, add its row there and its file to CMakeLists.txt.
+/* cli_commands.h - the commands: one function each, in cli_<command>.c. The table that names and explains them is
+ * cli_table.c; to add a command, declare it here, add its row there and its file to CMakeLists.txt.
  */
 #ifndef TUI_CLI_COMMANDS_H
 #define TUI_CLI_COMMANDS_H

@@ -1,14 +1,21 @@
-/* cli_table.c - the table of commands: what they are called, what they take, what they do, and the function that does it. --help, the man page
- * and the shell completions are printed from it.
+/* cli_table.c - the table of commands: what they are called, what they take, what they do, and the function that does
+ * it. --help, the man page and the shell completions are printed from it.
  */
 #include "persistence/run_config.h"
 #include "tui/cli_commands.h"
 
-#define JSON_OPTION {"--json", NULL, false, "print one JSON document"}
+#define JSON_OPTION                                                                                                    \
+    {                                                                                                                  \
+        "--json", NULL, false, "print one JSON document"                                                               \
+    }
 
 const struct cli_option cli_program_options[] = {
-    {"--once", NULL, false, "print one frame of the screen as text: of the list, or of the RUN that follows; elsewhere than on a terminal in $COLUMNS x $LINES, else 80 x 24"},
-    {"--plain", NULL, false, "the same facts as lines, for screen readers and pipes: the list and how far running ones are, or the RUN that follows with a line an epoch until it ends"},
+    {"--once", NULL, false,
+     "print one frame of the screen as text: of the list, or of the RUN that follows; elsewhere than on a terminal in "
+     "$COLUMNS x $LINES, else 80 x 24"},
+    {"--plain", NULL, false,
+     "the same facts as lines, for screen readers and pipes: the list and how far running ones are, or the RUN that "
+     "follows with a line an epoch until it ends"},
     {"--ascii", NULL, false, "use only ASCII characters"},
     {"--color", "auto|always|never|16|256", false, "which colours; NO_COLOR in the environment means never"},
     {0},
@@ -21,10 +28,14 @@ static const struct cli_command list = {
     .arguments = "[FILTER]...",
     .max_arguments = -1,
     .summary = "list the runs, newest first",
-    .text = "Words search name, id, tags and note. Conditions: state:running, tag:x, best.val_loss<0.2, last.loss>=1, epoch>5, duration>10m, "
-            "created>=2026-11-23, config.compile.optimizer.learning_rate=0.001 (any parameter of the config). Several mean AND; OR, NOT, "
-            "-condition, parentheses and quotes work as expected. --sort takes the same names; a dash in front reverses: --sort=-best.accuracy.",
-    .options = (const struct cli_option[]){{"--sort", "KEY", false, "order by a field, a metric (best.val_loss) or a parameter (config.seed)"},
+    .text = "Words search name, id, tags and note. Conditions: state:running, tag:x, best.val_loss<0.2, last.loss>=1, "
+            "epoch>5, duration>10m, "
+            "created>=2026-11-23, config.compile.optimizer.learning_rate=0.001 (any parameter of the config). Several "
+            "mean AND; OR, NOT, "
+            "-condition, parentheses and quotes work as expected. --sort takes the same names; a dash in front "
+            "reverses: --sort=-best.accuracy.",
+    .options = (const struct cli_option[]){{"--sort", "KEY", false,
+                                            "order by a field, a metric (best.val_loss) or a parameter (config.seed)"},
                                            JSON_OPTION,
                                            {0}},
     .dashes = true,
@@ -58,17 +69,21 @@ static const struct cli_command plot = {
     .min_arguments = 1,
     .max_arguments = -1,
     .summary = "draw curves as text, SVG or PNG; several runs lie over each other",
-    .text = "Without --metric: loss and val_loss. Each kind of metric gets a chart of its own. Every sample is drawn, however many there are; a missing "
-            "value is a gap, NaN and infinities are marked along the top. Checkpoints of a single run lie on the rail below.",
-    .options = (const struct cli_option[]){{"--metric", "M", true, "this metric; may be given several times"},
-                                           {"--width", "W", false, "columns (else the terminal's, or 80); pixels of a picture (900)"},
-                                           {"--height", "H", false, "lines of a chart (20); pixels of a picture (440)"},
-                                           {"--ascii", NULL, false, "use only ASCII characters"},
-                                           {"--log-y", NULL, false, "logarithmic y axis"},
-                                           {"--smooth", "A", false, "debiased moving average, 0 to 0.9999; the raw curve stays behind"},
-                                           {"--svg", "FILE", false, "write an SVG file instead"},
-                                           {"--png", "FILE", false, "write a PNG file instead"},
-                                           {0}},
+    .text = "Without --metric: loss and val_loss. Each kind of metric gets a chart of its own. Every sample is drawn, "
+            "however many there are; a missing "
+            "value is a gap, NaN and infinities are marked along the top. Checkpoints of a single run lie on the rail "
+            "below.",
+    .options =
+        (const struct cli_option[]){
+            {"--metric", "M", true, "this metric; may be given several times"},
+            {"--width", "W", false, "columns (else the terminal's, or 80); pixels of a picture (900)"},
+            {"--height", "H", false, "lines of a chart (20); pixels of a picture (440)"},
+            {"--ascii", NULL, false, "use only ASCII characters"},
+            {"--log-y", NULL, false, "logarithmic y axis"},
+            {"--smooth", "A", false, "debiased moving average, 0 to 0.9999; the raw curve stays behind"},
+            {"--svg", "FILE", false, "write an SVG file instead"},
+            {"--png", "FILE", false, "write a PNG file instead"},
+            {0}},
     .run = cli_plot,
 };
 static const struct cli_command checkpoints = {
@@ -87,8 +102,10 @@ static const struct cli_command compare = {
     .min_arguments = 2,
     .max_arguments = -1,
     .summary = "what differs between runs: config and results",
-    .text = "Only the parameters that differ are shown. The best value of each metric is marked; the others show their distance to it.",
-    .options = (const struct cli_option[]){{"--all", NULL, false, "show the parameters that are equal too"}, JSON_OPTION, {0}},
+    .text = "Only the parameters that differ are shown. The best value of each metric is marked; the others show their "
+            "distance to it.",
+    .options =
+        (const struct cli_option[]){{"--all", NULL, false, "show the parameters that are equal too"}, JSON_OPTION, {0}},
     .run = cli_compare,
 };
 static const struct cli_command import = {
@@ -97,11 +114,17 @@ static const struct cli_command import = {
     .min_arguments = 1,
     .max_arguments = -1,
     .summary = "make runs of foreign histories and models",
-    .text = "Understands files of keras.callbacks.CSVLogger, run folders of other homes and models saved as .keras or legacy .h5; each becomes a run of its own. "
-            "Curves of histories are drawn and compared like any other; there is nothing to resume. Epochs are counted from 1; of a repeated epoch the "
-            "later line counts. A model becomes a run with one checkpoint, a copy of the file: antler evaluate RUN:last --data format=csv --data "
-            "path=FILE, antler predict RUN:last --input FILE, antler resume RUN:last --set data.format=csv --set data.path=FILE --epochs N.",
-    .options = (const struct cli_option[]){{"--name", "N", false, "name of the run; of several: N-1, N-2, ..."}, JSON_OPTION, {0}},
+    .text = "Understands files of keras.callbacks.CSVLogger, run folders of other homes and models saved as .keras or "
+            "legacy .h5; each becomes a run of its own. "
+            "Curves of histories are drawn and compared like any other; there is nothing to resume. Epochs are counted "
+            "from 1; of a repeated epoch the "
+            "later line counts. A model becomes a run with one checkpoint, a copy of the file: antler evaluate "
+            "RUN:last --data format=csv --data "
+            "path=FILE, antler predict RUN:last --input FILE, antler resume RUN:last --set data.format=csv --set "
+            "data.path=FILE --epochs N.",
+    .options = (const struct cli_option[]){{"--name", "N", false, "name of the run; of several: N-1, N-2, ..."},
+                                           JSON_OPTION,
+                                           {0}},
     .run = cli_import,
 };
 static const struct cli_command tag = {
@@ -150,9 +173,21 @@ static const struct cli_command help = {
     .run = cli_help,
 };
 
-#define SET_OPTION {"--set", "KEY=VALUE", true, "change the config: compile.optimizer.learning_rate=0.01; the value is JSON, or text when it does not parse"}
-#define DEVICE_OPTION {"--device", "D", false, "auto, cpu, cuda or cuda:K"}
-#define THREADS_OPTION {"--threads", "N", false, "threads; else $ANTLER_THREADS, else the cores this process may use. Results do not depend on it"}
+#define SET_OPTION                                                                                                     \
+    {                                                                                                                  \
+        "--set", "KEY=VALUE", true,                                                                                    \
+            "change the config: compile.optimizer.learning_rate=0.01; the value is JSON, or text when it does not "    \
+            "parse"                                                                                                    \
+    }
+#define DEVICE_OPTION                                                                                                  \
+    {                                                                                                                  \
+        "--device", "D", false, "auto, cpu, cuda or cuda:K"                                                            \
+    }
+#define THREADS_OPTION                                                                                                 \
+    {                                                                                                                  \
+        "--threads", "N", false,                                                                                       \
+            "threads; else $ANTLER_THREADS, else the cores this process may use. Results do not depend on it"          \
+    }
 
 static const struct cli_command train = {
     .name = "train",
@@ -160,14 +195,16 @@ static const struct cli_command train = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "train a model as a config says; the run goes on whatever happens to the terminal",
-    .text = "In the foreground it shows how far it is; Ctrl-C stops after the step with a checkpoint, a second Ctrl-C ends at once. "
+    .text = "In the foreground it shows how far it is; Ctrl-C stops after the step with a checkpoint, a second Ctrl-C "
+            "ends at once. "
             "antler check CONFIG --help lists the keys of a config.",
     .options = (const struct cli_option[]){SET_OPTION,
                                            {"--name", "N", false, "name of the run; else the config's"},
                                            {"--tag", "T", true, "put a tag on the run"},
                                            DEVICE_OPTION,
                                            THREADS_OPTION,
-                                           {"--detach", NULL, false, "print the run's id and return once it has started for sure"},
+                                           {"--detach", NULL, false,
+                                            "print the run's id and return once it has started for sure"},
                                            JSON_OPTION,
                                            {0}},
     .run = cli_train,
@@ -178,23 +215,29 @@ static const struct cli_command resume = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "go on with a run, or branch a new one off any checkpoint",
-    .text = "resume RUN goes on in place from the last whole checkpoint to its planned epochs, byte for byte as if it had not been interrupted. "
-            "resume CHECKPOINT (a path, RUN:EPOCH, RUN:best, RUN:last), or RUN with --set or --name, starts a new run whose parent is that "
-            "checkpoint and says what is kept and what starts anew. A Keras file that belongs to no run needs its data: --set data.format=...",
-    .options = (const struct cli_option[]){{"--epochs", "N", false, "train until this epoch, counted from the very first"},
-                                           SET_OPTION,
-                                           {"--name", "N", false, "name of the new run"},
-                                           {"--tag", "T", true, "put a tag on the new run"},
-                                           DEVICE_OPTION,
-                                           THREADS_OPTION,
-                                           {"--detach", NULL, false, "print the run's id and return once it has started for sure"},
-                                           JSON_OPTION,
-                                           {0}},
+    .text = "resume RUN goes on in place from the last whole checkpoint to its planned epochs, byte for byte as if it "
+            "had not been interrupted. "
+            "resume CHECKPOINT (a path, RUN:EPOCH, RUN:best, RUN:last), or RUN with --set or --name, starts a new run "
+            "whose parent is that "
+            "checkpoint and says what is kept and what starts anew. A Keras file that belongs to no run needs its "
+            "data: --set data.format=...",
+    .options =
+        (const struct cli_option[]){
+            {"--epochs", "N", false, "train until this epoch, counted from the very first"},
+            SET_OPTION,
+            {"--name", "N", false, "name of the new run"},
+            {"--tag", "T", true, "put a tag on the new run"},
+            DEVICE_OPTION,
+            THREADS_OPTION,
+            {"--detach", NULL, false, "print the run's id and return once it has started for sure"},
+            JSON_OPTION,
+            {0}},
     .run = cli_resume,
 };
 #define CONTROL(command, what)                                                                                         \
     {                                                                                                                  \
-        .name = command, .arguments = "RUN", .min_arguments = 1, .max_arguments = 1, .summary = what, .options = json_only, .run = cli_control,       \
+        .name = command, .arguments = "RUN", .min_arguments = 1, .max_arguments = 1, .summary = what,                  \
+        .options = json_only, .run = cli_control,                                                                      \
     }
 static const struct cli_command stop = CONTROL("stop", "stop a run after its step, with a checkpoint");
 static const struct cli_command pause_command = CONTROL("pause", "let a run wait until it is told to continue");
@@ -207,14 +250,16 @@ static const struct cli_command evaluate = {
     .max_arguments = 1,
     .summary = "the metrics of a checkpoint on a part of the data",
     .text = "A run's checkpoint is evaluated on the run's own data unless --config or --data say otherwise.",
-    .options = (const struct cli_option[]){{"--config", "CONFIG", false, "take the data (and compile settings) of this config"},
-                                           {"--data", "KEY=VALUE", true, "change the data: path=other.csv"},
-                                           {"--split", "S", false, "train, validation or test; the first of test, validation, train that has samples"},
-                                           {"--batch-size", "N", false, "samples in a step"},
-                                           DEVICE_OPTION,
-                                           THREADS_OPTION,
-                                           JSON_OPTION,
-                                           {0}},
+    .options =
+        (const struct cli_option[]){
+            {"--config", "CONFIG", false, "take the data (and compile settings) of this config"},
+            {"--data", "KEY=VALUE", true, "change the data: path=other.csv"},
+            {"--split", "S", false, "train, validation or test; the first of test, validation, train that has samples"},
+            {"--batch-size", "N", false, "samples in a step"},
+            DEVICE_OPTION,
+            THREADS_OPTION,
+            JSON_OPTION,
+            {0}},
     .run = cli_evaluate,
 };
 static const struct cli_command predict = {
@@ -223,15 +268,18 @@ static const struct cli_command predict = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "the outputs of a checkpoint for a file or a part of the data",
-    .options = (const struct cli_option[]){{"--input", "INPUT", false, "a .npy, .npz, .csv, .png, .jpg or .txt file, or test[0:16], validation, train[5]"},
-                                           {"--output", "FILE", false, "write them to a .npy, .npz, .csv or .json file"},
-                                           {"--config", "CONFIG", false, "take the data of this config"},
-                                           {"--data", "KEY=VALUE", true, "change the data"},
-                                           {"--batch-size", "N", false, "samples in a step"},
-                                           DEVICE_OPTION,
-                                           THREADS_OPTION,
-                                           JSON_OPTION,
-                                           {0}},
+    .options =
+        (const struct cli_option[]){
+            {"--input", "INPUT", false,
+             "a .npy, .npz, .csv, .png, .jpg or .txt file, or test[0:16], validation, train[5]"},
+            {"--output", "FILE", false, "write them to a .npy, .npz, .csv or .json file"},
+            {"--config", "CONFIG", false, "take the data of this config"},
+            {"--data", "KEY=VALUE", true, "change the data"},
+            {"--batch-size", "N", false, "samples in a step"},
+            DEVICE_OPTION,
+            THREADS_OPTION,
+            JSON_OPTION,
+            {0}},
     .run = cli_predict,
 };
 static const struct cli_command inspect = {
@@ -240,7 +288,8 @@ static const struct cli_command inspect = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "what is in a model file; safe on files of strangers",
-    .text = "Reads .keras files, weights (.weights.h5), legacy .h5 and architecture JSON, in a sandbox, and runs nothing of what they hold.",
+    .text = "Reads .keras files, weights (.weights.h5), legacy .h5 and architecture JSON, in a sandbox, and runs "
+            "nothing of what they hold.",
     .options = json_only,
     .run = cli_inspect,
 };
@@ -273,6 +322,7 @@ static const struct cli_command doctor = {
 };
 
 const struct cli_command *const cli_commands[] = {
-    &train, &resume, &stop, &pause_command, &continue_command, &checkpoint, &evaluate, &predict, &inspect, &check, &doctor,
-    &list, &show, &history, &plot, &checkpoints, &compare, &import, &tag, &note, &delete, &restore, &reindex, &help, NULL,
+    &train, &resume, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
+    &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import,
+    &tag,   &note,   &delete, &restore,       &reindex,          &help,       NULL,
 };

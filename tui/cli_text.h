@@ -1,4 +1,5 @@
-/* cli_text.h - how commands write for people: aligned tables, human numbers, times and sizes; and the JSON of a run that several share.
+/* cli_text.h - how commands write for people: aligned tables, human numbers, times and sizes; and the JSON of a run
+ * that several share.
  *
  *     struct text_table table = {0};
  *     text_table_column(&table, "name", false);
@@ -9,7 +10,8 @@
  *     text_table_print(&table);
  *     text_table_release(&table);
  *
- * Every text that comes from a file or a user is made visible (no control characters) on the way. Colours only on a terminal that wants them.
+ * Every text that comes from a file or a user is made visible (no control characters) on the way. Colours only on a
+ * terminal that wants them.
  */
 #ifndef TUI_CLI_TEXT_H
 #define TUI_CLI_TEXT_H
@@ -44,12 +46,12 @@ void text_table_release(struct text_table *table);
 struct text {
     char text[64];
 };
-struct text text_number(double value);                      /* 4 digits: "0.0312", "1.234e-07", "NaN" */
-struct text text_duration(double seconds);                  /* "9s", "1m42s", "3h05m", "2d04h"; "—" for NaN */
-struct text text_age(double then);                          /* "9s ago" */
-struct text text_size(int64_t bytes);                       /* "287 KB" */
-struct text text_clock(double then);                        /* "2026-11-23 14:30:12" */
-const char *text_missing(void);                             /* "—", or "-" where the locale has none */
+struct text text_number(double value);     /* 4 digits: "0.0312", "1.234e-07", "NaN" */
+struct text text_duration(double seconds); /* "9s", "1m42s", "3h05m", "2d04h"; "—" for NaN */
+struct text text_age(double then);         /* "9s ago" */
+struct text text_size(int64_t bytes);      /* "287 KB" */
+struct text text_clock(double then);       /* "2026-11-23 14:30:12" */
+const char *text_missing(void);            /* "—", or "-" where the locale has none */
 enum text_style text_state_style(enum run_state state);
 /* "(None, 8, 8, 1)" as Keras writes shapes; an array of shapes with commas. */
 void text_add_shape(struct str *out, const json_t *shape);

@@ -21,7 +21,8 @@ void follow_catch_interrupts(void);
  * was pressed. */
 bool follow_run(const json_t *launched, FILE *out, json_t **result, bool *interrupted, struct err *err) MUST_USE;
 
-/* Prints a line for each epoch of a run, those that are done first, until it ends. Only watches: Ctrl-C is the caller's. */
+/* Prints a line for each epoch of a run, those that are done first, until it ends. Only watches: Ctrl-C is the
+ * caller's. */
 void follow_lines(const char *folder, FILE *out);
 
 /* The result of a run as it stands now, without waiting. New reference; NULL and err. */

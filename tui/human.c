@@ -8,8 +8,8 @@ static const struct {
     const char *sign;
     enum style style;
 } states[] = {
-    [RUN_QUEUED] = {"◌", STYLE_FAINT},       [RUN_RUNNING] = {"▶", STYLE_RUNNING}, [RUN_PAUSED] = {"‖", STYLE_PAUSED},
-    [RUN_FINISHED] = {"✓", STYLE_FINISHED},  [RUN_STOPPED] = {"■", STYLE_STOPPED}, [RUN_FAILED] = {"✗", STYLE_FAILED},
+    [RUN_QUEUED] = {"◌", STYLE_FAINT},        [RUN_RUNNING] = {"▶", STYLE_RUNNING}, [RUN_PAUSED] = {"‖", STYLE_PAUSED},
+    [RUN_FINISHED] = {"✓", STYLE_FINISHED},   [RUN_STOPPED] = {"■", STYLE_STOPPED}, [RUN_FAILED] = {"✗", STYLE_FAILED},
     [RUN_INTERRUPTED] = {"!", STYLE_WARNING},
 };
 

@@ -18,17 +18,17 @@ enum key_place {
     IN_ALL = 1,
     IN_LIST = 2,
     IN_CHART = 4,
-    IN_CHECKPOINT = 8, /* a checkpoint is selected or near the cursor */
-    IN_RUN = 16,       /* a run is selected */
-    IN_PANES = 32,     /* there is more than one pane */
-    IN_MOVE = 64,      /* something can be moved through */
-    IN_RESULT = 128,   /* what a checkpoint does with a part of the data */
-    IN_JOBS = 256,     /* the list of jobs */
-    IN_TEXT = 512,     /* a text to read and search */
-    IN_SAMPLES = 4096, /* samples with what a model says of them */
-    IN_PICK = 1024,    /* a plain list to choose one from */
-    IN_FORM = 2048,    /* fields of a config */
-    IN_ROWS = 8192,    /* rows that can be opened and marked, neither filtered nor sorted */
+    IN_CHECKPOINT = 8,  /* a checkpoint is selected or near the cursor */
+    IN_RUN = 16,        /* a run is selected */
+    IN_PANES = 32,      /* there is more than one pane */
+    IN_MOVE = 64,       /* something can be moved through */
+    IN_RESULT = 128,    /* what a checkpoint does with a part of the data */
+    IN_JOBS = 256,      /* the list of jobs */
+    IN_TEXT = 512,      /* a text to read and search */
+    IN_SAMPLES = 4096,  /* samples with what a model says of them */
+    IN_PICK = 1024,     /* a plain list to choose one from */
+    IN_FORM = 2048,     /* fields of a config */
+    IN_ROWS = 8192,     /* rows that can be opened and marked, neither filtered nor sorted */
     IN_COMPARED = 16384 /* runs over each other */
 };
 
@@ -63,8 +63,7 @@ enum key_place {
     X(NEXT_PANE, "next-pane", "Tab", IN_PANES, 0, "pane", "the next pane")                                             \
     X(PREVIOUS_PANE, "previous-pane", "Shift-Tab", IN_PANES, 0, "", "the previous pane")                               \
     X(MAXIMISE, "maximise", "z", IN_PANES, 0, "maximise", "this pane alone, and back")                                 \
-    X(OPEN, "open", "Enter", IN_LIST | IN_PICK | IN_ROWS | IN_COMPARED | IN_JOBS, 10, "open",                          \
-      "open what is selected")                                                                                         \
+    X(OPEN, "open", "Enter", IN_LIST | IN_PICK | IN_ROWS | IN_COMPARED | IN_JOBS, 10, "open", "open what is selected") \
     X(MARK, "mark", "Space", IN_LIST | IN_ROWS, 20, "mark", "mark it, for comparing")                                  \
     X(PIN, "baseline", "Space", IN_COMPARED, 20, "baseline", "measure the other runs against this one")                \
     X(FILTER, "filter", "/", IN_LIST | IN_PICK, 40, "filter", "show only what matches: name, state:running, loss<0.2") \

@@ -1,4 +1,5 @@
-/* run_actions.c - what can be done with a run from any view: the capitals that change it, the menu of all actions, copying its path. */
+/* run_actions.c - what can be done with a run from any view: the capitals that change it, the menu of all actions,
+ * copying its path. */
 #include "base/io.h"
 #include "persistence/run_commands.h"
 #include "tui/app.h"
@@ -35,7 +36,8 @@ static int command(struct app *app, const struct run_summary *run, const char *n
     return LOOP_DRAW;
 }
 
-static bool number_answer(struct app *app, const char *id, const char *text, const char *name, double least, struct err *err)
+static bool number_answer(struct app *app, const char *id, const char *text, const char *name, double least,
+                          struct err *err)
 {
     const struct run_summary *run = app_find_run(app, id);
     double value;
@@ -106,7 +108,8 @@ static int ask_tags(struct app *app, const struct run_summary *run)
     struct str tags = {0};
     for (size_t i = 0; i < run->n_tags; i++)
         str_addf(&tags, i ? " %s" : "%s", run->tags[i]);
-    int flags = app_ask(app, DIALOG_TEXT, "tags", "Words separated by blanks; they replace the ones there are.", str_text(&tags), run->id, answer_tags);
+    int flags = app_ask(app, DIALOG_TEXT, "tags", "Words separated by blanks; they replace the ones there are.",
+                        str_text(&tags), run->id, answer_tags);
     str_release(&tags);
     return flags;
 }
@@ -118,7 +121,8 @@ static int ask_delete(struct app *app, const struct run_summary *run)
         return LOOP_DRAW;
     }
     char text[400];
-    snprintf(text, sizeof text, "%.120s with its %lld checkpoints goes to the trash. Type its name to confirm.", run->id, (long long)run->n_checkpoints);
+    snprintf(text, sizeof text, "%.120s with its %lld checkpoints goes to the trash. Type its name to confirm.",
+             run->id, (long long)run->n_checkpoints);
     return app_ask(app, DIALOG_BY_NAME, "delete", text, run->name, run->id, answer_delete);
 }
 
@@ -161,20 +165,33 @@ int run_action(struct app *app, const struct run_summary *run, enum action actio
     if (foreign)
         return refuse(app, run, "that");
     switch (action) {
-    case ACTION_STOP: return command(app, run, "stop", NAN, "stops after this step, with a checkpoint");
+    case ACTION_STOP:
+        return command(app, run, "stop", NAN, "stops after this step, with a checkpoint");
     case ACTION_PAUSE:
-        return run->state == RUN_PAUSED ? command(app, run, "continue", NAN, "goes on") : command(app, run, "pause", NAN, "pauses after this step");
-    case ACTION_KEEP: return command(app, run, "checkpoint", NAN, "writes a checkpoint");
+        return run->state == RUN_PAUSED ? command(app, run, "continue", NAN, "goes on")
+                                        : command(app, run, "pause", NAN, "pauses after this step");
+    case ACTION_KEEP:
+        return command(app, run, "checkpoint", NAN, "writes a checkpoint");
     case ACTION_LEARNING_RATE:
-        return lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id, answer_learning_rate) : refuse(app, run, "that");
-    case ACTION_EPOCHS:
-        return lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.", "", run->id, answer_epochs)
+        return lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id,
+                                    answer_learning_rate)
                           : refuse(app, run, "that");
-    case ACTION_TAG: return ask_tags(app, run);
-    case ACTION_NOTE: return app_ask(app, DIALOG_TEXT, "note", "A line to remember this run by.", run->note ? run->note : "", run->id, answer_note);
-    case ACTION_DELETE: return ask_delete(app, run);
-    case ACTION_COPY: return copy_path(app, run);
-    case ACTION_ACTIONS: return open_menu(app, run);
-    default: return LOOP_NOTHING;
+    case ACTION_EPOCHS:
+        return lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.", "",
+                                    run->id, answer_epochs)
+                          : refuse(app, run, "that");
+    case ACTION_TAG:
+        return ask_tags(app, run);
+    case ACTION_NOTE:
+        return app_ask(app, DIALOG_TEXT, "note", "A line to remember this run by.", run->note ? run->note : "", run->id,
+                       answer_note);
+    case ACTION_DELETE:
+        return ask_delete(app, run);
+    case ACTION_COPY:
+        return copy_path(app, run);
+    case ACTION_ACTIONS:
+        return open_menu(app, run);
+    default:
+        return LOOP_NOTHING;
     }
 }

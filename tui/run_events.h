@@ -9,7 +9,8 @@
 /* Writes the words for an event; an event of a kind unknown here is shown as it was written. Returns how it is to be
  * shown. */
 enum style event_words(const struct run_event *event, char *text, size_t size);
-/* Whether it is something that a person looking at a curve wants to see on it: an order carried out, a warning, a restart. */
+/* Whether it is something that a person looking at a curve wants to see on it: an order carried out, a warning, a
+ * restart. */
 bool event_is_notable(const struct run_event *event);
 
 #endif

@@ -77,26 +77,29 @@ static void unquoted(char *out, size_t size, const char *json)
 static void live_fact(const struct runs_view *v, struct grid *grid, struct rect *rest)
 {
     char text[120];
-    double steps = v->live.steps_per_second, left = (double)((v->live.epochs - v->live.epoch + 1) * v->live.steps_per_epoch - v->live.step_in_epoch);
-    snprintf(text, sizeof text, "step %lld/%d  %.0f/s  %s left", (long long)v->live.step_in_epoch, v->live.steps_per_epoch, steps,
-             text_duration(steps > 0 ? left / steps : NAN).text);
+    double steps = v->live.steps_per_second,
+           left = (double)((v->live.epochs - v->live.epoch + 1) * v->live.steps_per_epoch - v->live.step_in_epoch);
+    snprintf(text, sizeof text, "step %lld/%d  %.0f/s  %s left", (long long)v->live.step_in_epoch,
+             v->live.steps_per_epoch, steps, text_duration(steps > 0 ? left / steps : NAN).text);
     fact(grid, rest, "now", text);
 }
 
-static void draw_facts(const struct app *app, const struct runs_view *v, const struct run_summary *run, struct grid *grid, struct rect rect)
+static void draw_facts(const struct app *app, const struct runs_view *v, const struct run_summary *run,
+                       struct grid *grid, struct rect rect)
 {
     char text[300], optimizer[100], rate[40];
     const struct metric_summary *monitored = runs_metric(run, run->monitor);
     (void)app;
     if (monitored && isfinite(monitored->best)) {
-        snprintf(text, sizeof text, "%s at epoch %lld", human_metric(monitored->best).text, (long long)monitored->best_epoch);
+        snprintf(text, sizeof text, "%s at epoch %lld", human_metric(monitored->best).text,
+                 (long long)monitored->best_epoch);
         fact(grid, &rect, strlen(run->monitor) < 13 ? run->monitor : "best", text);
     }
     if (v->has_live)
         live_fact(v, grid, &rect);
     if (v->checkpoint)
-        snprintf(text, sizeof text, "%lld, %s @%lld", (long long)run->n_checkpoints, v->checkpoint->best ? "best" : "last",
-                 (long long)v->checkpoint->epoch);
+        snprintf(text, sizeof text, "%lld, %s @%lld", (long long)run->n_checkpoints,
+                 v->checkpoint->best ? "best" : "last", (long long)v->checkpoint->epoch);
     else
         snprintf(text, sizeof text, "none");
     fact(grid, &rect, "checkpoints", text);
@@ -123,7 +126,8 @@ static void draw_facts(const struct app *app, const struct runs_view *v, const s
         grid_wrap(grid, rect, 0, STYLE_ERROR, run->error);
 }
 
-void runs_preview_draw(const struct app *app, const struct runs_view *v, const struct run_summary *run, struct grid *grid, struct rect rect)
+void runs_preview_draw(const struct app *app, const struct runs_view *v, const struct run_summary *run,
+                       struct grid *grid, struct rect rect)
 {
     grid_rule(grid, rect_top(&rect, 1), run->name, false);
     struct rect facts = rect_right(&rect, rect.w >= 70 ? (rect.w >= 120 ? 50 : 34) : 0);

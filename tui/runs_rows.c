@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Children stand below their parent, oldest first. */
-static void add_tree(struct runs_view *v, const struct run_summary **all, size_t n, bool *done, size_t i, int depth, const char *indent, bool last)
+static void add_tree(struct runs_view *v, const struct run_summary **all, size_t n, bool *done, size_t i, int depth,
+                     const char *indent, bool last)
 {
     struct runs_row *row = &v->rows[v->n_rows++];
     row->run = all[i];
@@ -57,7 +58,8 @@ static void fill_rows(const struct app *app, struct runs_view *v, const struct r
     v->n_rows = 0;
     order_rows(v, all, n);
     for (size_t i = 0; i < v->n_rows; i++)
-        tile_spark(v->rows[i].run->spark, v->rows[i].run->n_spark, app->rung == RUNG_ASCII, v->rows[i].spark, SPARK_COLUMNS);
+        tile_spark(v->rows[i].run->spark, v->rows[i].run->n_spark, app->rung == RUNG_ASCII, v->rows[i].spark,
+                   SPARK_COLUMNS);
 }
 
 static bool read_rows(struct app *app, struct runs_view *v, const char *filter, const char *sort, struct err *err)

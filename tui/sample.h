@@ -48,8 +48,10 @@ void sample_read(struct sample *sample, const json_t *detail, const json_t *outp
 char *sample_class(const struct sample_data *data, int64_t label, char *text, size_t size);
 /* The same in at most `columns`: the middle of a long name is left out, for names often differ at their ends. */
 char *sample_class_within(const struct sample_data *data, int64_t label, int columns, char *text, size_t size);
-/* The last of a sequence of tokens; scores: the most probable one of the last row. NULL: the data are no text. Returns text. */
-char *sample_last_token(const struct sample_data *data, const struct numbers *numbers, bool scores, char *text, size_t size);
+/* The last of a sequence of tokens; scores: the most probable one of the last row. NULL: the data are no text. Returns
+ * text. */
+char *sample_last_token(const struct sample_data *data, const struct numbers *numbers, bool scores, char *text,
+                        size_t size);
 bool sample_is_right(const struct sample *sample);
 /* |predicted - true| where both are one number, else NAN. */
 double sample_error(const struct sample *sample);

@@ -12,20 +12,9 @@
 #include "tui/worker_client.h"
 
 /* clang-format off: one row a line */
-const struct screen_view_ops *const screen_views[] = {
-    &view_runs,
-    &view_run,
-    &view_new,
-    &view_form,
-    &view_compare,
-    &view_result,
-    &view_predict,
-    &view_inspect,
-    &view_diff,
-    &view_jobs,
-    &view_log,
-    NULL
-};
+const struct screen_view_ops *const screen_views[] = {&view_runs,    &view_run,    &view_new,     &view_form,
+                                                      &view_compare, &view_result, &view_predict, &view_inspect,
+                                                      &view_diff,    &view_jobs,   &view_log,     NULL};
 /* clang-format on */
 
 static const double TICK_S = 0.5; /* while something may change by itself: the index is asked twice a second */
@@ -97,7 +86,8 @@ static bool load_keys(struct app *app, struct err *err)
     return ok;
 }
 
-static bool print_once(struct app *app, const struct screen_options *options, const struct term_facts *facts, struct err *err)
+static bool print_once(struct app *app, const struct screen_options *options, const struct term_facts *facts,
+                       struct err *err)
 {
     if (*options->once) {
         struct arena arena = {0};
@@ -108,7 +98,12 @@ static bool print_once(struct app *app, const struct screen_options *options, co
             return false;
     }
     struct grid grid = {.ascii = facts->ascii};
-    int width = options->width ? options->width : facts->usable ? facts->width : 80, height = options->height ? options->height : facts->usable ? facts->height : 24;
+    int width = options->width  ? options->width
+                : facts->usable ? facts->width
+                                : 80,
+        height = options->height ? options->height
+                 : facts->usable ? facts->height
+                                 : 24;
     grid_resize(&grid, width, height);
     app_view(app, &grid);
     struct str text = {0};

@@ -8,7 +8,7 @@ struct screen_options {
     const char *home;
     enum color_choice color;
     bool ascii;
-    const char *once; /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
+    const char *once;  /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
     int width, height; /* of that frame; 0: 80 x 24 or the terminal's */
 };
 

@@ -23,7 +23,7 @@ struct result_view {
     struct err error; /* why there is none */
     bool cancelled;
     enum result_page page;
-    bool alone; /* the matrix, or the sample, without the list beside it */
+    bool alone;                   /* the matrix, or the sample, without the list beside it */
     struct list classes, hardest; /* selections */
     /* Read from the result. */
     struct arena arena;

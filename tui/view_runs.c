@@ -15,7 +15,19 @@ struct column_row {
     struct list_column column;
     const char *sort; /* key for index_list, NULL: cannot be sorted by */
 };
-enum { COL_MARK, COL_NAME, COL_STATE, COL_EPOCH, COL_LOSS, COL_MONITOR, COL_BEST, COL_TIME, COL_AGE, COL_SPARK, COL_COUNT };
+enum {
+    COL_MARK,
+    COL_NAME,
+    COL_STATE,
+    COL_EPOCH,
+    COL_LOSS,
+    COL_MONITOR,
+    COL_BEST,
+    COL_TIME,
+    COL_AGE,
+    COL_SPARK,
+    COL_COUNT
+};
 static const struct column_row columns[COL_COUNT] = {
     [COL_MARK] = {{"", LIST_LEFT, 1, 1, 0, false}, NULL},
     [COL_NAME] = {{"name", LIST_LEFT, 14, 40, 0, false}, "name"},
@@ -114,27 +126,35 @@ static int runs_action(struct app *app, void *state, enum action action)
         return LOOP_DRAW;
     }
     switch (action) {
-    case ACTION_OPEN: return run ? app_go(app, "run", run->id) : app_go(app, "new", NULL);
+    case ACTION_OPEN:
+        return run ? app_go(app, "run", run->id) : app_go(app, "new", NULL);
     case ACTION_MARK:
         if (run)
             app_mark(app, run->id, !app_is_marked(app, run->id));
         list_action(&v->list, ACTION_DOWN, 10);
         runs_preview_load(app, v, selected_run(app, v), false);
         return LOOP_DRAW;
-    case ACTION_FILTER: v->filtering = true; return LOOP_DRAW;
+    case ACTION_FILTER:
+        v->filtering = true;
+        return LOOP_DRAW;
     case ACTION_CANCEL:
         if (!v->filter.text.length)
             return LOOP_NOTHING;
         edit_set(&v->filter, "");
         return runs_refresh(app, v);
-    case ACTION_SORT_LEFT: return sort_by(app, v, -1);
-    case ACTION_SORT_RIGHT: return sort_by(app, v, 1);
+    case ACTION_SORT_LEFT:
+        return sort_by(app, v, -1);
+    case ACTION_SORT_RIGHT:
+        return sort_by(app, v, 1);
     case ACTION_SORT_REVERSE:
         v->reverse = !v->reverse;
         app_remember(app, "runs.reverse", json_boolean(v->reverse));
         return runs_refresh(app, v);
-    case ACTION_MAXIMISE: v->alone = !v->alone; return LOOP_DRAW;
-    default: return LOOP_NOTHING;
+    case ACTION_MAXIMISE:
+        v->alone = !v->alone;
+        return LOOP_DRAW;
+    default:
+        return LOOP_NOTHING;
     }
 }
 
@@ -153,13 +173,17 @@ static int runs_event(struct app *app, void *state, const struct event *event)
         runs_rows_select(v);
         runs_preview_load(app, v, selected_run(app, v), false);
         return LOOP_DRAW;
-    case EDIT_DONE: v->filtering = false; return LOOP_DRAW;
+    case EDIT_DONE:
+        v->filtering = false;
+        return LOOP_DRAW;
     case EDIT_CANCELLED:
         v->filtering = false;
         edit_set(&v->filter, "");
         return runs_refresh(app, v);
-    case EDIT_MOVED: return LOOP_DRAW;
-    case EDIT_IGNORED: break;
+    case EDIT_MOVED:
+        return LOOP_DRAW;
+    case EDIT_IGNORED:
+        break;
     }
     return LOOP_NOTHING;
 }
@@ -180,7 +204,8 @@ static void fill_best(struct list_cell *cell, const struct run_summary *run)
 {
     const struct metric_summary *metric = runs_metric(run, run->monitor);
     if (metric && isfinite(metric->best))
-        snprintf(cell->text, sizeof cell->text, "%s@%lld", human_metric(metric->best).text, (long long)metric->best_epoch);
+        snprintf(cell->text, sizeof cell->text, "%s@%lld", human_metric(metric->best).text,
+                 (long long)metric->best_epoch);
     else
         snprintf(cell->text, sizeof cell->text, "%s", text_missing());
     cell->style = metric ? STYLE_TEXT : STYLE_FAINT;
@@ -210,19 +235,37 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         snprintf(cell->text, sizeof cell->text, "%s", app_is_marked(f->app, run->id) ? "●" : " ");
         cell->style = STYLE_ACCENT;
         break;
-    case COL_NAME: snprintf(cell->text, sizeof cell->text, "%s%.100s", r->branch, run->name); break;
+    case COL_NAME:
+        snprintf(cell->text, sizeof cell->text, "%s%.100s", r->branch, run->name);
+        break;
     case COL_STATE:
         snprintf(cell->text, sizeof cell->text, "%s %s", human_state_sign(run->state), run_state_name(run->state));
         cell->style = human_state_style(run->state);
         break;
-    case COL_EPOCH: snprintf(cell->text, sizeof cell->text, run->epochs ? "%lld/%lld" : "%lld", (long long)run->epoch, (long long)run->epochs); break;
-    case COL_LOSS: fill_metric(cell, run, "loss"); break;
-    case COL_MONITOR: fill_metric(cell, run, "val_loss"); break;
-    case COL_BEST: fill_best(cell, run); break;
-    case COL_TIME: snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s).text); break;
-    case COL_AGE: snprintf(cell->text, sizeof cell->text, "%s", text_duration(f->app->wall - run->created).text); break;
-    case COL_SPARK: fill_spark(r, cell); break;
-    default: break;
+    case COL_EPOCH:
+        snprintf(cell->text, sizeof cell->text, run->epochs ? "%lld/%lld" : "%lld", (long long)run->epoch,
+                 (long long)run->epochs);
+        break;
+    case COL_LOSS:
+        fill_metric(cell, run, "loss");
+        break;
+    case COL_MONITOR:
+        fill_metric(cell, run, "val_loss");
+        break;
+    case COL_BEST:
+        fill_best(cell, run);
+        break;
+    case COL_TIME:
+        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s).text);
+        break;
+    case COL_AGE:
+        snprintf(cell->text, sizeof cell->text, "%s", text_duration(f->app->wall - run->created).text);
+        break;
+    case COL_SPARK:
+        fill_spark(r, cell);
+        break;
+    default:
+        break;
     }
 }
 
@@ -244,10 +287,12 @@ static void count_states(const struct app *app, char *text, size_t size)
         counts[app->runs[i].state]++;
     size_t used = 0;
     *text = 0;
-    static const enum run_state order[] = {RUN_RUNNING, RUN_PAUSED, RUN_QUEUED, RUN_INTERRUPTED, RUN_FAILED, RUN_FINISHED};
+    static const enum run_state order[] = {RUN_RUNNING,     RUN_PAUSED, RUN_QUEUED,
+                                           RUN_INTERRUPTED, RUN_FAILED, RUN_FINISHED};
     for (size_t i = 0; i < sizeof order / sizeof *order && used < size; i++)
         if (counts[order[i]])
-            used += (size_t)snprintf(text + used, size - used, "%s%d %s", used ? "  " : "", counts[order[i]], run_state_name(order[i]));
+            used += (size_t)snprintf(text + used, size - used, "%s%d %s", used ? "  " : "", counts[order[i]],
+                                     run_state_name(order[i]));
 }
 
 static void draw_filter(const struct app *app, const struct runs_view *v, struct grid *grid, struct rect row)
@@ -256,7 +301,8 @@ static void draw_filter(const struct app *app, const struct runs_view *v, struct
     snprintf(count, sizeof count, "%zu of %zu", v->n_rows, app->n_runs);
     int width = grid_columns(grid, count);
     grid_text(grid, row, 1, 0, STYLE_KEY, "/");
-    edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 4 - width, 1}, v->filtering, "name  state:running  best.val_loss<0.2  tag:x");
+    edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 4 - width, 1}, v->filtering,
+              "name  state:running  best.val_loss<0.2  tag:x");
     grid_text_right(grid, row, row.w - 1, 0, v->filter_error[0] ? STYLE_ERROR : STYLE_FAINT, count);
 }
 

@@ -10,8 +10,8 @@ enum dialog_kind { DIALOG_CONFIRM, DIALOG_TEXT, DIALOG_BY_NAME, DIALOG_MESSAGE }
 struct dialog {
     enum dialog_kind kind;
     char title[96], text[1800]; /* an error fits whole */
-    char expected[160]; /* BY_NAME */
-    char error[256];    /* shown in the dialog; set by the caller when an answer is refused */
+    char expected[160];         /* BY_NAME */
+    char error[256];            /* shown in the dialog; set by the caller when an answer is refused */
     struct edit edit;
     bool open;
 };

@@ -21,7 +21,8 @@ int worker_fd(const struct worker_job *job); /* to poll for reading */
 int worker_poll(struct worker_job *job, json_t **result, const json_t **progress, struct err *err);
 void worker_end(struct worker_job *job); /* cancels when it still runs; frees */
 
-/* `train` or `resume`, detached, without waiting for the answer: polled like a job. worker_end before it has answered leaves it to itself. */
+/* `train` or `resume`, detached, without waiting for the answer: polled like a job. worker_end before it has answered
+ * leaves it to itself. */
 struct worker_job *worker_start_detached(const char *job, const json_t *request, struct err *err);
 /* Starts `train` or `resume` detached; returns once the worker is sure to run: {"run", "dir"}, new reference. */
 json_t *worker_launch(const char *job, const json_t *request, struct err *err);
