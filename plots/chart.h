@@ -72,8 +72,9 @@ struct chart {
     bool clip;         /* y range without outliers (range_robust) */
     double x_lo, x_hi; /* NAN: from the data */
     double y_lo, y_hi;
-    double cursor_x;          /* NAN: none */
-    bool cursor_hidden;       /* no line at the cursor, only what is said of it: it stands on the newest sample of a curve that grows */
+    double cursor_x;    /* NAN: none */
+    bool cursor_hidden; /* no line at the cursor, only what is said of it: it stands on the newest sample of a curve
+                           that grows */
     const char *const *notes; /* further lines beside the cursor */
     size_t n_notes;
     bool legend; /* names on the title line; else at the ends of the lines */
@@ -91,7 +92,8 @@ void chart_ranges(const struct chart *chart, struct range *x, struct range *y);
 
 /* Draws into cells[row * stride + col], all width * height of them. */
 void chart_draw(const struct chart *chart, enum rung rung, struct chart_cell *cells, int width, int height, int stride);
-/* What a line of that colour is made of where several are drawn with characters (RUNG_ASCII): for a legend of the caller's own. */
+/* What a line of that colour is made of where several are drawn with characters (RUNG_ASCII): for a legend of the
+ * caller's own. */
 uint32_t chart_ascii_glyph(int color);
 /* Where the plot itself lies in a drawing of that size, and its x scale in cells (column left + scale_dot): for the
  * mouse and for a rail of the caller's own. */

@@ -151,9 +151,52 @@ static void draw_marks_on_line(const struct canvas *plot, const struct chart *ch
         }
 }
 
+struct block { /* text beside the cursor, in cells of the plot */
+    int left, top, width, height;
+};
+
+static int hidden_cells(const struct canvas *plot, struct block block, int cursor)
+{
+    int n = 0;
+    for (int row = block.top; row < block.top + block.height; row++)
+        for (int col = block.left; col < block.left + block.width; col++)
+            n += col != cursor && plot->cells[(size_t)row * (size_t)plot->stride + (size_t)col].ch != ' ';
+    return n;
+}
+
+/* Beside the cursor at the top, unless the curves run there and leave more room on its other side or at the bottom.
+ * Where a curve grows, in a corner: there it need not move along. */
+static struct block place_notes(const struct canvas *plot, const struct chart *chart, int cursor, int width, int height)
+{
+    enum { SNAP = 8, FEW = 3 };
+    int right = cursor + 2, left = cursor - 1 - width, bottom = plot->height - height;
+    if (chart->cursor_hidden) {
+        int room = (width + SNAP - 1) / SNAP * SNAP; /* for longer numbers */
+        right = plot->width - room - 1;
+        left = right - room - SNAP;
+    }
+    const struct block candidates[] = {{right, 0, width, height},
+                                       {left, 0, width, height},
+                                       {right, bottom, width, height},
+                                       {left, bottom, width, height}};
+    struct block best = {.left = -1};
+    int least = 0;
+    for (size_t k = 0; k < sizeof candidates / sizeof *candidates; k++) {
+        struct block c = candidates[k];
+        if (c.left < 0 || c.left + c.width > plot->width || c.top < 0)
+            continue;
+        int hidden = hidden_cells(plot, c, cursor);
+        if (best.left < 0 || (least > FEW && hidden < least / 2)) {
+            best = c;
+            least = hidden;
+        }
+    }
+    return best.left < 0 ? (struct block){0, 0, width, height} : best;
+}
+
 static void draw_notes(const struct canvas *plot, const struct chart *chart, int cursor)
 {
-    enum { MIN_WIDTH = 36, MAX_LINES = 12, SNAP = 6 };
+    enum { MIN_WIDTH = 36, MAX_LINES = 12 };
     char text[160];
     int color, width = 0, n = 0, room = plot->height - 1 < MAX_LINES ? plot->height - 1 : MAX_LINES;
     if (plot->width < MIN_WIDTH)
@@ -162,18 +205,16 @@ static void draw_notes(const struct canvas *plot, const struct chart *chart, int
         width = plan_name_width(text) > width ? plan_name_width(text) : width;
         n++;
     }
-    int max = plot->width - 4 < 60 ? plot->width - 4 : 60, left;
-    width = width > max ? max : width;
-    left = cursor + 2 + width <= plot->width ? cursor + 2 : cursor - 1 - width;
-    if (chart->cursor_hidden) /* beside a curve that grows it moves seldom */
-        left = left / SNAP * SNAP;
-    left = left < 0 ? 0 : left;
-    for (int row = 0; row < n; row++) {
-        plan_note(chart, (size_t)row, text, sizeof text, &color);
-        for (int col = left - 1; col <= left + width; col++)
+    int max = plot->width - 4 < 60 ? plot->width - 4 : 60;
+    struct block block = place_notes(plot, chart, cursor, width > max ? max : width, n);
+    for (int k = 0; k < n; k++) {
+        int row = block.top + k;
+        plan_note(chart, (size_t)k, text, sizeof text, &color);
+        for (int col = block.left - 1; col <= block.left + block.width; col++)
             if (col != cursor)
                 canvas_put(plot, col, row, ' ', CHART_NOTE);
-        canvas_text(plot, left, row, width, text, color < 0 ? CHART_NOTE : CHART_SERIES + color % CHART_COLORS);
+        canvas_text(plot, block.left, row, block.width, text,
+                    color < 0 ? CHART_NOTE : CHART_SERIES + color % CHART_COLORS);
     }
 }
 

@@ -160,7 +160,7 @@ static double grown_end(const struct chart_pane *pane, struct range x)
 {
     double size = pane->axis == AXIS_EPOCH ? 5 : pane->axis == AXIS_STEP || pane->axis == AXIS_FORK ? 50 : 10;
     while (x.lo + size < x.hi)
-        size *= 1.6;
+        size *= 2;
     bool planned = pane->axis == AXIS_EPOCH && (double)pane->epochs >= x.hi;
     return planned && x.lo + size > (double)pane->epochs ? (double)pane->epochs + (double)pane->epochs * 0.02
                                                          : x.lo + size;

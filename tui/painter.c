@@ -1,95 +1,39 @@
-/* painter.c - see painter.h */
+/* painter.c - see painter.h. A row is written colour by colour: a change of look costs more than a hop of the cursor,
+ * and where curves cross, looks alternate from cell to cell. */
 #include "tui/painter.h"
 
 #include "base/arena.h"
+#include "tui/pen.h"
 
-#include <ncurses.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <term.h>
-#include <unistd.h>
+
+struct spot { /* a cell of the row being written */
+    struct look look;
+    bool todo;
+};
 
 struct painter {
-    SCREEN *screen;
-    FILE *out, *in; /* a memory file, and /dev/null */
+    struct pen *pen;
     struct grid shown;
     struct theme theme;
     bool whole; /* nothing shown can be relied on */
     bool cursor_shown;
-    char *bytes;
-    size_t capacity;
+    struct spot *row;
+    size_t row_capacity;
 };
-
-/* Everything ncurses has written since the last time. */
-static const char *take_bytes(struct painter *painter, size_t *n)
-{
-    int fd = fileno(painter->out);
-    fflush(painter->out);
-    off_t end = lseek(fd, 0, SEEK_CUR);
-    *n = end > 0 ? (size_t)end : 0;
-    painter->bytes = xgrow(painter->bytes, &painter->capacity, *n + 1, 1);
-    if (*n && pread(fd, painter->bytes, *n, 0) != (ssize_t)*n)
-        *n = 0;
-    if (lseek(fd, 0, SEEK_SET) < 0 || ftruncate(fd, 0) < 0)
-        *n = 0;
-    return painter->bytes;
-}
-
-static bool open_screen(struct painter *painter, const char *terminal)
-{
-    char name[128];
-    int fd = memfd_create("antler-frame", MFD_CLOEXEC);
-    if (fd < 0)
-        return false;
-    painter->out = fdopen(fd, "w+");
-    painter->in = fopen("/dev/null", "re");
-    if (!painter->out || !painter->in) {
-        if (!painter->out)
-            close(fd);
-        return false;
-    }
-    unsetenv("LINES"); /* the size is ours to say, here and in programs we start */
-    unsetenv("COLUMNS");
-    use_tioctl(FALSE);
-    snprintf(name, sizeof name, "%s", terminal);
-    painter->screen = newterm(name, painter->out, painter->in);
-    return painter->screen != NULL;
-}
 
 struct painter *painter_open(const char *terminal, int width, int height, enum color_depth depth, bool light,
                              struct err *err)
 {
+    struct pen *pen = pen_open(terminal, depth, err);
+    if (!pen)
+        return NULL;
     struct painter *painter = xcalloc(1, sizeof *painter);
-    size_t n;
-    if (!open_screen(painter, terminal)) {
-        err_set(err, ERR_FAILED, "the terminal type '%s' is not known here", terminal);
-        painter_close(painter);
-        return NULL;
-    }
-    set_term(painter->screen);
-    const char *move_cursor = tigetstr("cup");
-    if (!move_cursor || move_cursor == (const char *)-1) {
-        err_set(err, ERR_FAILED, "the terminal type '%s' cannot move its cursor", terminal);
-        painter_close(painter);
-        return NULL;
-    }
-    typeahead(-1);
-    nonl();
-    scrollok(stdscr, FALSE);
-    idlok(stdscr, FALSE);
-    leaveok(stdscr, FALSE);
-    if (depth != COLORS_NONE && has_colors() && start_color() == OK && use_default_colors() == OK)
-        painter->theme.depth = COLORS >= 256 && depth == COLORS_256 ? COLORS_256
-                               : COLORS >= 8                        ? COLORS_16
-                                                                    : COLORS_NONE;
-    painter->theme.light = light;
-    resizeterm(height > 0 ? height : 1, width > 0 ? width : 1);
-    curs_set(0);
-    endwin(); /* ncurses flushes at every cursor move until it has left the screen once */
-    take_bytes(painter, &n);
+    painter->pen = pen;
+    painter->theme = (struct theme){pen->depth, light};
     painter->whole = true;
+    grid_resize(&painter->shown, width, height);
     return painter;
 }
 
@@ -97,18 +41,9 @@ void painter_close(struct painter *painter)
 {
     if (!painter)
         return;
-    if (painter->screen) {
-        set_term(painter->screen);
-        if (!isendwin())
-            endwin();
-        delscreen(painter->screen);
-    }
-    if (painter->out)
-        fclose(painter->out);
-    if (painter->in)
-        fclose(painter->in);
+    pen_close(painter->pen);
     grid_release(&painter->shown);
-    free(painter->bytes);
+    free(painter->row);
     free(painter);
 }
 
@@ -128,42 +63,144 @@ void painter_repaint(struct painter *painter)
     painter->whole = true;
 }
 
-static void put_cell(const struct painter *painter, const struct cell *cell, int x, int y)
+/* A plain blank looks the same in any ink. */
+static struct look look_of(const struct painter *painter, const struct cell *cell)
 {
     struct look look = theme_look(painter->theme, (enum style)cell->style, cell->flags, cell->ink, cell->ground);
-    attr_t attributes = (look.attributes & LOOK_BOLD ? A_BOLD : 0) | (look.attributes & LOOK_FAINT ? A_DIM : 0) |
-                        (look.attributes & LOOK_REVERSE ? A_REVERSE : 0) |
-                        (look.attributes & LOOK_UNDERLINE ? A_UNDERLINE : 0);
-    int ink = look.ink, ground = look.ground, pair = 0;
-    if (ink >= COLORS && COLORS < 16 && ink < 16) { /* bright colours of an eight-colour terminal */
-        ink = ink == 8 ? -1 : ink - 8;
-        attributes |= look.ink == 8 ? A_DIM : A_BOLD;
-    }
-    if (painter->theme.depth != COLORS_NONE && (ink >= 0 || ground >= 0))
-        pair = alloc_pair(ink, ground);
-    cchar_t out;
-    wchar_t text[2] = {(wchar_t)cell->ch, 0};
-    if (setcchar(&out, text, attributes, 0, pair > 0 ? &pair : NULL) == OK)
-        mvadd_wch(y, x, &out);
+    return cell->ch == ' ' && look_is_blank(look) ? (struct look){-1, -1, 0} : look;
 }
 
-static bool same_cell(const struct cell *a, const struct cell *b)
+static bool is_plain_blank(const struct cell *cell, struct look look)
 {
-    return !memcmp(a, b, sizeof *a);
+    return cell->ch == ' ' && look_is_blank(look);
 }
 
-/* Rows with wide characters are written whole: half of one must never survive. */
-static void put_row(struct painter *painter, const struct grid *grid, int y)
+/* Which cells have to be written, and how they look. Rows with wide characters are written whole: half of one must
+ * never survive. Returns whether there are such. */
+static bool compare_row(struct painter *painter, const struct cell *now, const struct cell *before, int width,
+                        int *todo)
 {
-    const struct cell *now = grid_at(grid, 0, y), *before = painter->whole ? NULL : grid_at(&painter->shown, 0, y);
-    bool changed = false, wide = false;
-    for (int x = 0; x < grid->width; x++) {
-        changed |= !before || !same_cell(&now[x], &before[x]);
-        wide |= now[x].ch == 0 || (before && before[x].ch == 0);
+    bool wide = false;
+    *todo = 0;
+    for (int x = 0; x < width; x++)
+        wide |= now[x].ch == 0 || before[x].ch == 0;
+    bool changed = memcmp(now, before, (size_t)width * sizeof *now) != 0;
+    for (int x = 0; x < width; x++) {
+        struct spot *spot = &painter->row[x];
+        spot->look = look_of(painter, &now[x]);
+        spot->todo =
+            now[x].ch && (wide ? changed
+                               : now[x].ch != before[x].ch || (memcmp(&now[x], &before[x], sizeof *now) != 0 &&
+                                                               !look_equal(spot->look, look_of(painter, &before[x]))));
+        *todo += spot->todo;
     }
-    for (int x = 0; changed && x < grid->width; x++)
-        if (now[x].ch && (wide || !before || !same_cell(&now[x], &before[x])))
-            put_cell(painter, &now[x], x, y);
+    return wide;
+}
+
+/* Blanks between changed cells go along with the cell before them, or with the one behind. */
+static void lend_looks(struct spot *row, const struct cell *now, int width)
+{
+    for (int x = 1; x < width; x++)
+        if (row[x].todo && row[x - 1].todo && is_plain_blank(&now[x], row[x].look) && look_is_blank(row[x - 1].look))
+            row[x].look = row[x - 1].look;
+    for (int x = width - 2; x >= 0; x--)
+        if (row[x].todo && row[x + 1].todo && is_plain_blank(&now[x], row[x].look) && look_is_blank(row[x + 1].look))
+            row[x].look = row[x + 1].look;
+}
+
+/* Over a few cells that look as the pen does it is shorter to write them again. */
+static void go(struct painter *painter, const struct cell *now, int x, int y)
+{
+    struct pen *pen = painter->pen;
+    size_t bytes = 0, way = pen_distance(pen, x, y);
+    bool writable = pen->y == y && pen->x >= 0 && pen->x < x && x - pen->x < 8;
+    for (int k = pen->x; writable && k < x; k++) {
+        struct look look = look_of(painter, &now[k]);
+        bool blank = is_plain_blank(&now[k], look) && look_is_blank(pen->look);
+        writable = now[k].ch && (k + 1 == x || now[k + 1].ch) && !painter->row[k].todo &&
+                   (blank || look_equal(look, pen->look));
+        bytes += (size_t)pen_char_size(now[k].ch);
+    }
+    if (writable && bytes <= way)
+        for (int k = pen->x; k < x; k++)
+            pen_put(pen, now[k].ch, 1, pen->look);
+    else
+        pen_move(pen, x, y);
+}
+
+/* Blanks from x on up to the last one that is still to be written. */
+static int blanks_at(const struct painter *painter, const struct cell *now, int width, int x)
+{
+    int n = 0;
+    for (int k = x; k < width && is_plain_blank(&now[k], painter->row[k].look); k++)
+        if (painter->row[k].todo)
+            n = k - x + 1;
+    return n;
+}
+
+static void write_cell(struct painter *painter, const struct cell *now, int width, int x, int y)
+{
+    enum { ERASED_FROM = 9 };
+    int blanks = blanks_at(painter, now, width, x), columns = x + 1 < width && now[x + 1].ch == 0 ? 2 : 1;
+    go(painter, now, x, y);
+    if (blanks >= ERASED_FROM && pen_erase(painter->pen, blanks)) {
+        for (int k = x; k < x + blanks; k++)
+            painter->row[k].todo = false;
+        return;
+    }
+    pen_put(painter->pen, now[x].ch, columns, painter->row[x].look);
+    painter->row[x].todo = false;
+}
+
+/* The first look still to be written. */
+static bool next_look(const struct painter *painter, int width, struct look *look)
+{
+    for (int x = 0; x < width; x++)
+        if (painter->row[x].todo) {
+            *look = painter->row[x].look;
+            return true;
+        }
+    return false;
+}
+
+/* When a row ends with blanks, one order erases them. Returns where they begin; width: not worth it. */
+static int find_tail(const struct painter *painter, const struct cell *now, int width)
+{
+    enum { WORTH_IT = 4 };
+    int begin = width, todo = 0;
+    while (begin > 0 && is_plain_blank(&now[begin - 1], painter->row[begin - 1].look))
+        todo += painter->row[--begin].todo;
+    while (begin < width && !painter->row[begin].todo)
+        begin++;
+    return todo >= WORTH_IT ? begin : width;
+}
+
+static void paint_row(struct painter *painter, const struct grid *grid, const struct cell *before, int y)
+{
+    const struct cell *now = grid_at(grid, 0, y);
+    int todo, width = grid->width;
+    if (!memcmp(now, before, (size_t)width * sizeof *now))
+        return;
+    bool wide = compare_row(painter, now, before, width, &todo);
+    int tail = wide || !todo ? width : find_tail(painter, now, width);
+    for (int x = tail; x < width; x++)
+        painter->row[x].todo = false;
+    lend_looks(painter->row, now, width);
+    for (int x = 0; wide && x < width; x++) /* from the left to the right, for terminals that measure them otherwise */
+        if (painter->row[x].todo)
+            write_cell(painter, now, width, x, y);
+    struct look look = painter->pen->look;
+    do {
+        for (int x = 0; x < width; x++)
+            if (painter->row[x].todo && look_equal(painter->row[x].look, look))
+                write_cell(painter, now, width, x, y);
+    } while (next_look(painter, width, &look));
+    if (tail < width) {
+        pen_move(painter->pen, tail, y);
+        if (!pen_erase_rest(painter->pen))
+            for (int x = tail; x < width; x++)
+                pen_put(painter->pen, ' ', 1, (struct look){-1, -1, 0});
+    }
 }
 
 const char *painter_frame(struct painter *painter, const struct grid *grid, size_t *n)
@@ -175,32 +212,31 @@ const char *painter_frame(struct painter *painter, const struct grid *grid, size
         painter->whole = true;
     if (!painter->whole && grid_equal(grid, &painter->shown))
         return "";
-    set_term(painter->screen);
+    struct pen *pen = painter->pen;
+    str_clear(&pen->out);
+    painter->row = xgrow(painter->row, &painter->row_capacity, (size_t)grid->width, sizeof *painter->row);
     if (painter->whole) {
-        resizeterm(grid->height, grid->width);
-        erase();
-        clearok(stdscr, TRUE);
+        grid_resize(&painter->shown, grid->width, grid->height);
+        pen_enter(pen, grid->width, grid->height);
+        painter->cursor_shown = false;
     }
     for (int y = 0; y < grid->height; y++)
-        put_row(painter, grid, y);
-    if (painter->whole || grid->cursor_shown != painter->cursor_shown)
-        curs_set(grid->cursor_shown);
+        paint_row(painter, grid, grid_at(&painter->shown, 0, y), y);
+    if (grid->cursor_shown != painter->cursor_shown)
+        pen_show_cursor(pen, grid->cursor_shown);
     painter->cursor_shown = grid->cursor_shown;
-    move(grid->cursor_y, grid->cursor_x);
-    refresh();
+    pen_move(pen, grid->cursor_x, grid->cursor_y);
     grid_copy(&painter->shown, grid);
     painter->whole = false;
-    return take_bytes(painter, n);
+    *n = pen->out.length;
+    return str_text(&pen->out);
 }
 
 const char *painter_leave(struct painter *painter, size_t *n)
 {
-    set_term(painter->screen);
-    *n = 0;
-    if (isendwin())
-        return "";
-    curs_set(1);
-    endwin();
+    str_clear(&painter->pen->out);
+    pen_leave(painter->pen);
     painter->whole = true;
-    return take_bytes(painter, n);
+    *n = painter->pen->out.length;
+    return str_text(&painter->pen->out);
 }

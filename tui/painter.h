@@ -1,8 +1,8 @@
-/* painter.h - from a grid to the bytes that make a terminal show it. ncurses is the engine, and lives here only; it
- * writes into a memory file, so a frame is one piece of bytes that the caller sends (term.h) or feeds to an emulator
- * (tests). No terminal is touched.
+/* painter.h - from a grid to the bytes that make a terminal show it. A frame is one piece of bytes that the caller
+ * sends (term.h) or feeds to an emulator (tests). No terminal is touched.
  *
- * Nothing changed means no bytes. Only changed cells are given to ncurses.
+ * Nothing changed means no bytes. Only what looks different is written, in the order that takes the fewest bytes
+ * (pen.h).
  */
 #ifndef TUI_PAINTER_H
 #define TUI_PAINTER_H

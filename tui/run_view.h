@@ -27,7 +27,7 @@ struct run_view {
     bool has_live;
     enum run_pane focus;
     bool alone;       /* the focused pane only */
-    struct list list; /* newest first */
+    struct list list; /* of the checkpoints, in their order: one that is added moves no other */
     enum run_tab tab;
     struct text_pane text;
     bool text_is_old;

@@ -115,12 +115,12 @@ static void draw_header(const struct app *app, const struct run_view *v, struct 
         ended_pieces(&header, app, run);
 }
 
-enum { COL_SIGN, COL_EPOCH, COL_STEP, COL_LOSS, COL_MONITOR, COL_SIZE, COL_AGE, COL_COUNT };
+enum { COL_SIGN, COL_EPOCH, COL_STEP, COL_LOSS, COL_MONITOR, COL_SIZE, COL_AFTER, COL_COUNT };
 
 struct fill_context {
-    const struct app *app;
     const struct run_view *view;
     const char *monitor;
+    double started; /* of the history, Unix seconds */
 };
 
 static void fill_metric(struct list_cell *cell, const struct checkpoint_summary *c, const char *name)
@@ -133,7 +133,7 @@ static void fill_metric(struct list_cell *cell, const struct checkpoint_summary 
 static void fill(void *context, int row, int column, struct list_cell *cell)
 {
     struct fill_context *f = context;
-    const struct checkpoint_summary *c = &f->view->checkpoints[f->view->n_checkpoints - 1 - (size_t)row];
+    const struct checkpoint_summary *c = &f->view->checkpoints[row];
     cell->style = c->missing ? STYLE_FAINT : STYLE_TEXT;
     switch (column) {
     case COL_SIGN:
@@ -156,8 +156,8 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         snprintf(cell->text, sizeof cell->text, "%s", c->missing ? "gone" : text_size(c->size_bytes).text);
         cell->style = c->missing ? STYLE_WARNING : STYLE_FAINT;
         break;
-    case COL_AGE:
-        snprintf(cell->text, sizeof cell->text, "%s", human_age(f->app->wall - c->created).text);
+    case COL_AFTER:
+        snprintf(cell->text, sizeof cell->text, "%s", text_duration(c->created - f->started).text);
         cell->style = STYLE_FAINT;
         break;
     default:
@@ -175,7 +175,7 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
                                              [COL_LOSS] = {"loss", LIST_POINT, 6, 10, 2, false},
                                              [COL_MONITOR] = {monitor ? monitor : "", LIST_POINT, 6, 14, 1, false},
                                              [COL_SIZE] = {"size", LIST_RIGHT, 4, 8, 5, false},
-                                             [COL_AGE] = {"age", LIST_RIGHT, 3, 7, 4, false}};
+                                             [COL_AFTER] = {"after", LIST_RIGHT, 5, 7, 4, false}};
     char title[64];
     snprintf(title, sizeof title, v->n_checkpoints ? "checkpoints %zu" : "checkpoints", v->n_checkpoints);
     grid_rule(grid, rect_top(&rect, 1), title, v->focus == PANE_CHECKPOINTS);
@@ -184,12 +184,15 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
         grid_text(grid, rect, 1, 0, STYLE_FAINT, "none yet");
         return;
     }
-    struct fill_context f = {app, v, monitor};
+    double origin = v->chart.curves.origin.time;
+    struct fill_context f = {v, monitor, isnan(origin) && run ? run->created : origin};
     if (!monitor) { /* one column less */
         columns[COL_MONITOR] = columns[COL_LOSS];
         columns[COL_LOSS] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
         f.monitor = "loss";
     }
+    v->list.calm = v->chart.living;
+    v->list.unmarked = v->chart.living && v->chart.follow && v->focus != PANE_CHECKPOINTS;
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, v->focus != PANE_TABS, fill, &f);
 }
 

@@ -26,11 +26,10 @@ void run_view_read_live(struct app *app, struct run_view *v)
     free(folder);
 }
 
-/* The list shows the newest first. */
 static void list_follows(struct run_view *v)
 {
     v->list.count = (int)v->n_checkpoints;
-    v->list.selected = v->chart.selected >= 0 ? v->list.count - 1 - v->chart.selected : 0;
+    v->list.selected = v->chart.selected >= 0 ? v->chart.selected : 0;
 }
 
 static bool read_events(struct app *app, struct run_view *v, struct arena *arena, struct err *err)
@@ -163,7 +162,7 @@ static int move_in_list(struct run_view *v, enum action action)
 {
     if (!list_action(&v->list, action, v->place[PANE_CHECKPOINTS].h > 3 ? v->place[PANE_CHECKPOINTS].h - 2 : 4))
         return LOOP_NOTHING;
-    chart_pane_go(&v->chart, v->list.count - 1 - v->list.selected);
+    chart_pane_go(&v->chart, v->list.selected);
     return LOOP_DRAW;
 }
 
@@ -226,7 +225,7 @@ static int click(struct app *app, struct run_view *v, const struct event *event)
             v->focus = (enum run_pane)pane;
     int row = list_hit(&v->list, v->place[PANE_CHECKPOINTS], event->x, event->y);
     if (row >= 0)
-        chart_pane_go(&v->chart, v->list.count - 1 - row);
+        chart_pane_go(&v->chart, row);
     list_follows(v);
     return LOOP_DRAW;
 }
@@ -243,8 +242,7 @@ static int mouse(struct app *app, struct run_view *v, const struct event *event)
     if (wheel && rect_has(v->place[PANE_TABS], event->x, event->y))
         text_pane_scroll(&v->text, 3 * by);
     else if (wheel && rect_has(v->place[PANE_CHECKPOINTS], event->x, event->y))
-        list_wheel(&v->list, 3 * by, v->place[PANE_CHECKPOINTS].h - 2),
-            chart_pane_go(&v->chart, v->list.count - 1 - v->list.selected);
+        list_wheel(&v->list, 3 * by, v->place[PANE_CHECKPOINTS].h - 2), chart_pane_go(&v->chart, v->list.selected);
     else
         return event->action == MOUSE_PRESS ? click(app, v, event) : LOOP_NOTHING;
     return LOOP_DRAW;

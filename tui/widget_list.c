@@ -15,9 +15,10 @@ void list_settle(struct list *list, int rows)
     list->selected = list->selected < 0 ? 0 : list->selected > last ? last : list->selected;
     if (list->selected < list->top)
         list->top = list->selected;
+    int room = list->calm ? rows / 2 : 0; /* left free below */
     if (rows > 0 && list->selected >= list->top + rows)
-        list->top = list->selected - rows + 1;
-    int highest = list->count > rows ? list->count - rows : 0;
+        list->top = list->selected - rows + 1 + room;
+    int highest = list->count > rows ? list->count - rows + room : 0;
     list->top = list->top > highest ? highest : list->top < 0 ? 0 : list->top;
 }
 
@@ -198,7 +199,7 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
         grid_put(grid, body, rect.w - 1, body.h - 1, STYLE_FAINT, 0x25BE);
     if (list->count > 0 && body.h > 0) {
         struct rect row = {body.x, body.y + list->selected - list->top, body.w, 1};
-        grid_flag(grid, row, focused ? CELL_SELECTED : CELL_BOLD);
+        grid_flag(grid, row, list->unmarked ? 0 : focused ? CELL_SELECTED : CELL_BOLD);
         if (focused)
             grid_cursor(grid, row, 0, 0, false);
     }

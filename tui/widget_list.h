@@ -10,6 +10,9 @@ struct list {
     int count;    /* rows there are */
     int selected; /* 0 .. count - 1; 0 when there are none */
     int top;      /* first row shown */
+    bool calm;    /* it grows while it is looked at: it scrolls by several rows at once, so that most of the time no row
+                     moves */
+    bool unmarked; /* the selection is not emphasised: it follows by itself */
 };
 
 /* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible.

@@ -3,6 +3,7 @@
 #include "tests/screen/screen_home.h"
 
 #include "persistence/run_live.h"
+#include "tui/painter.h"
 
 #include <sys/stat.h>
 
@@ -44,13 +45,13 @@ static void test_a_finished_run_opens_on_its_best_checkpoint(void)
                              "       1         2         3         4          5         6         7         8\n"
                              "ckpt   ◇         ◇         ◇         ◇          ◇         ◇         ◇        [◆]\n"
                              "─── checkpoints 8 ─────────────────────── ─ config ┬─ layers ┬─ log ┬─ events ──\n"
-                             "   epoch  step    loss  val_loss  age      name  digits                        │\n"
-                             "◆      8    80  0.2500    0.3500  40s      seed  1                             │\n"
-                             "◇      7    70  0.2857    0.3857  50s      data                                │\n"
-                             "◇      6    60  0.3333    0.4333   1m        format  csv\n"
-                             "◇      5    50  0.4000    0.5000   1m        path    digits.csv.gz\n"
-                             "◇      4    40  0.5000    0.6000   1m      model\n"
-                             "◇      3    30  0.6667    0.7667   1m   ▾    layers\n"
+                             "   epoch  step    loss  val_loss  after ▴  name  digits                        │\n"
+                             "◇      3    30  0.6667    0.7667    20s    seed  1                             │\n"
+                             "◇      4    40  0.5000    0.6000    30s    data                                │\n"
+                             "◇      5    50  0.4000    0.5000    40s      format  csv\n"
+                             "◇      6    60  0.3333    0.4333    50s      path    digits.csv.gz\n"
+                             "◇      7    70  0.2857    0.3857  1m00s    model\n"
+                             "◆      8    80  0.2500    0.3500  1m10s      layers\n"
                              " e evaluate  p predict  r resume  t try other settings  i inspect  ? help\n");
     screen_close();
 }
@@ -66,11 +67,13 @@ static void test_walking_the_checkpoints_moves_curve_rail_and_list_together(void
     screen_press("b");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0008.keras");
     CHECK_HAS(screen_text(), "◆ best checkpoint");
-    screen_press("Down Down Down");
+    screen_press("Up Up Up");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0005.keras");
     screen_press("Left");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0004.keras");
     screen_press("g");
+    CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0001.keras");
+    screen_press("G");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0008.keras");
     screen_close();
 }
@@ -274,6 +277,35 @@ static void test_a_running_run_grows_while_it_is_watched_and_its_end_is_noticed(
     free(id);
 }
 
+/* An epoch with its checkpoint: the curve, the rail and the list grow, nothing else moves. The axis grows seldom. */
+static void test_an_epoch_that_ends_takes_few_bytes(void)
+{
+    char *id = screen_run("slow", NULL, 0, "{\"fit\": {\"epochs\": 100}}");
+    struct painter *painter = painter_open("xterm-256color", 80, 24, COLORS_256, false, &screen_err);
+    size_t n;
+    int above = 0;
+    if (!painter)
+        SKIP("%s", screen_err.text);
+    char *folder = path_join(screen_home(), id);
+    struct run_writer *writer = run_open_writer(folder, &screen_err);
+    CHECK_OK(run_set_state(writer, RUN_PAUSED, 12, 120, NULL, &screen_err), screen_err);
+    screen_epochs(id, 1, 12, 2);
+    screen_show("run", id, 80, 24);
+    for (int epoch = 12; epoch <= 60; epoch++) {
+        screen_epochs(id, epoch, epoch, 2);
+        screen_tick();
+        screen_text();
+        painter_frame(painter, &screen.grid, &n);
+        above += epoch > 12 && n > 400;
+    }
+    CHECK(above <= 3); /* at 20 and 40 epochs the axis grows */
+    painter_close(painter);
+    run_close_writer(writer);
+    screen_close();
+    free(folder);
+    free(id);
+}
+
 static void test_a_run_that_is_deleted_while_it_is_shown(void)
 {
     char *id = screen_run("gone", NULL, 0, config);
@@ -340,6 +372,7 @@ int main(void)
     RUN(test_what_happened_is_said_in_words_and_lies_on_the_rail);
     RUN(test_layers_are_asked_of_the_worker_once);
     RUN(test_a_running_run_grows_while_it_is_watched_and_its_end_is_noticed);
+    RUN(test_an_epoch_that_ends_takes_few_bytes);
     RUN(test_a_run_that_is_deleted_while_it_is_shown);
     RUN(test_every_size_is_drawn);
     RUN(test_the_mouse_selects_what_it_points_at);
