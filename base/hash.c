@@ -104,6 +104,12 @@ uint32_t hash_crc32(uint32_t crc, const void *data, size_t size_bytes)
     return size_bytes >= 256 ? crc_fast(crc, data, size_bytes) : crc_plain(crc, data, size_bytes);
 }
 
+/* zlib counts in off_t. */
+uint32_t hash_crc32_join(uint32_t first, uint32_t second, uint64_t size_bytes)
+{
+    return (uint32_t)crc32_combine(first, second, (z_off_t)size_bytes);
+}
+
 static uint64_t finalize(uint64_t h)
 {
     h = (h ^ h >> 33) * 0xFF51AFD7ED558CCDu;

@@ -71,12 +71,22 @@ const json_t *keras_file_metadata(const struct keras_file *file);
 const struct weight *keras_file_weights(const struct keras_file *file, size_t *n);
 /* NULL when there is none. */
 const struct weight *keras_file_find(const struct keras_file *file, const char *path);
-/* Reads a weight into dst as float32 (or int32 when as_int), converting; its shape must equal (rank, dim), else
- * ERR_FORMAT naming both. */
+
+struct weight_target { /* a weight to read, and where to */
+    const struct weight *weight;
+    bool as_int; /* as int32, else as float32; converted where the file has another type */
+    int rank;    /* what the architecture demands: must equal the weight's */
+    const int64_t *dim;
+    void *to; /* dense */
+};
+/* Reads the targets in one pass over the file, whatever their order, and compares the archive's checksum on the way
+ * (once: later calls read only what they need). Large files are read by a few threads. On failure, ERR_FORMAT for a
+ * shape that differs or a checksum that does not fit, the contents of all destinations are undefined. n may be 0. */
+bool keras_file_load(struct keras_file *file, const struct weight_target *targets, size_t n, struct err *err) MUST_USE;
+/* The same for one weight. */
 bool keras_file_read(struct keras_file *file, const struct weight *weight, bool as_int, int rank, const int64_t *dim,
-                     void *dst, struct err *err) MUST_USE;
-/* Reads all weights of an archive once and compares them with the archive's checksum; keras_file_read does so before
- * the first values, keras_file_open already for small files. */
+                     void *to, struct err *err) MUST_USE;
+/* Only compares the archive's checksum, if that was not done yet; keras_file_open does so for small files. */
 bool keras_file_verify(struct keras_file *file, struct err *err) MUST_USE;
 /* Oddities that are no reason to refuse ("unused member 'x'"), one per line of text; lent. */
 const char *const *keras_file_problems(const struct keras_file *file, size_t *n);

@@ -5,12 +5,17 @@
 #include "base/io.h"
 #include "persistence/bytes.h"
 #include "persistence/keras_open.h"
-#include "persistence/zip_archive.h"
+#include "persistence/scatter_read.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { BLOCK_ELEMENTS = 1 << 16 };
+
+struct found {
+    const struct weight_target *target;
+    struct scatter_piece piece;
+};
 
 static float float_from_bits(uint32_t bits)
 {
@@ -127,6 +132,25 @@ static bool check_shape(const struct keras_file *file, const struct weight *weig
     return false;
 }
 
+static const struct hdf5_dataset *dataset_of(const struct keras_file *file, const struct weight *weight)
+{
+    BUG_ON(weight < file->weights || (size_t)(weight - file->weights) >= file->survey.tree.n_datasets);
+    return &file->survey.tree.datasets[weight - file->weights];
+}
+
+static int64_t bytes_of(const struct weight *weight)
+{
+    int64_t size_bytes;
+    BUG_ON(!hdf5_data_bytes(weight->dtype, weight->rank, weight->dim, &size_bytes));
+    return size_bytes;
+}
+
+/* The destination is what is stored. */
+static bool is_direct(const struct weight_target *target)
+{
+    return target->weight->dtype == (target->as_int ? WEIGHT_I32 : WEIGHT_F32);
+}
+
 static bool read_chunked(const struct keras_file *file, const struct hdf5_dataset *dataset, const struct weight *weight,
                          bool as_int, int64_t n, void *dst, struct err *err)
 {
@@ -155,30 +179,93 @@ static bool read_in_blocks(const struct keras_file *file, const struct hdf5_data
     return ok;
 }
 
-bool keras_file_verify(struct keras_file *file, struct err *err)
+/* What is converted on the way, or lies in chunks. The checksum was compared before. */
+static bool read_converted(const struct keras_file *file, const struct weight_target *target, struct err *err)
+{
+    const struct weight *weight = target->weight;
+    const struct hdf5_dataset *dataset = dataset_of(file, weight);
+    int64_t n = bytes_of(weight) / (int64_t)hdf5_element_bytes(weight->dtype);
+    if (dataset->storage == HDF5_CHUNKED)
+        return read_chunked(file, dataset, weight, target->as_int, n, target->to, err);
+    if (dataset->storage == HDF5_ABSENT || is_direct(target))
+        return hdf5_read_values(file->fd, file->path, dataset, 0, n, target->to, err);
+    return read_in_blocks(file, dataset, weight, target->as_int, n, target->to, err);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    return x->piece.offset < y->piece.offset ? -1 : x->piece.offset > y->piece.offset;
+}
+
+/* Those that one pass can put into place come first, in the order of the file; returns how many. The file's reader was
+ * a sandboxed child and is not believed: what overlaps or lies outside the member is read by itself. */
+static size_t plan_pass(const struct keras_file *file, const struct weight_target *targets, size_t n,
+                        struct found *found)
 {
     const struct keras_survey *survey = &file->survey;
-    if (survey->has_crc &&
-        !zip_check_crc(file->fd, file->path, "model.weights.h5", survey->offset, survey->bytes, survey->crc, err))
-        return false;
-    file->survey.has_crc = false;
-    return true;
+    int64_t begin = survey->has_crc ? survey->offset : 0, end = survey->has_crc ? begin + survey->bytes : INT64_MAX;
+    size_t n_pass = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct hdf5_dataset *dataset = dataset_of(file, targets[i].weight);
+        int64_t size_bytes = bytes_of(targets[i].weight);
+        bool fits = is_direct(&targets[i]) && dataset->storage == HDF5_PLAIN && dataset->offset >= begin &&
+                    size_bytes <= end - dataset->offset;
+        found[fits ? n_pass++ : n - 1 - (i - n_pass)] =
+            (struct found){&targets[i], {dataset->offset, size_bytes, targets[i].to}};
+    }
+    qsort(found, n_pass, sizeof *found, by_offset);
+    for (size_t i = 1; i < n_pass; i++)
+        if (found[i].piece.offset < found[i - 1].piece.offset + found[i - 1].piece.size_bytes)
+            return i;
+    return n_pass;
+}
+
+static bool make_pass(struct keras_file *file, const struct found *found, size_t n, struct err *err)
+{
+    struct keras_survey *survey = &file->survey;
+    struct scatter_piece *pieces = xcalloc(n + 1, sizeof *pieces);
+    int64_t begin = survey->offset, end = begin + survey->bytes;
+    uint32_t crc = survey->crc;
+    for (size_t i = 0; i < n; i++)
+        pieces[i] = found[i].piece;
+    if (!survey->has_crc && n) {
+        begin = pieces[0].offset;
+        end = pieces[n - 1].offset + pieces[n - 1].size_bytes;
+    }
+    bool ok = (!survey->has_crc && !n) ||
+              scatter_read(file->fd, file->path, begin, end, pieces, n, survey->has_crc ? &crc : NULL, err);
+    free(pieces);
+    if (ok && crc != survey->crc)
+        return err_set(err, ERR_FORMAT,
+                       "member 'model.weights.h5' of '%s' is damaged: its CRC is %08x, the directory says %08x",
+                       file->path, crc, survey->crc);
+    survey->has_crc &= !ok;
+    return ok;
+}
+
+bool keras_file_load(struct keras_file *file, const struct weight_target *targets, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!check_shape(file, targets[i].weight, targets[i].rank, targets[i].dim, err))
+            return false;
+    struct found *found = xcalloc(n + 1, sizeof *found);
+    size_t n_pass = plan_pass(file, targets, n, found);
+    bool ok = make_pass(file, found, n_pass, err);
+    for (size_t i = n_pass; ok && i < n; i++)
+        ok = read_converted(file, found[i].target, err);
+    free(found);
+    return ok;
+}
+
+bool keras_file_verify(struct keras_file *file, struct err *err)
+{
+    return !file->survey.has_crc || keras_file_load(file, NULL, 0, err);
 }
 
 bool keras_file_read(struct keras_file *file, const struct weight *weight, bool as_int, int rank, const int64_t *dim,
-                     void *dst, struct err *err)
+                     void *to, struct err *err)
 {
-    const struct keras_survey *survey = &file->survey;
-    const struct hdf5_dataset *dataset = &survey->tree.datasets[weight - file->weights];
-    BUG_ON(weight < file->weights || (size_t)(weight - file->weights) >= survey->tree.n_datasets);
-    if (!check_shape(file, weight, rank, dim, err) || !keras_file_verify(file, err))
-        return false;
-    int64_t size_bytes, n;
-    BUG_ON(!hdf5_data_bytes(weight->dtype, rank, dim, &size_bytes));
-    n = size_bytes / (int64_t)hdf5_element_bytes(weight->dtype);
-    if (dataset->storage == HDF5_CHUNKED)
-        return read_chunked(file, dataset, weight, as_int, n, dst, err);
-    bool direct = as_int ? weight->dtype == WEIGHT_I32 : weight->dtype == WEIGHT_F32;
-    return direct || dataset->storage == HDF5_ABSENT ? hdf5_read_values(file->fd, file->path, dataset, 0, n, dst, err)
-                                                     : read_in_blocks(file, dataset, weight, as_int, n, dst, err);
+    const struct weight_target target = {weight, as_int, rank, dim, to};
+    return keras_file_load(file, &target, 1, err);
 }

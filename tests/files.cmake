@@ -6,6 +6,7 @@ target_link_libraries(file_tool PRIVATE antler_persistence antler_base antler_fl
 antler_test(test_zip_archive unit/test_zip_archive.c unit antler_persistence PkgConfig::ZLIB)
 antler_test(test_sandbox unit/test_sandbox.c unit antler_persistence)
 antler_test(test_hdf5_file unit/test_hdf5_file.c unit antler_persistence)
+antler_test(test_scatter_read unit/test_scatter_read.c unit antler_persistence)
 antler_test(test_keras_file unit/test_keras_file.c unit antler_persistence)
 antler_test(test_keras_file_fault fault/test_keras_file_fault.c fault antler_persistence)
 antler_script(test_files keras 400 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_files.py)

@@ -50,6 +50,7 @@ struct variable {
     bool (*fill)(const struct variable *variable, uint64_t seed, float *out, struct err *err);
     const void *initializer;             /* for fill's own use; engine/layers/initializers.h */
     int64_t seed_number;                 /* stream number for fill */
+    bool from_file;                      /* its first value is read from a file: none is written before */
     void *data;                          /* device storage, NULL until allocated */
 };
 size_t variable_bytes(const struct variable *variable); /* dense; both types have 4 */

@@ -76,10 +76,11 @@ struct value *model_constrain(const struct model *model, struct graph *g, const 
  * whole, and named in *skipped (NULL allowed) instead. */
 bool model_check_weights(const struct model *model, const struct keras_file *file, bool skip_mismatch,
                          struct str *skipped, struct err *err);
-/* The same check, then reads: host[i] receives model->variables[i] as float32 or int32, dense; what is skipped stays
- * untouched. After a failure the contents of host are unspecified. */
-bool model_read_weights(const struct model *model, struct keras_file *file, bool skip_mismatch, void *const *host,
-                        struct str *skipped, struct err *err) MUST_USE;
+/* The same check, then the weight of each variable: found has room for model->n_variables; NULL where it is skipped. */
+bool model_find_weights(const struct model *model, const struct keras_file *file, bool skip_mismatch,
+                        const struct weight **found, struct str *skipped, struct err *err) MUST_USE;
+/* What keras_file_load wants for a variable; `to` is dense host memory. The shape is lent by the variable. */
+struct weight_target variable_target(const struct variable *variable, const struct weight *weight, void *to);
 /* A variable, of a layer or of the optimizer, as keras_file_write wants it: host is its dense copy, the path is lent. */
 struct weight variable_weight(const struct variable *variable, const void *host);
 /* Whether the weight of a file has the variable's shape. */

@@ -68,8 +68,8 @@ bool model_check_weights(const struct model *model, const struct keras_file *fil
     return ok;
 }
 
-bool model_read_weights(const struct model *model, struct keras_file *file, bool skip_mismatch, void *const *host,
-                        struct str *skipped, struct err *err)
+bool model_find_weights(const struct model *model, const struct keras_file *file, bool skip_mismatch,
+                        const struct weight **found, struct str *skipped, struct err *err)
 {
     if (!model_check_weights(model, file, skip_mismatch, skipped, err))
         return false;
@@ -77,19 +77,21 @@ bool model_read_weights(const struct model *model, struct keras_file *file, bool
     for (int i = 0; i < model->n_layers; i++) {
         const struct layer *layer = model->layers[i];
         struct str failures = {0};
-        bool fits = !layer->n_variables || check_layer(layer, file, &failures);
+        bool fits = !skip_mismatch || !layer->n_variables || check_layer(layer, file, &failures);
         str_release(&failures);
-        for (int k = 0; k < layer->n_variables; k++, next++) {
-            const struct variable *variable = model->variables[next];
-            if (!fits)
-                continue;
-            const struct weight *weight = layer_find_weight(file, layer, variable);
-            if (!keras_file_read(file, weight, variable->dtype == DTYPE_I32, variable->shape.rank, variable->shape.dim,
-                                 host[next], err))
-                return err_prefix(err, "layer '%s'", layer->path);
-        }
+        for (int k = 0; k < layer->n_variables; k++, next++)
+            found[next] = fits ? layer_find_weight(file, layer, model->variables[next]) : NULL;
     }
     return true;
+}
+
+struct weight_target variable_target(const struct variable *variable, const struct weight *weight, void *to)
+{
+    return (struct weight_target){.weight = weight,
+                                  .as_int = variable->dtype == DTYPE_I32,
+                                  .rank = variable->shape.rank,
+                                  .dim = variable->shape.dim,
+                                  .to = to};
 }
 
 struct weight variable_weight(const struct variable *variable, const void *host)

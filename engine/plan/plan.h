@@ -42,7 +42,7 @@ struct plan_stats plan_stats(const struct plan *plan);
 json_t *plan_profile(const struct plan *plan);
 void plan_write(struct str *out, const struct plan *plan);
 
-/* Allocates and initializes storage of variables that have none yet. */
+/* Allocates storage of variables that have none yet, and writes their first values (not those that are from_file). */
 bool variables_allocate(struct variable *const *variables, int n, const struct backend *backend, struct device *device, uint64_t seed, struct err *err);
 void variables_release(struct variable *const *variables, int n, const struct backend *backend, struct device *device);
 

@@ -5,9 +5,11 @@
 #include "base/io.h"
 #include "engine/plan/plan.h"
 
-/* First values on the host: fill's, or zeros. */
+/* First values on the host: fill's, or zeros; none for what a file will bring. */
 static bool fill(const struct variable *v, uint64_t seed, void *host, struct err *err)
 {
+    if (v->from_file)
+        return true;
     memset(host, 0, variable_bytes(v));
     if (!v->fill || v->dtype == DTYPE_I32 || v->fill(v, seed, host, err))
         return true;

@@ -190,19 +190,6 @@ struct session *session_open(const struct session_options *options, struct err *
     return s;
 }
 
-/* Weights that come from a file are compared with the architecture before any memory is taken, and need no first value. */
-static bool prepare_for_file(struct session *s, struct err *err)
-{
-    if (!s->file || keras_file_format(s->file) == KERAS_JSON)
-        return true;
-    if (!model_check_weights(s->model, s->file, false, NULL, err))
-        return err_prefix(err, "%s", s->file_path);
-    for (int i = 0; i < s->model->n_variables; i++)
-        if (s->model->variables[i]->h5_path)
-            s->model->variables[i]->fill = NULL;
-    return true;
-}
-
 /* All of it is known before any of it is taken. */
 static bool variables_fit(const struct session *s, struct err *err)
 {
@@ -218,7 +205,7 @@ static bool variables_fit(const struct session *s, struct err *err)
 
 bool session_start_device(struct session *s, struct err *err)
 {
-    if (!prepare_for_file(s, err) || !variables_fit(s, err))
+    if (!weights_prepare(s, err) || !variables_fit(s, err))
         return false;
     s->device = s->backend->open(&(struct device_options){.n_threads = s->n_threads}, err);
     return s->device && variables_allocate(s->variables, s->n_variables, s->backend, s->device, s->seed, err) &&

@@ -48,7 +48,7 @@ struct session {
     struct keras_file *weights_file; /* the config's model.weights; NULL */
     char *file_path;                 /* "'x.keras'", as messages name session->file */
     bool wants_optimizer_state;      /* the file's, when it fits: on resume, and for a config without 'compile' */
-    bool optimizer_loaded;           /* it was taken over */
+    bool optimizer_loaded;           /* it is taken over */
     float config_learning_rate;      /* the variable's value before that; NaN with a schedule */
     const json_t *antler;            /* our part of the file's metadata, lent; NULL for a file not of ours */
     const struct backend *backend;

@@ -7,42 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool load_one(struct session *s, struct keras_file *file, struct variable *v, const struct weight *w,
-                     struct err *err)
-{
-    void *host = io_allocate(variable_bytes(v), v->path, err);
-    bool ok = host && keras_file_read(file, w, v->dtype == DTYPE_I32, v->shape.rank, v->shape.dim, host, err);
-    if (ok)
-        session_upload(s, v, host);
-    free(host);
-    return ok;
-}
-
-static bool load_model(struct session *s, struct keras_file *file, bool skip_mismatch, struct err *err)
-{
-    int n = s->model->n_variables;
-    void **host = xcalloc((size_t)n + 1, sizeof *host);
-    struct str skipped = {0};
-    bool ok = true;
-    for (int i = 0; ok && i < n; i++) {
-        host[i] = io_allocate(variable_bytes(s->model->variables[i]), s->model->variables[i]->path, err);
-        ok = host[i] != NULL;
-        if (ok && skip_mismatch)
-            session_download(s, s->model->variables[i], host[i]);
-    }
-    ok = ok && model_read_weights(s->model, file, skip_mismatch, host, &skipped, err);
-    for (int i = 0; i < n; i++) {
-        if (ok)
-            session_upload(s, s->model->variables[i], host[i]);
-        free(host[i]);
-    }
-    free(host);
-    if (ok && skipped.length)
-        str_addf(&s->warnings, "weights left as they were: %s\n", str_text(&skipped));
-    str_release(&skipped);
-    return ok;
-}
-
 /* The class of an optimizer as given: a name, our short form or an envelope. */
 static const char *optimizer_class(const json_t *compile)
 {
@@ -77,22 +41,85 @@ static char *optimizer_obstacle(const struct session *s, struct keras_file *file
     return NULL;
 }
 
-static bool load_optimizer(struct session *s, struct keras_file *file, struct err *err)
+static void expect_from_file(struct variable *v)
 {
-    char *obstacle = optimizer_obstacle(s, file);
-    if (obstacle) {
+    if (v->h5_path)
+        v->from_file = true;
+}
+
+bool weights_prepare(struct session *s, struct err *err)
+{
+    if (!s->file || keras_file_format(s->file) == KERAS_JSON)
+        return true;
+    if (!model_check_weights(s->model, s->file, false, NULL, err))
+        return err_prefix(err, "%s", s->file_path);
+    for (int i = 0; i < s->model->n_variables; i++)
+        expect_from_file(s->model->variables[i]);
+    if (!s->compile || !s->compile->n_optimizer_variables || !s->wants_optimizer_state)
+        return true;
+    char *obstacle = optimizer_obstacle(s, s->file);
+    if (obstacle)
         str_addf(&s->warnings, "optimizer state starts anew: %s (see docs/errors/missing-optimizer-state.md)\n",
                  obstacle);
-        free(obstacle);
-        return true;
-    }
-    for (int i = 0; i < s->compile->n_optimizer_variables; i++) {
-        struct variable *v = s->compile->optimizer_variables[i];
-        if (!load_one(s, file, v, keras_file_find(file, v->h5_path), err))
-            return false;
-    }
-    s->optimizer_loaded = true;
+    for (int i = 0; !obstacle && i < s->compile->n_optimizer_variables; i++)
+        if (s->compile->optimizer_variables[i] != s->compile->learning_rate) /* the config's value is looked at first */
+            expect_from_file(s->compile->optimizer_variables[i]);
+    s->optimizer_loaded = !obstacle;
+    free(obstacle);
     return true;
+}
+
+/* Weights on their way from a file onto the device. */
+struct transfer {
+    struct variable **variables; /* of each target */
+    struct weight_target *targets;
+    size_t n;
+};
+
+/* Straight into the device's memory where that is the host's, else through a copy. */
+static bool transfer_add(struct transfer *t, struct session *s, struct variable *v, const struct weight *w,
+                         struct err *err)
+{
+    void *to = s->backend->host_memory ? v->data : io_allocate(variable_bytes(v), v->path, err);
+    t->variables[t->n] = v;
+    t->targets[t->n++] = variable_target(v, w, to);
+    return to != NULL;
+}
+
+static bool transfer_run(struct transfer *t, struct session *s, struct keras_file *file, bool ok, struct err *err)
+{
+    ok = ok && keras_file_load(file, t->targets, t->n, err);
+    for (size_t i = 0; !s->backend->host_memory && i < t->n; i++) {
+        if (ok)
+            session_upload(s, t->variables[i], t->targets[i].to);
+        free(t->targets[i].to);
+    }
+    return ok;
+}
+
+static bool load(struct session *s, struct keras_file *file, bool skip_mismatch, bool optimizer, struct err *err)
+{
+    size_t n_model = (size_t)s->model->n_variables,
+           n_optimizer = optimizer ? (size_t)s->compile->n_optimizer_variables : 0;
+    const struct weight **found = xcalloc(n_model + 1, sizeof *found);
+    struct transfer t = {xcalloc(n_model + n_optimizer + 1, sizeof *t.variables),
+                         xcalloc(n_model + n_optimizer + 1, sizeof *t.targets), 0};
+    struct str skipped = {0};
+    bool ok = model_find_weights(s->model, file, skip_mismatch, found, &skipped, err);
+    for (size_t i = 0; ok && i < n_model; i++)
+        ok = !found[i] || transfer_add(&t, s, s->model->variables[i], found[i], err);
+    for (size_t i = 0; ok && i < n_optimizer; i++) {
+        struct variable *v = s->compile->optimizer_variables[i];
+        ok = transfer_add(&t, s, v, keras_file_find(file, v->h5_path), err);
+    }
+    ok = transfer_run(&t, s, file, ok, err);
+    if (ok && skipped.length)
+        str_addf(&s->warnings, "weights left as they were: %s\n", str_text(&skipped));
+    str_release(&skipped);
+    free(t.variables);
+    free(t.targets);
+    free(found);
+    return ok;
 }
 
 bool weights_load(struct session *s, struct err *err)
@@ -102,13 +129,10 @@ bool weights_load(struct session *s, struct err *err)
         session_download(s, s->compile->learning_rate, &s->config_learning_rate);
     const json_t *model = json_object_get(s->config, "model");
     bool has_weights = s->file && keras_file_format(s->file) != KERAS_JSON;
-    if (has_weights && !load_model(s, s->file, false, err))
+    if (has_weights && !load(s, s->file, false, s->optimizer_loaded, err))
         return err_prefix(err, "%s", s->file_path);
-    if (s->weights_file && !load_model(s, s->weights_file, js_bool(model, "skip_mismatch", false), err))
-        return err_prefix(err, "model.weights");
-    if (has_weights && s->compile && s->compile->n_optimizer_variables && s->wants_optimizer_state)
-        return load_optimizer(s, s->file, err) || err_prefix(err, "%s", s->file_path);
-    return true;
+    return !s->weights_file || load(s, s->weights_file, js_bool(model, "skip_mismatch", false), false, err) ||
+           err_prefix(err, "model.weights");
 }
 
 static size_t aligned(size_t bytes)

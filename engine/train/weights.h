@@ -5,9 +5,12 @@
 
 #include "engine/train/session.h"
 
-/* Called by session_start_device: weights of session->file, then session->weights_file (model.skip_mismatch), then the
- * optimizer's state where the session trains and the file's compile settings or state are wanted. What is not kept is
- * said in session->warnings. */
+/* Before the variables get their storage: compares the weights of session->file with the architecture, decides whether
+ * its optimizer state is taken over (where the session trains and wants it; else session->warnings says why not) and
+ * marks what needs no first value. */
+bool weights_prepare(struct session *session, struct err *err) MUST_USE;
+/* After that: weights and optimizer state of session->file in one pass, then session->weights_file
+ * (model.skip_mismatch). What is not kept is said in session->warnings. After a failure the variables hold anything. */
 bool weights_load(struct session *session, struct err *err) MUST_USE;
 
 /* Fills weights[i] for the saved variables (session->n_saved): data points into `host`, where they lie one behind the

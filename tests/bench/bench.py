@@ -156,15 +156,20 @@ def disk_seconds(path, size):
 
 
 def bench_files(work):
-    """Loading and saving a 120 MB file: 10 M parameters with Adam state, best of 5. Ours is durable (fsync), Keras' is not."""
+    """Loading and saving a 120 MB file: 10 M parameters with Adam state, best of 5. Keras leaves what it saves in the cache."""
     theirs = json.loads(subprocess.run([PYTHON, "-c", KERAS_FILE, str(work / "a.keras"), str(work / "b.keras")], stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, check=True, env=clean_env()).stdout)
-    program = str(BUILD / "tests" / "keras_file_speed")
-    rounds = [json.loads(subprocess.run([program, str(work / "a.keras"), str(work / f"c{i}.keras")], stdout=subprocess.PIPE, check=True).stdout) for i in range(5)]
-    ours = {key: min(r[key] for r in rounds) for key in theirs}
-    disk_s = min(disk_seconds(work / f"raw{i}", (work / "c0.keras").stat().st_size) for i in range(5))
-    say("files", f"120 MB .keras with Adam state: load {ours['load_s']:.3f} s (Keras {theirs['load_s']:.2f} s, {theirs['load_s'] / ours['load_s']:.1f}x), durable save "
-        f"{ours['save_s']:.3f} s (Keras {theirs['save_s']:.2f} s, {theirs['save_s'] / ours['save_s']:.1f}x; wanted 5x; plain write and fsync of so many bytes: {disk_s:.3f} s)",
+    program, rounds, disk = str(BUILD / "tests" / "keras_file_speed"), [], []
+    for i in range(5):
+        out = work / f"c{i}.keras"
+        rounds.append(json.loads(subprocess.run([program, str(work / "a.keras"), str(out)], stdout=subprocess.PIPE, check=True).stdout))
+        size = out.stat().st_size
+        out.unlink()
+        disk.append(disk_seconds(work / f"raw{i}", size))
+    ours, disk_s = {key: min(r[key] for r in rounds) for key in rounds[0]}, min(disk)
+    say("files", f"120 MB .keras with Adam state: load {ours['load_s']:.3f} s (Keras {theirs['load_s']:.2f} s, {theirs['load_s'] / ours['load_s']:.1f}x), "
+        f"save without fsync {ours['save_s']:.3f} s (Keras {theirs['save_s']:.2f} s, {theirs['save_s'] / ours['save_s']:.1f}x; wanted 5x both), "
+        f"durable {ours['durable_s']:.3f} s ({theirs['save_s'] / ours['durable_s']:.1f}x; so many bytes written and synced by a plain loop: {disk_s:.3f} s)",
         ours=ours, keras=theirs, disk_s=disk_s)
 
 

@@ -74,11 +74,15 @@ static bool load(struct run *r, struct err *err)
     size_t i;
     json_array_foreach(json_object_get(r->test, "freeze"), i, pattern)
         model_freeze(r->model, json_string_value(pattern));
-    void **host = xcalloc((size_t)r->model->n_variables + 1, sizeof *host);
-    for (int k = 0; k < r->model->n_variables; k++)
-        host[k] = r->model->variables[k]->data;
-    bool ok = !r->file || model_read_weights(r->model, r->file, false, host, NULL, err);
-    free(host);
+    size_t n = (size_t)r->model->n_variables;
+    const struct weight **found = xcalloc(n + 1, sizeof *found);
+    struct weight_target *targets = xcalloc(n + 1, sizeof *targets);
+    bool ok = !r->file || model_find_weights(r->model, r->file, false, found, NULL, err);
+    for (size_t k = 0; ok && r->file && k < n; k++)
+        targets[k] = variable_target(r->model->variables[k], found[k], r->model->variables[k]->data);
+    ok = ok && (!r->file || keras_file_load(r->file, targets, n, err));
+    free(targets);
+    free(found);
     return ok;
 }
 

@@ -31,6 +31,13 @@ static void test_pieces_give_the_crc_of_the_whole(void)
         CHECK_EQ(hash_crc32(hash_crc32(0, data, cut), data + cut, ROOM - cut), whole);
 }
 
+static void test_crcs_of_stretches_join_to_that_of_the_whole(void)
+{
+    uint32_t whole = hash_crc32(0, data, ROOM);
+    for (size_t cut = 0; cut <= ROOM; cut += 37)
+        CHECK_EQ(hash_crc32_join(hash_crc32(0, data, cut), hash_crc32(0, data + cut, ROOM - cut), ROOM - cut), whole);
+}
+
 static void test_the_published_check_value(void)
 {
     CHECK_EQ(hash_crc32(0, "123456789", 9), 0xCBF43926);
@@ -41,6 +48,7 @@ int main(void)
     fill();
     RUN(test_any_length_and_alignment_agrees_with_zlib);
     RUN(test_pieces_give_the_crc_of_the_whole);
+    RUN(test_crcs_of_stretches_join_to_that_of_the_whole);
     RUN(test_the_published_check_value);
     return check_done();
 }

@@ -243,6 +243,62 @@ static void test_no_changed_byte_changes_a_weight_in_silence(void)
     free(path);
 }
 
+/* Larger than what is checked at opening: the checksum is compared while the values are read. */
+static void test_a_large_file_is_checked_while_it_is_loaded(void)
+{
+    enum { N = 5 << 20 };
+    struct err err = {0};
+    float *values = xmalloc(N * sizeof *values), *back = xmalloc(N * sizeof *back), ends[2];
+    int32_t count;
+    for (int i = 0; i < N; i++)
+        values[i] = (float)i;
+    const struct weight weights[] = {{"a", WEIGHT_F32, 2, {1024, N / 1024}, values},
+                                     {"b", WEIGHT_F64, 1, {1}, (const double[]){2.5}},
+                                     {"c", WEIGHT_I32, 0, {0}, (const int32_t[]){7}}};
+    json_t *config = json_pack("{s:s,s:{}}", "class_name", "Sequential", "config");
+    struct model_parts parts = {config, NULL, weights, 3, NULL, 0};
+    char *path = xstrdup(check_path("large.keras"));
+    CHECK_OK(keras_file_write(path, &parts, &err), err);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct keras_file *file = keras_file_open(path, &err);
+        struct weight_target targets[] = {{keras_file_find(file, "c"), true, 0, NULL, &count},
+                                          {keras_file_find(file, "b"), false, 1, (const int64_t[]){1}, ends},
+                                          {keras_file_find(file, "a"), false, 2, weights[0].dim, back}};
+        memset(back, 0, N * sizeof *back);
+        bool ok = keras_file_load(file, targets, 3, &err);
+        CHECK_EQ(ok, !damaged);
+        CHECK(damaged || (!memcmp(back, values, N * sizeof *back) && count == 7 && ends[0] == 2.5f));
+        if (damaged)
+            CHECK_HAS(err.text, "'model.weights.h5' of '");
+        keras_file_close(file);
+        FILE *raw = fopen(path, "r+b");
+        CHECK(raw && !fseek(raw, 9 << 20, SEEK_SET) && fputc(99, raw) == 99);
+        if (raw)
+            fclose(raw);
+    }
+    json_decref(config);
+    free(path);
+    free(values);
+    free(back);
+}
+
+/* The file's reader may have been taken over by what it read. */
+static void test_weights_that_claim_the_same_bytes_are_read_one_by_one(void)
+{
+    struct err err;
+    char *path = xstrdup(check_path("o.weights.h5"));
+    float a[6], b[6];
+    const int64_t dim[] = {3, 2};
+    CHECK_OK(sample_save_as(path, 1, &err), err);
+    struct keras_file *file = keras_file_open_unprotected(path, &err);
+    const struct weight *w = keras_file_find(file, "layers/dense/vars/0");
+    const struct weight_target targets[] = {{w, false, 2, dim, a}, {w, false, 2, dim, b}};
+    CHECK_OK(keras_file_load(file, targets, 2, &err), err);
+    CHECK(!memcmp(a, sample_kernel, sizeof a) && !memcmp(b, sample_kernel, sizeof b));
+    keras_file_close(file);
+    free(path);
+}
+
 static void test_a_record_that_lies_is_not_believed(void)
 {
     struct keras_survey survey = {.format = KERAS_WEIGHTS_H5}, back;
@@ -281,6 +337,8 @@ int main(void)
     RUN(test_what_is_no_keras_file_is_named_with_a_way_out);
     RUN(test_what_we_could_not_read_back_is_not_written);
     RUN(test_no_changed_byte_changes_a_weight_in_silence);
+    RUN(test_a_large_file_is_checked_while_it_is_loaded);
+    RUN(test_weights_that_claim_the_same_bytes_are_read_one_by_one);
     RUN(test_a_record_that_lies_is_not_believed);
     return check_done();
 }
