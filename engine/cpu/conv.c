@@ -2,6 +2,7 @@
  * stays in the L2 cache, then multiplied: y = patches W; dW = patches^T dY; dX = scatter of dY W^T. One to three
  * spatial dims, groups, dilation.
  */
+#include "engine/cpu/gemm.h"
 #include "engine/cpu/kernels.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* cpu.c - the fast backend of the host: the table that backend.h asks for, and which op has which kernel. */
+#include "engine/cpu/gemm.h"
 #include "engine/cpu/kernels.h"
 #include "base/io.h"
 
@@ -71,7 +72,8 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     device->threads = threads;
     gemm_hold_to_one_thread();
     device->rows = rows_choose();
-    snprintf(device->description, sizeof device->description, "%s loops, OpenBLAS %s products, %d thread%s",
+    gemm_choose(device->rows->name);
+    snprintf(device->description, sizeof device->description, "%s loops, %s products, %d thread%s",
              device->rows->name, gemm_description(), n_threads, n_threads == 1 ? "" : "s");
     return device;
 }

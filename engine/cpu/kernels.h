@@ -36,20 +36,6 @@ static inline struct shape output_shape(const struct kernel *k)
 /* Product of dims [from, to) */
 int64_t dims_between(struct shape s, int from, int to);
 
-/* C (M x N, row stride ldc) = beta * C + op(A) op(B), single thread. */
-struct gemm {
-    bool transpose_a, transpose_b;
-    int64_t m, n, k, lda, ldb, ldc;
-    const float *a, *b;
-    float *c;
-    float alpha, beta;
-};
-void gemm_run(const struct gemm *g);
-const char *gemm_description(void);
-/* OpenBLAS' own threads never compute: the same bytes whatever the environment says. Its helpers are not even made when
- * OPENBLAS_NUM_THREADS=1 is set before the program starts, which the launcher does. */
-void gemm_hold_to_one_thread(void);
-
 /* The fused epilogue of a product: NULL when there is none. */
 const struct map_program *epilogue_prepare(struct device *device, struct kernel *kernel, struct arena *arena);
 /* Applies it to elements [start, start + n) of the product; the results go to the kernel's outputs. */

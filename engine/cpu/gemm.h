@@ -1,0 +1,65 @@
+/* gemm.h - matrix products of one thread: own kernels for AVX-512 and AVX2+FMA, OpenBLAS elsewhere.
+ *
+ *     gemm_run(&(struct gemm){.m = 64, .n = 10, .k = 128, .a = x, .lda = 128, .b = w, .ldb = 10, .c = y, .ldc = 10,
+ * .alpha = 1});
+ *
+ * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
+ * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
+ * depend on k alone. NaN and infinity travel; beta = 0 does not read C. Nothing is allocated: panels lie in buffers of
+ * the calling thread.
+ *
+ * A right operand that several products share (weights, filters) is packed once:
+ *
+ *     float *panels = ...gemm_packed_b_floats(k, n) floats, 64-byte aligned...
+ *     gemm_pack_b(panels, w, ldw, false, k, n);           or in parts: gemm_pack_b_columns, one slice of columns per
+ * thread g.b = panels; g.ldb = n; gemm_run_packed(&g, 0);    the product with all columns g.n = 64; g.c += 128;
+ * gemm_run_packed(&g, 128);     columns 128..191; the first is a multiple of gemm_panel()
+ */
+#ifndef ENGINE_CPU_GEMM_H
+#define ENGINE_CPU_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* C (m x n) = alpha * op(A) op(B) + beta * C, all row-major with strides lda, ldb, ldc. op(A) is m x k: stored [m][k],
+ * or [k][m] when transpose_a; op(B) is k x n: stored [k][n], or [n][k] when transpose_b. C overlaps neither A nor B. */
+struct gemm {
+    bool transpose_a, transpose_b;
+    int64_t m, n, k, lda, ldb, ldc;
+    const float *a, *b;
+    float *c;
+    float alpha, beta;
+    /* Optional: called with parts of C as soon as they are finished, while they are in the cache: rows [row, row + m)
+     * and columns [column, column + n). The parts cover C without overlap; one call is for at most about 64K elements
+     * where own kernels run. */
+    void (*finish)(void *context, int64_t row, int64_t column, int64_t m, int64_t n);
+    void *context;
+};
+void gemm_run(const struct gemm *g);
+
+/* Columns in a panel of a packed right operand. */
+int gemm_panel(void);
+/* Size of a packed right operand. k and n are below 2^31. */
+size_t gemm_packed_b_floats(int64_t k, int64_t n);
+/* b as in struct gemm: [k][n], or [n][k] when transpose_b. */
+void gemm_pack_b(float *panels, const float *b, int64_t ldb, bool transpose_b, int64_t k, int64_t n);
+/* Only columns [first, first + count): first is a multiple of gemm_panel(), and so is count unless these are the last
+ * ones. b is still the whole matrix. */
+void gemm_pack_b_columns(float *panels, const float *b, int64_t ldb, bool transpose_b, int64_t k, int64_t n,
+                         int64_t first, int64_t count);
+/* g->b is the whole packed operand and g->ldb the number of its columns; g->transpose_b is ignored. C gets the product
+ * with the columns [first, first + g->n): first is a multiple of gemm_panel(), and so is g->n unless these are the
+ * operand's last columns. */
+void gemm_run_packed(const struct gemm *g, int64_t first);
+
+/* "avx512", "avx2", or "OpenBLAS Haswell": what this process uses, for doctor and for the record of a run. */
+const char *gemm_description(void);
+/* Chooses the kernels once: `level` is the name of the instruction set of rows_choose(). Products before it run with
+ * OpenBLAS. */
+void gemm_choose(const char *level);
+/* OpenBLAS' own threads never compute: the same bytes whatever the environment says. Its helpers are not even made when
+ * OPENBLAS_NUM_THREADS=1 is set before the program starts, which the launcher does. */
+void gemm_hold_to_one_thread(void);
+
+#endif

@@ -1,0 +1,334 @@
+/* gemm_kernel.c - see gemm_kernel.h. Compiled once per instruction set; GEMM_KERNEL_TABLE names the table. */
+#include "engine/cpu/gemm_kernel.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+typedef __m512 vec;
+typedef __mmask16 mask;
+enum { LANES = 16, ROWS = 14 };
+INLINE vec vec_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+INLINE vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+INLINE void vec_store(float *p, vec x)
+{
+    _mm512_storeu_ps(p, x);
+}
+INLINE mask mask_first(int n)
+{
+    return (mask)(n >= LANES ? 0xffff : (1u << n) - 1);
+}
+INLINE vec vec_load_masked(const float *p, mask m)
+{
+    return _mm512_maskz_loadu_ps(m, p);
+}
+INLINE void vec_store_masked(float *p, mask m, vec x)
+{
+    _mm512_mask_storeu_ps(p, m, x);
+}
+INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+INLINE vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* 16 x 16 */
+INLINE void transpose(vec *r)
+{
+    vec t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < LANES; i += 4)
+        for (int k = 0; k < 2; k++) {
+            __m512d low = _mm512_castps_pd(t[i + k]), high = _mm512_castps_pd(t[i + k + 2]);
+            r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (int half = 0; half < LANES; half += 8)
+        for (int k = 0; k < 4; k++) {
+            t[half + k] = _mm512_shuffle_f32x4(r[half + k], r[half + k + 4], 0x88);
+            t[half + k + 4] = _mm512_shuffle_f32x4(r[half + k], r[half + k + 4], 0xdd);
+        }
+    for (int k = 0; k < 8; k++) {
+        r[k] = _mm512_shuffle_f32x4(t[k], t[k + 8], 0x88);
+        r[k + 8] = _mm512_shuffle_f32x4(t[k], t[k + 8], 0xdd);
+    }
+}
+#else
+typedef __m256 vec;
+typedef __m256i mask;
+enum { LANES = 8, ROWS = 6 };
+INLINE vec vec_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+INLINE vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+INLINE void vec_store(float *p, vec x)
+{
+    _mm256_storeu_ps(p, x);
+}
+INLINE mask mask_first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vec vec_load_masked(const float *p, mask m)
+{
+    return _mm256_maskload_ps(p, m);
+}
+INLINE void vec_store_masked(float *p, mask m, vec x)
+{
+    _mm256_maskstore_ps(p, m, x);
+}
+INLINE vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+INLINE vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+/* 8 x 8 */
+INLINE void transpose(vec *r)
+{
+    vec t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < LANES; i += 4)
+        for (int k = 0; k < 2; k++) {
+            __m256d low = _mm256_castps_pd(t[i + k]), high = _mm256_castps_pd(t[i + k + 2]);
+            r[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+            r[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+        }
+    for (int k = 0; k < 4; k++) {
+        t[k] = _mm256_permute2f128_ps(r[k], r[k + 4], 0x20);
+        t[k + 4] = _mm256_permute2f128_ps(r[k], r[k + 4], 0x31);
+    }
+    memcpy(r, t, sizeof t);
+}
+#endif
+
+enum { B_AHEAD = 8, GROUP = 3 }; /* k steps that B is fetched ahead; rows that share an address register */
+
+INLINE void fetch_strip(const float *b, const int vecs)
+{
+    __builtin_prefetch(b);
+    if (vecs == 2)
+        __builtin_prefetch(b + LANES);
+}
+
+/* One tile. rows, vecs and by_rows are constants where this is inlined, so every loop over them is unrolled into
+ * registers. */
+INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows)
+{
+    const mask last = mask_first(t->columns - (vecs - 1) * LANES);
+    const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
+    const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
+    vec acc[ROWS][2];
+    float *c = t->c;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        acc[i][0] = acc[i][1] = vec_set(0);
+        __builtin_prefetch(c + i * t->ldc, 1);
+        __builtin_prefetch(c + i * t->ldc + t->columns - 1, 1);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i += GROUP)
+        a[i / GROUP] = t->a + i * row;
+#define K_LOOP(load_last, fetch)                                                                                       \
+    for (int64_t k = t->k; k > 0; k--) {                                                                               \
+        vec b0 = vecs == 1 ? load_last(b) : vec_load(b), b1 = vecs == 1 ? b0 : load_last(b + LANES);                   \
+        fetch;                                                                                                         \
+        b += t->b_stride;                                                                                              \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
+        {                                                                                                              \
+            vec x = vec_set(a[i / GROUP][i % GROUP * row]);                                                            \
+            acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                     \
+            if (vecs == 2)                                                                                             \
+                acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                                 \
+        }                                                                                                              \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                                 \
+        {                                                                                                              \
+            a[i / GROUP] += step;                                                                                      \
+        }                                                                                                              \
+    }
+#define LOAD_EDGE(p) vec_load_masked(p, last)
+    if (t->packed)
+        K_LOOP(vec_load, (void)0)
+    else
+        K_LOOP(LOAD_EDGE, fetch_strip(b + B_AHEAD * t->b_stride, vecs))
+#undef K_LOOP
+#undef LOAD_EDGE
+    const vec alpha = vec_set(t->alpha), beta = vec_set(t->beta);
+    const bool adds = t->beta != 0;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        float *to = c + i * t->ldc;
+        vec x0 = vec_mul(acc[i][0], alpha), x1 = vec_mul(acc[i][vecs - 1], alpha);
+        if (vecs == 2) {
+            if (adds)
+                x0 = vec_fma(vec_load(to), beta, x0);
+            vec_store(to, x0);
+            to += LANES;
+        }
+        if (adds)
+            x1 = vec_fma(vec_load_masked(to, last), beta, x1);
+        vec_store_masked(to, last, x1);
+    }
+}
+
+#define TILE(rows)                                                                                                     \
+    static void rows_##rows##x1(const struct gemm_tile *t)                                                             \
+    {                                                                                                                  \
+        tile(t, rows, 1, true);                                                                                        \
+    }                                                                                                                  \
+    static void rows_##rows##x2(const struct gemm_tile *t)                                                             \
+    {                                                                                                                  \
+        tile(t, rows, 2, true);                                                                                        \
+    }                                                                                                                  \
+    static void k_##rows##x1(const struct gemm_tile *t)                                                                \
+    {                                                                                                                  \
+        tile(t, rows, 1, false);                                                                                       \
+    }                                                                                                                  \
+    static void k_##rows##x2(const struct gemm_tile *t)                                                                \
+    {                                                                                                                  \
+        tile(t, rows, 2, false);                                                                                       \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5)
+TILE(6)
+#if defined(__AVX512F__)
+TILE(7)
+TILE(8)
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
+TILE(13)
+TILE(14)
+#define TILES(order, vecs)                                                                                             \
+    {                                                                                                                  \
+        0, order##_1x##vecs, order##_2x##vecs, order##_3x##vecs, order##_4x##vecs, order##_5x##vecs, order##_6x##vecs, \
+            order##_7x##vecs, order##_8x##vecs, order##_9x##vecs, order##_10x##vecs, order##_11x##vecs,                \
+            order##_12x##vecs, order##_13x##vecs, order##_14x##vecs                                                    \
+    }
+#else
+#define TILES(order, vecs)                                                                                             \
+    {                                                                                                                  \
+        0, order##_1x##vecs, order##_2x##vecs, order##_3x##vecs, order##_4x##vecs, order##_5x##vecs, order##_6x##vecs  \
+    }
+#endif
+
+static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
+{
+    if (columns <= LANES) {
+        mask m = mask_first(columns);
+        for (int64_t i = 0; i < k; i++)
+            vec_store(panel + i * LANES, vec_load_masked(b + i * ldb, m));
+        return;
+    }
+    mask m = mask_first(columns - LANES);
+    for (int64_t i = 0; i < k; i++) {
+        const float *from = b + i * ldb;
+        __builtin_prefetch(from + B_AHEAD * ldb);
+        __builtin_prefetch(from + B_AHEAD * ldb + LANES);
+        vec_store(panel + i * 2 * LANES, vec_load(from));
+        vec_store(panel + i * 2 * LANES + LANES, vec_load_masked(from + LANES, m));
+    }
+}
+
+/* r[i] = `width` floats of row i of b, zeros behind; rows behind the last are zeros. Then transposed. */
+INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int width)
+{
+    mask m = mask_first(width);
+    if (rows == LANES && width == LANES) {
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            r[i] = vec_load(b + i * ldb);
+    } else {
+        for (int i = 0; i < LANES; i++)
+            r[i] = i < rows ? vec_load_masked(b + i * ldb, m) : vec_set(0);
+    }
+    transpose(r);
+}
+
+static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
+{
+    int width = columns <= LANES ? LANES : 2 * LANES;
+    for (int first = 0; first < width; first += LANES) {
+        int rows = columns - first < LANES ? columns - first : LANES;
+        for (int64_t i = 0; i < k; i += LANES) {
+            vec r[LANES];
+            int n = k - i < LANES ? (int)(k - i) : LANES;
+            load_transposed(r, b + first * ldb + i, ldb, rows, n);
+            float *to = panel + i * width + first;
+            if (n == LANES)
+#pragma GCC unroll 16
+                for (int j = 0; j < LANES; j++)
+                    vec_store(to + j * width, r[j]);
+            else
+                for (int j = 0; j < n; j++)
+                    vec_store(to + j * width, r[j]);
+        }
+    }
+}
+
+static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, int rows)
+{
+    mask m = mask_first(rows);
+    for (int64_t i = 0; i < k; i++) {
+        __builtin_prefetch(a + (i + B_AHEAD) * lda);
+        vec_store(panel + i * LANES, vec_load_masked(a + i * lda, m));
+    }
+}
+
+static void store_transposed(float *c, int64_t ldc, const float *from, int rows, int columns, float alpha, float beta)
+{
+    mask m = mask_first(rows);
+    const vec va = vec_set(alpha), vb = vec_set(beta);
+    for (int first = 0; first < columns; first += LANES) {
+        vec r[LANES];
+        int n = columns - first < LANES ? columns - first : LANES;
+        load_transposed(r, from + first, 2 * LANES, rows < LANES ? rows : LANES, LANES);
+        for (int j = 0; j < n; j++) {
+            float *to = c + (first + j) * ldc;
+            vec x = vec_mul(r[j], va);
+            if (beta != 0)
+                x = vec_fma(vec_load_masked(to, m), vb, x);
+            vec_store_masked(to, m, x);
+        }
+    }
+}
+
+const struct gemm_kernels GEMM_KERNEL_TABLE = {
+    .name = GEMM_KERNEL_NAME,
+    .rows = ROWS,
+    .lanes = LANES,
+    .by_rows = {TILES(rows, 1), TILES(rows, 2)},
+    .by_k = {TILES(k, 1), TILES(k, 2)},
+    .pack = pack,
+    .pack_transposed = pack_transposed,
+    .gather_left = gather_left,
+    .store_transposed = store_transposed,
+};

@@ -1,0 +1,48 @@
+/* gemm_kernel.h - the innermost part of matrix products, compiled from one source (gemm_kernel.c) for AVX2+FMA and for
+ * AVX-512. Only gemm.c includes this.
+ *
+ * A tile is `rows` x (2 vectors) of C, held in registers while k runs: per k one row of B is loaded, and each of A's
+ * elements is broadcast. The left operand is read where it lies, either along rows (consecutive k are neighbours) or
+ * along k (consecutive rows are neighbours). The right operand is a panel of 2 * lanes columns: packed (k rows one
+ * behind another, zeros behind the last column), or a strip of a row-major matrix. Every element of C is one chain of
+ * fused multiply-adds over k, whatever the tile's height or width: results do not depend on how C was cut.
+ */
+#ifndef ENGINE_CPU_GEMM_KERNEL_H
+#define ENGINE_CPU_GEMM_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gemm_tile {
+    const float *a;
+    int64_t a_stride; /* between rows (left operand by rows), or between consecutive k (by k) */
+    const float *b;
+    int64_t b_stride; /* between consecutive k */
+    bool packed;      /* B is a packed panel: whole vectors may be read */
+    int64_t k;
+    float *c; /* C = alpha * A B + beta * C; beta = 0 never reads C */
+    int64_t ldc;
+    int columns; /* in use, 1 .. 2 * lanes: nothing else is read or written */
+    float alpha, beta;
+};
+typedef void gemm_tile_function(const struct gemm_tile *tile);
+
+enum { GEMM_ROWS_MAX = 14, GEMM_LANES_MAX = 16 };
+
+struct gemm_kernels {
+    const char *name;
+    int rows, lanes; /* tallest tile (at most lanes); floats in a vector */
+    gemm_tile_function *by_rows[2][GEMM_ROWS_MAX + 1], *by_k[2][GEMM_ROWS_MAX + 1]; /* [vectors - 1][rows] */
+    /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes), zeros behind
+     * the last column. From [k][columns], or transposed from [columns][k]. */
+    void (*pack)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
+    void (*pack_transposed)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
+    /* A left operand read along k: `rows` (at most lanes) neighbours out of each of k rows, to panel rows of lanes floats. */
+    void (*gather_left)(float *panel, const float *a, int64_t lda, int64_t k, int rows);
+    /* C[column][row] = alpha * tile[row][column] + beta * C[column][row]; the tile has 2 * lanes floats a row. */
+    void (*store_transposed)(float *c, int64_t ldc, const float *tile, int rows, int columns, float alpha, float beta);
+};
+
+extern const struct gemm_kernels gemm_kernel_avx2, gemm_kernel_avx512;
+
+#endif

@@ -1,0 +1,233 @@
+/* Matrix products of every kind of kernel against sums in double precision: odd shapes, transposes, factors, NaN,
+ * packed operands. */
+#include "base/rng.h"
+#include "engine/cpu/gemm.h"
+#include "engine/cpu/rows.h"
+#include "tests/check.h"
+
+enum { MOST = 700 * 700 };
+
+static float numbers_a[MOST], numbers_b[MOST], numbers_c[MOST], packed[MOST * 2], got[MOST], want[MOST];
+static uint32_t drawn;
+
+static int draw(int below)
+{
+    return (int)(rng_u32(5, RNG_STREAM_DATA, 0, drawn++) % (uint32_t)below);
+}
+
+/* A level that this machine has, or NULL. */
+static const char *level_of(int i)
+{
+    static const char *const names[] = {"baseline", "avx2", "avx512"};
+    setenv("ANTLER_CPU", names[i], 1);
+    return strcmp(rows_choose()->name, names[i]) ? NULL : names[i];
+}
+
+static float at(const float *x, int64_t ld, bool transposed, int64_t row, int64_t column)
+{
+    return transposed ? x[column * ld + row] : x[row * ld + column];
+}
+
+static void reference(const struct gemm *g, float *c)
+{
+    for (int64_t i = 0; i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < g->k; k++)
+                sum += (double)at(g->a, g->lda, g->transpose_a, i, k) * (double)at(g->b, g->ldb, g->transpose_b, k, j);
+            float *to = c + i * g->ldc + j;
+            *to = (float)((double)g->alpha * sum + (g->beta == 0 ? 0 : (double)g->beta * (double)*to));
+        }
+}
+
+static void compare(const struct gemm *g, const char *what, const char *level)
+{
+    for (int64_t i = 0; i < g->m * g->ldc; i++) {
+        double tolerance = 2e-6 * (1 + sqrt((double)g->k) * 4) * (1 + fabs((double)want[i]));
+        if (!(got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) ||
+              fabs((double)got[i] - (double)want[i]) <= tolerance)) {
+            CHECK_FAIL("%s, %s: %d x %d x %d, transposed %d %d, alpha %g beta %g: element %d,%d is %.9g, expected %.9g",
+                       level, what, (int)g->m, (int)g->n, (int)g->k, g->transpose_a, g->transpose_b, (double)g->alpha,
+                       (double)g->beta, (int)(i / g->ldc), (int)(i % g->ldc), (double)got[i], (double)want[i]);
+            return;
+        }
+    }
+}
+
+struct coverage {
+    const struct gemm *g;
+    int64_t elements;
+};
+
+static void count_finished(void *context, int64_t row, int64_t column, int64_t m, int64_t n)
+{
+    struct coverage *c = context;
+    CHECK(row >= 0 && column >= 0 && m > 0 && n > 0 && row + m <= c->g->m && column + n <= c->g->n);
+    c->elements += m * n;
+}
+
+static void check_packed(struct gemm g, const char *level)
+{
+    size_t floats = gemm_packed_b_floats(g.k, g.n);
+    CHECK(floats >= (size_t)(g.k * g.n) && floats <= sizeof packed / sizeof *packed);
+    int64_t first = g.n / 2 / gemm_panel() * gemm_panel(), n = g.n;
+    gemm_pack_b_columns(packed, g.b, g.ldb, g.transpose_b, g.k, g.n, 0, first);
+    gemm_pack_b_columns(packed, g.b, g.ldb, g.transpose_b, g.k, g.n, first, g.n - first);
+    memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
+    g.b = packed;
+    g.ldb = n;
+    g.n = first;
+    gemm_run_packed(&g, 0);
+    g.n = n - first;
+    g.c += first;
+    gemm_run_packed(&g, first);
+    g.n = n;
+    compare(&g, "packed", level);
+}
+
+static void check_product(struct gemm g, const char *level)
+{
+    g.lda = (g.transpose_a ? g.m : g.k) + draw(3);
+    g.ldb = (g.transpose_b ? g.k : g.n) + draw(3);
+    g.ldc = g.n + draw(3);
+    g.a = numbers_a, g.b = numbers_b;
+    memcpy(want, numbers_c, (size_t)(g.m * g.ldc) * sizeof *want);
+    memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
+    reference(&g, want);
+    struct coverage covered = {.g = &g};
+    g.c = got;
+    g.finish = count_finished;
+    g.context = &covered;
+    gemm_run(&g);
+    CHECK_EQ(covered.elements, g.m * g.n);
+    compare(&g, "plain", level);
+    g.finish = NULL;
+    check_packed(g, level);
+}
+
+static void fill_numbers(void)
+{
+    rng_fill_normal(1, RNG_STREAM_DATA, 0, numbers_a, MOST);
+    rng_fill_normal(2, RNG_STREAM_DATA, 0, numbers_b, MOST);
+    rng_fill_normal(3, RNG_STREAM_DATA, 0, numbers_c, MOST);
+}
+
+static void on_every_level(void (*test)(const char *level))
+{
+    fill_numbers();
+    for (int i = 0; i < 3; i++) {
+        const char *level = level_of(i);
+        if (!level)
+            continue;
+        gemm_choose(level);
+        test(level);
+    }
+}
+
+static void random_shapes(const char *level)
+{
+    static const float factors[] = {1, 0, 1, -0.5f, 2};
+    static const int limits[] = {4, 20, 40, 70, 130};
+    for (int i = 0; i < 600; i++) {
+        struct gemm g = {.transpose_a = draw(2),
+                         .transpose_b = draw(2),
+                         .alpha = factors[2 * draw(2) + draw(2)],
+                         .beta = factors[draw(5)]};
+        g.m = draw(limits[draw(5)]), g.n = draw(limits[draw(5)]), g.k = draw(limits[draw(5)]);
+        check_product(g, level);
+    }
+}
+
+static void test_products_of_odd_shapes(void)
+{
+    on_every_level(random_shapes);
+}
+
+static void large_shapes(const char *level)
+{
+    static const int shapes[][3] = {{50, 10, 600}, {600, 10, 50}, {33, 450, 500}, {120, 130, 512},
+                                    {400, 90, 70}, {70, 512, 45}, {1, 600, 400}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int t = 0; t < 4; t++)
+            check_product((struct gemm){.transpose_a = t & 1,
+                                        .transpose_b = t >> 1,
+                                        .m = shapes[i][0],
+                                        .n = shapes[i][1],
+                                        .k = shapes[i][2],
+                                        .alpha = 1,
+                                        .beta = (float)(i % 2)},
+                          level);
+}
+
+static void test_products_of_several_blocks(void)
+{
+    on_every_level(large_shapes);
+}
+
+static void special_numbers(const char *level)
+{
+    numbers_a[3] = NAN;
+    numbers_a[40] = INFINITY;
+    numbers_b[7] = -INFINITY;
+    numbers_c[5] = NAN; /* is not read when beta is 0 */
+    for (int t = 0; t < 4; t++)
+        check_product((struct gemm){.transpose_a = t & 1, .transpose_b = t >> 1, .m = 19, .n = 37, .k = 11, .alpha = 1},
+                      level);
+    fill_numbers();
+}
+
+static void test_nan_and_infinity_travel(void)
+{
+    on_every_level(special_numbers);
+}
+
+/* One product in one piece and cut by rows and by columns. */
+static void same_bytes(const char *level)
+{
+    if (!strcmp(level, "baseline"))
+        return;
+    for (int t = 0; t < 4; t++) {
+        int64_t m = 61, n = 150, k = 500, row = 23, column = 64;
+        bool ta = t & 1, tb = t >> 1;
+        struct gemm g = {.transpose_a = ta,
+                         .transpose_b = tb,
+                         .m = m,
+                         .n = n,
+                         .k = k,
+                         .lda = ta ? m : k,
+                         .ldb = tb ? k : n,
+                         .ldc = n,
+                         .a = numbers_a,
+                         .b = numbers_b,
+                         .c = want,
+                         .alpha = 1};
+        gemm_run(&g);
+        for (int part = 0; part < 4; part++) {
+            struct gemm p = g;
+            int64_t i = part & 1 ? row : 0, j = part >> 1 ? column : 0;
+            p.m = part & 1 ? m - row : row;
+            p.n = part >> 1 ? n - column : column;
+            p.a += ta ? i : i * p.lda;
+            p.b += tb ? j * p.ldb : j;
+            p.c = got + i * n + j;
+            gemm_run(&p);
+        }
+        if (memcmp(got, want, (size_t)(m * n) * sizeof *got))
+            CHECK_FAIL("%s, transposed %d %d: parts differ from the whole", level, ta, tb);
+    }
+}
+
+static void test_a_product_cut_anywhere_has_the_same_bytes(void)
+{
+    on_every_level(same_bytes);
+}
+
+int main(void)
+{
+    gemm_hold_to_one_thread();
+    RUN(test_products_of_odd_shapes);
+    RUN(test_products_of_several_blocks);
+    RUN(test_nan_and_infinity_travel);
+    RUN(test_a_product_cut_anywhere_has_the_same_bytes);
+    return check_done();
+}
