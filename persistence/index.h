@@ -40,11 +40,15 @@ struct run_summary { /* owned by the arena of the call */
     const float *spark;             /* last up to 60 epoch values of monitor; NaN = gap */
     size_t n_spark;
     int64_t n_checkpoints;
+    int64_t log_bytes; /* of its log taken in so far: as long as it is the same, so is its history */
 };
 /* All runs, newest first. filter: the language of `antler list` ("" = all), see run_filter.h. sort: a field of it, a metric's bare
  * name (its last value), or NULL; "-key" reverses; NaN and runs without the field come last. */
 bool index_list(struct index *index, const char *filter, const char *sort, struct arena *arena, const struct run_summary **runs, size_t *n,
                 struct err *err) MUST_USE;
+/* The same out of runs that were listed before: pointers to those that match, in order, in picked (room for n of them). */
+bool index_select(struct index *index, const char *filter, const char *sort, const struct run_summary *runs, size_t n,
+                  const struct run_summary **picked, size_t *n_picked, struct err *err) MUST_USE;
 /* An id, a unique prefix, or a name. ERR_NOT_FOUND names the candidates when several fit, the nearest when none does. */
 const struct run_summary *index_find(struct index *index, const char *run, struct arena *arena, struct err *err);
 

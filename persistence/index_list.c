@@ -18,7 +18,7 @@ static const char metrics_of_one[] =
     "parent_epoch, tags, "                                                                                             \
     "note, error, source, ran_s, running_since, monitor, log_epoch, log_step, log_device, log_time, "                  \
     "coalesce(config_error, log_error), spark, "                                                                       \
-    "n_checkpoints FROM run "
+    "n_checkpoints, log_offset FROM run "
 static const char runs_all[] = RUN_COLUMNS "ORDER BY id";
 static const char runs_one[] = RUN_COLUMNS "WHERE id=?";
 enum {
@@ -48,7 +48,8 @@ enum {
     C_LOG_TIME,
     C_LOG_ERROR,
     C_SPARK,
-    C_N_CHECKPOINTS
+    C_N_CHECKPOINTS,
+    C_LOG_OFFSET
 };
 
 struct loaded_run { /* with what is needed only while loading */
@@ -126,6 +127,7 @@ static struct loaded_run read_run(struct index *index, sqlite3_stmt *row, struct
         run->error = index_text(row, C_LOG_ERROR, arena);
     run->monitor = index_text(row, C_MONITOR, arena);
     run->n_checkpoints = sqlite3_column_int64(row, C_N_CHECKPOINTS);
+    run->log_bytes = sqlite3_column_int64(row, C_LOG_OFFSET);
     read_tags(run, (const char *)sqlite3_column_text(row, C_TAGS), arena);
     size_t spark_bytes = (size_t)sqlite3_column_bytes(row, C_SPARK);
     float *spark = arena_alloc(arena, spark_bytes);
@@ -242,30 +244,50 @@ static int rank(const struct run_value *value)
 /* NaN and then runs without the field come last whatever the direction; equal ones newest first. */
 static int compare_keys(const void *pa, const void *pb)
 {
-    const struct sort_key *a = pa, *b = pb;
+    const struct sort_key *a = *(const struct sort_key *const *)pa, *b = *(const struct sort_key *const *)pb;
     int rank_a = rank(&a->value), order = rank_a - rank(&b->value);
     if (!order && !rank_a)
         order = a->sign * compare_values(&a->value, &b->value);
     return order ? order : compare_newest(a->run, b->run);
 }
 
-static void sort_runs(struct index *index, const char *sort, struct run_summary *runs, size_t n)
+static void sort_runs(struct index *index, const char *sort, const struct run_summary **runs, size_t n)
 {
     bool down = sort && *sort == '-';
     const char *field = sort ? sort + down : NULL;
-    struct sort_key *keys = xcalloc(n + 1, sizeof *keys);
+    struct sort_key *keys = xcalloc(n + 1, sizeof *keys), **order = xcalloc(n + 1, sizeof(struct sort_key *));
     for (size_t i = 0; i < n; i++) {
-        keys[i] = (struct sort_key){.run = &runs[i], .sign = down ? -1 : 1};
+        keys[i] = (struct sort_key){.run = runs[i], .sign = down ? -1 : 1};
         if (field)
-            keys[i].value = run_field(field, &runs[i], lookup_param, index);
+            keys[i].value = run_field(field, runs[i], lookup_param, index);
+        order[i] = &keys[i];
     }
-    qsort(keys, n, sizeof *keys, compare_keys);
-    struct run_summary *sorted = xcalloc(n + 1, sizeof *sorted);
+    qsort(order, n, sizeof(struct sort_key *), compare_keys);
     for (size_t i = 0; i < n; i++)
-        sorted[i] = *keys[i].run;
-    memcpy(runs, sorted, n * sizeof *runs);
-    free(sorted);
+        runs[i] = order[i]->run;
+    free(order);
     free(keys);
+}
+
+struct select_call {
+    const struct run_filter *filter;
+    const char *sort;
+    const struct run_summary *runs;
+    size_t n;
+    const struct run_summary **picked;
+    size_t *n_picked;
+};
+
+static bool select_runs(struct index *index, void *context, struct err *err)
+{
+    struct select_call *call = context;
+    (void)err;
+    *call->n_picked = 0;
+    for (size_t i = 0; i < call->n; i++)
+        if (run_filter_matches(call->filter, &call->runs[i], lookup_param, index))
+            call->picked[(*call->n_picked)++] = &call->runs[i];
+    sort_runs(index, call->sort, call->picked, *call->n_picked);
+    return true;
 }
 
 struct list_call {
@@ -280,19 +302,22 @@ static bool read_list(struct index *index, void *context, struct err *err)
 {
     struct list_call *call = context;
     struct loaded_run *loaded;
-    size_t n, kept = 0;
+    size_t n;
     bool ok = load_runs(index, 0, call->arena, &loaded, &n, err);
-    struct run_summary *runs = arena_array(call->arena, n + 1, sizeof *runs);
+    struct run_summary *all = xcalloc(n + 1, sizeof *all);
+    const struct run_summary **picked = xcalloc(n + 1, sizeof(const struct run_summary *));
     for (size_t i = 0; ok && i < n; i++)
-        if (run_filter_matches(call->filter, &loaded[i].summary, lookup_param, index))
-            runs[kept++] = loaded[i].summary;
+        all[i] = loaded[i].summary;
+    ok = ok && select_runs(index, &(struct select_call){call->filter, call->sort, all, n, picked, call->n}, err);
+    struct run_summary *runs = ok ? arena_array(call->arena, *call->n + 1, sizeof *runs) : NULL;
+    for (size_t i = 0; ok && i < *call->n; i++)
+        runs[i] = *picked[i];
+    if (ok)
+        *call->runs = runs;
+    free(picked);
+    free(all);
     free(loaded);
-    if (!ok)
-        return false;
-    sort_runs(index, call->sort, runs, kept);
-    *call->runs = runs;
-    *call->n = kept;
-    return true;
+    return ok;
 }
 
 struct metric_call {
@@ -335,6 +360,19 @@ bool index_list(struct index *index, const char *filter, const char *sort, struc
     struct list_call call = {parsed, sort, arena, runs, n};
     bool ok = parsed && index_guarded(index, read_list, &call, err);
     run_filter_free(parsed);
+    return ok;
+}
+
+bool index_select(struct index *index, const char *filter, const char *sort, const struct run_summary *runs, size_t n,
+                  const struct run_summary **picked, size_t *n_picked, struct err *err)
+{
+    struct arena arena = {0};
+    const char *field = sort ? sort_field(index, sort, &arena, err) : NULL;
+    struct run_filter *parsed = !sort || field ? run_filter_parse(filter ? filter : "", err) : NULL;
+    struct select_call call = {parsed, field, runs, n, picked, n_picked};
+    bool ok = parsed && index_guarded(index, select_runs, &call, err);
+    run_filter_free(parsed);
+    arena_release(&arena);
     return ok;
 }
 

@@ -20,6 +20,19 @@ static char *memory_path(const struct app *app)
     return path_join(app->home, ".screen.json");
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp((*(const struct run_summary *const *)a)->id, (*(const struct run_summary *const *)b)->id);
+}
+
+static void sort_by_id(struct app *app)
+{
+    app->by_id = arena_array(&app->arena, app->n_runs + 1, sizeof(const struct run_summary *));
+    for (size_t i = 0; i < app->n_runs; i++) /* ids begin with a date: oldest first they are all but sorted */
+        app->by_id[i] = &app->runs[app->n_runs - 1 - i];
+    qsort(app->by_id, app->n_runs, sizeof(const struct run_summary *), compare_ids);
+}
+
 struct app *app_new(const char *home, struct index *index, const struct screen_view_ops *const *table, struct err *err)
 {
     struct app *app = xcalloc(1, sizeof *app);
@@ -47,6 +60,7 @@ struct app *app_new(const char *home, struct index *index, const struct screen_v
         app_free(app);
         return NULL;
     }
+    sort_by_id(app);
     return app;
 }
 
@@ -86,6 +100,7 @@ void app_free(struct app *app)
     edit_release(&app->palette);
     json_decref(app->memory);
     json_decref(app->classes);
+    histories_release(&app->histories);
     arena_release(&app->arena);
     free(app->marked_checkpoint);
     free(app->last_deleted);
@@ -154,9 +169,17 @@ void app_say(struct app *app, enum style style, const char *format, ...)
 
 const struct run_summary *app_find_run(const struct app *app, const char *id)
 {
-    for (size_t i = 0; id && i < app->n_runs; i++)
-        if (!strcmp(app->runs[i].id, id))
-            return &app->runs[i];
+    size_t lo = 0, hi = id ? app->n_runs : 0;
+    while (lo < hi) {
+        size_t middle = (lo + hi) / 2;
+        int order = strcmp(app->by_id[middle]->id, id);
+        if (!order)
+            return app->by_id[middle];
+        if (order < 0)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
     return NULL;
 }
 
@@ -241,6 +264,7 @@ int app_refresh(struct app *app, bool force)
     app->arena = fresh;
     app->runs = runs;
     app->n_runs = n;
+    sort_by_id(app);
     for (int i = 0; i < app->depth; i++)
         if (app->stack[i].ops->refresh)
             app->stack[i].ops->refresh(app, app->stack[i].state);

@@ -18,6 +18,7 @@
 
 #include "persistence/index.h"
 #include "tui/grid.h"
+#include "tui/histories.h"
 #include "tui/keys.h"
 #include "tui/loop.h"
 #include "tui/widget_overlay.h"
@@ -67,6 +68,7 @@ enum { APP_MAX_VIEWS = 16, APP_MAX_JOBS = 24, APP_MAX_MARKS = 256, APP_MAX_MENU 
 struct app {
     char *home;
     struct index *index;
+    struct histories histories; /* of the runs that were looked at last */
     struct keymap map;
     const struct screen_view_ops *const *table; /* all views, ends with NULL */
     struct {
@@ -78,6 +80,7 @@ struct app {
     struct arena arena;             /* of runs */
     const struct run_summary *runs; /* all of the home, newest first */
     size_t n_runs;
+    const struct run_summary **by_id; /* the same, sorted by id */
     char *marks[APP_MAX_MARKS]; /* ids of marked runs, in the order they were marked */
     int n_marks;
     char *marked_checkpoint; /* path of the checkpoint that `d` compares with, NULL */

@@ -77,7 +77,9 @@ static void find_moments(struct chart_pane *pane)
     const struct curve_set *set = &pane->curves;
     size_t most = pane->n_checkpoints, n = 0, kept = 0;
     for (size_t i = 0; i < set->n_histories; i++)
-        most += set->histories[i].n;
+        if (!strcmp(curve_family(set->histories[i].name), set->family) ||
+            !strcmp(set->histories[i].name, HISTORY_BATCH_LOSS))
+            most += set->histories[i].n;
     free(pane->moments);
     pane->moments = xcalloc(most + 1, sizeof *pane->moments);
     for (size_t i = 0; i < set->n_histories; i++)
@@ -206,10 +208,10 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
     if (choice.part == CURVES_BOTH && content->n_runs > CHART_MAX_LINES / 2) /* there is room for one line a run */
         choice.part = CURVES_VALIDATION;
     pane->shown_part = choice.part;
-    bool ok = curve_set_load(&pane->curves, app->index, content->runs, content->n_runs, &choice, err);
+    bool ok = curve_set_load(&pane->curves, &app->histories, app->index, content->runs, content->n_runs, &choice, err);
     if (ok && !pane->curves.n && choice.part != CURVES_BOTH) { /* a run without validation */
         choice.part = pane->shown_part = CURVES_BOTH;
-        ok = curve_set_load(&pane->curves, app->index, content->runs, content->n_runs, &choice, err);
+        ok = curve_set_load(&pane->curves, &app->histories, app->index, content->runs, content->n_runs, &choice, err);
     }
     const struct run_summary *run = content->n_runs ? content->runs[content->focus] : NULL;
     pane->living = run && (run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED);

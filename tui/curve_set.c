@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void curve_set_release(struct curve_set *set)
@@ -13,6 +14,9 @@ void curve_set_release(struct curve_set *set)
         series_release(&set->raw[i]);
         series_release(&set->smooth[i]);
     }
+    for (size_t i = 0; i < set->n_held; i++)
+        history_drop(set->held[i]);
+    free(set->held);
     arena_release(&set->arena);
     memset(set, 0, sizeof *set);
     set->monitor = -1;
@@ -121,12 +125,16 @@ static void add_line(struct curve_set *set, const struct source *from, const str
 }
 
 /* The record an epoch leaves: of the family itself, in training or validation. */
-static struct epoch_ruler ruler_of(const struct source *from, const struct curve_choice *choice)
+static struct epoch_ruler ruler_of(const struct curve_set *set, const struct source *from,
+                                   const struct curve_choice *choice)
 {
     struct epoch_ruler ruler = {.steps_per_epoch = choice->steps_per_epoch};
-    for (size_t i = 0; i < from->n; i++)
-        if (!is_batches(from->series[i].name) && (!ruler.ends || from->series[i].n > ruler.ends->n))
+    for (size_t i = 0; i < from->n; i++) {
+        const char *name = from->series[i].name;
+        bool leaves = !is_batches(name) && (!strcmp(curve_family(name), set->family) || !strcmp(name, "learning_rate"));
+        if (leaves && (!ruler.ends || from->series[i].n > ruler.ends->n))
             ruler.ends = &from->series[i];
+    }
     return ruler;
 }
 
@@ -148,27 +156,32 @@ static void add_run(struct curve_set *set, const struct source *from, const stru
     set->ruler = from->ruler;
 }
 
-bool curve_set_load(struct curve_set *set, struct index *index, const struct run_summary *const *runs, size_t n_runs,
-                    const struct curve_choice *choice, struct err *err)
+bool curve_set_load(struct curve_set *set, struct histories *histories, struct index *index,
+                    const struct run_summary *const *runs, size_t n_runs, const struct curve_choice *choice,
+                    struct err *err)
 {
-    char family[sizeof set->family], validation[sizeof set->family + 4];
+    char family[sizeof set->family];
     const char *asked = choice->family               ? choice->family
                         : n_runs && runs[0]->monitor ? curve_family(runs[0]->monitor)
                                                      : "loss";
     snprintf(family, sizeof family, "%s", asked);
-    snprintf(validation, sizeof validation, "val_%s", family);
     curve_set_release(set);
     memcpy(set->family, family, sizeof family);
-    const char *const names[] = {set->family, validation, "learning_rate", HISTORY_BATCH_LOSS};
+    set->held = xcalloc(n_runs + 1, sizeof(const struct history *));
     for (size_t r = 0; r < n_runs; r++) {
-        struct source from = {.run = runs[r], .r = r, .n_runs = n_runs};
-        if (!index_history(index, runs[r]->id, names, sizeof names / sizeof *names, &set->arena, &from.series, &from.n,
-                           err)) {
+        const struct history *history = histories_take(histories, index, runs[r], err);
+        if (!history) {
             curve_set_release(set);
             return false;
         }
-        from.origin = curve_origin(from.series, from.n);
-        from.ruler = ruler_of(&from, choice);
+        set->held[set->n_held++] = history;
+        struct source from = {.run = runs[r],
+                              .r = r,
+                              .n_runs = n_runs,
+                              .series = history->series,
+                              .n = history->n,
+                              .origin = history->origin};
+        from.ruler = ruler_of(set, &from, choice);
         add_run(set, &from, choice);
     }
     return true;

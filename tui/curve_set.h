@@ -1,15 +1,14 @@
 /* curve_set.h - the lines of one chart on the screen: the metrics of a family ("loss", "val_loss") of one or more runs,
- * read from the index. One run: one colour per metric. Several: one colour per run, validation dashed.
+ * from their histories. One run: one colour per metric. Several: one colour per run, validation dashed.
  *
  *     struct curve_set set = {0};
- *     curve_set_load(&set, index, &run, 1, &(struct curve_choice){.family = "loss", .axis = AXIS_EPOCH}, &err);
- *     chart.lines = set.lines, chart.n_lines = set.n;
- *     curve_set_release(&set);
+ *     curve_set_load(&set, &histories, index, &run, 1, &(struct curve_choice){.family = "loss", .axis = AXIS_EPOCH},
+ * &err); chart.lines = set.lines, chart.n_lines = set.n; curve_set_release(&set);
  */
 #ifndef TUI_CURVE_SET_H
 #define TUI_CURVE_SET_H
 
-#include "tui/curves.h"
+#include "tui/histories.h"
 
 /* At which step each epoch ended: where a step inside an epoch lies on the epoch axis. */
 struct epoch_ruler {
@@ -30,7 +29,9 @@ struct curve_choice {
 };
 
 struct curve_set {
-    struct arena arena; /* names and histories */
+    struct arena arena;          /* names */
+    const struct history **held; /* of the runs, taken */
+    size_t n_held;
     struct chart_line lines[CHART_MAX_LINES];
     struct series raw[CHART_MAX_LINES], smooth[CHART_MAX_LINES];
     int run_of[CHART_MAX_LINES]; /* which of the runs a line belongs to */
@@ -39,7 +40,7 @@ struct curve_set {
     char family[64];
     /* Of the focused run: */
     struct curve_origin origin;
-    const struct metric_series *histories; /* the family's, batch_loss and learning_rate, as far as there are any */
+    const struct metric_series *histories; /* all metrics, lent by `held` */
     size_t n_histories;
     struct epoch_ruler ruler;
 };
@@ -51,8 +52,9 @@ double curve_set_x(const struct curve_set *set, enum curve_axis axis, int64_t ep
 const struct metric_series *curve_set_history(const struct curve_set *set, const char *name);
 
 /* Replaces what the set held. False: err, and the set is empty. */
-bool curve_set_load(struct curve_set *set, struct index *index, const struct run_summary *const *runs, size_t n_runs,
-                    const struct curve_choice *choice, struct err *err);
+bool curve_set_load(struct curve_set *set, struct histories *histories, struct index *index,
+                    const struct run_summary *const *runs, size_t n_runs, const struct curve_choice *choice,
+                    struct err *err);
 void curve_set_release(struct curve_set *set);
 
 #endif

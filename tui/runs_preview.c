@@ -39,7 +39,8 @@ void runs_preview_load(struct app *app, struct runs_view *v, const struct run_su
         return;
     snprintf(v->curve_of, sizeof v->curve_of, "%s", run->id);
     snprintf(v->selected, sizeof v->selected, "%s", run->id);
-    if (!curve_set_load(&v->curve, app->index, &run, 1, &(struct curve_choice){.axis = AXIS_EPOCH}, &err))
+    if (!curve_set_load(&v->curve, &app->histories, app->index, &run, 1, &(struct curve_choice){.axis = AXIS_EPOCH},
+                        &err))
         curve_set_release(&v->curve);
     arena_release(&v->facts_arena);
     if (!index_params(app->index, run->id, &v->facts_arena, &v->params, &v->n_params, &err))

@@ -5,79 +5,84 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Who branched from whom, as places in app->runs. */
+struct lineage {
+    size_t *first, *next; /* child and sibling, oldest first; NOBODY behind the last */
+    bool *has_parent, *done;
+};
+static const size_t NOBODY = SIZE_MAX;
+
+/* app->runs is newest first: put in front one after the other, the oldest child ends up first. */
+static struct lineage find_lineage(const struct app *app)
+{
+    size_t n = app->n_runs + 1;
+    struct lineage l = {xcalloc(n, sizeof(size_t)), xcalloc(n, sizeof(size_t)), xcalloc(n, sizeof(bool)),
+                        xcalloc(n, sizeof(bool))};
+    for (size_t i = 0; i < n; i++)
+        l.first[i] = l.next[i] = NOBODY;
+    for (size_t i = 0; i < app->n_runs; i++) {
+        const struct run_summary *parent = app_find_run(app, app->runs[i].parent_run);
+        if (!parent || parent == &app->runs[i])
+            continue;
+        size_t p = (size_t)(parent - app->runs);
+        l.has_parent[i] = true;
+        l.next[i] = l.first[p];
+        l.first[p] = i;
+    }
+    return l;
+}
+
+static void free_lineage(struct lineage *l)
+{
+    free(l->first);
+    free(l->next);
+    free(l->has_parent);
+    free(l->done);
+}
+
 /* Children stand below their parent, oldest first. */
-static void add_tree(struct runs_view *v, const struct run_summary **all, size_t n, bool *done, size_t i, int depth,
+static void add_tree(const struct app *app, struct runs_view *v, struct lineage *l, size_t i, int depth,
                      const char *indent, bool last)
 {
     struct runs_row *row = &v->rows[v->n_rows++];
-    row->run = all[i];
-    done[i] = true;
+    row->run = &app->runs[i];
+    l->done[i] = true;
     snprintf(row->branch, sizeof row->branch, "%s%s", indent, depth ? (last ? "└ " : "├ ") : "");
     char deeper[sizeof row->branch];
     snprintf(deeper, sizeof deeper, "%s%s", indent, !depth || depth >= MAX_TREE_DEPTH ? "" : last ? "  " : "│ ");
-    size_t last_child = n;
-    for (size_t c = 0; c < n; c++) /* all is newest first: the last child shown is the first found */
-        if (!done[c] && all[c]->parent_run && !strcmp(all[c]->parent_run, all[i]->id)) {
-            last_child = c;
-            break;
-        }
-    for (size_t c = n; c-- > 0;)
-        if (!done[c] && all[c]->parent_run && !strcmp(all[c]->parent_run, all[i]->id))
-            add_tree(v, all, n, done, c, depth + 1, deeper, c == last_child);
+    for (size_t c = l->first[i]; c != NOBODY; c = l->next[c])
+        if (!l->done[c])
+            add_tree(app, v, l, c, depth + 1, deeper, l->next[c] == NOBODY);
 }
 
-static bool has_parent_among(const struct run_summary **all, size_t n, size_t i)
+static void order_as_tree(const struct app *app, struct runs_view *v)
 {
-    for (size_t k = 0; all[i]->parent_run && k < n; k++)
-        if (k != i && !strcmp(all[k]->id, all[i]->parent_run))
-            return true;
-    return false;
-}
-
-static void order_rows(struct runs_view *v, const struct run_summary **all, size_t n)
-{
-    if (v->sort >= 0 || v->filter.text.length) {
-        for (size_t i = 0; i < n; i++)
-            v->rows[v->n_rows++].run = all[i];
-        return;
-    }
-    bool *done = xcalloc(n + 1, sizeof *done);
-    for (size_t i = 0; i < n; i++)
-        if (!done[i] && !has_parent_among(all, n, i))
-            add_tree(v, all, n, done, i, 0, "", true);
-    for (size_t i = 0; i < n; i++) /* parents in a circle: damaged, shown all the same */
-        if (!done[i])
-            add_tree(v, all, n, done, i, 0, "", true);
-    free(done);
-}
-
-static void fill_rows(const struct app *app, struct runs_view *v, const struct run_summary **all, size_t n)
-{
-    free(v->rows);
-    v->rows = xcalloc(n + 1, sizeof *v->rows);
-    v->n_rows = 0;
-    order_rows(v, all, n);
-    for (size_t i = 0; i < v->n_rows; i++)
-        tile_spark(v->rows[i].run->spark, v->rows[i].run->n_spark, app->rung == RUNG_ASCII, v->rows[i].spark,
-                   SPARK_COLUMNS);
+    struct lineage l = find_lineage(app);
+    for (size_t i = 0; i < app->n_runs; i++)
+        if (!l.has_parent[i])
+            add_tree(app, v, &l, i, 0, "", true);
+    for (size_t i = 0; i < app->n_runs; i++) /* parents in a circle: damaged, shown all the same */
+        if (!l.done[i])
+            add_tree(app, v, &l, i, 0, "", true);
+    free_lineage(&l);
 }
 
 static bool read_rows(struct app *app, struct runs_view *v, const char *filter, const char *sort, struct err *err)
 {
-    struct arena arena = {0};
-    const struct run_summary *found;
-    size_t n, n_kept = 0;
-    bool ok = index_list(app->index, filter, sort, &arena, &found, &n, err);
+    const struct run_summary **picked = xcalloc(app->n_runs + 1, sizeof(const struct run_summary *));
+    size_t n = 0;
+    bool tree = !sort && !*filter,
+         ok = tree || index_select(app->index, filter, sort, app->runs, app->n_runs, picked, &n, err);
     if (ok) {
-        const struct run_summary **kept = xcalloc(n + 1, sizeof *kept);
-        for (size_t i = 0; i < n; i++) {
-            kept[n_kept] = app_find_run(app, found[i].id);
-            n_kept += kept[n_kept] != NULL;
-        }
-        fill_rows(app, v, kept, n_kept);
-        free(kept);
+        free(v->rows);
+        v->rows = xcalloc(app->n_runs + 1, sizeof *v->rows);
+        v->n_rows = 0;
+        if (tree)
+            order_as_tree(app, v);
+        for (size_t i = 0; i < n; i++)
+            v->rows[v->n_rows++].run = picked[i];
     }
-    arena_release(&arena);
+    free(picked);
     return ok;
 }
 
@@ -91,7 +96,7 @@ bool runs_rows_find(struct app *app, struct runs_view *v, const char *sort)
     }
     snprintf(v->filter_error, sizeof v->filter_error, "%s", err.text);
     if (!read_rows(app, v, v->good_filter, sort, &ignored))
-        fill_rows(app, v, NULL, 0);
+        v->n_rows = 0;
     return false;
 }
 

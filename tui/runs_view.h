@@ -13,7 +13,7 @@ enum { SPARK_COLUMNS = 16, MAX_TREE_DEPTH = 8 };
 struct runs_row {
     const struct run_summary *run;           /* of app->runs */
     char branch[3 * MAX_TREE_DEPTH * 2 + 1]; /* "│ ├ " */
-    uint32_t spark[SPARK_COLUMNS];
+    uint32_t spark[SPARK_COLUMNS]; /* made when it is drawn first: 0 until then */
 };
 
 struct runs_view {

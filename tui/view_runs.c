@@ -190,7 +190,7 @@ static int runs_event(struct app *app, void *state, const struct event *event)
 
 struct fill_context {
     const struct app *app;
-    const struct runs_view *view;
+    struct runs_view *view;
 };
 
 static void fill_metric(struct list_cell *cell, const struct run_summary *run, const char *name)
@@ -211,7 +211,7 @@ static void fill_best(struct list_cell *cell, const struct run_summary *run)
     cell->style = metric ? STYLE_TEXT : STYLE_FAINT;
 }
 
-static void fill_spark(const struct runs_row *row, struct list_cell *cell)
+static void fill_spark(const struct app *app, struct runs_row *row, struct list_cell *cell)
 {
     const struct run_summary *run = row->run;
     if (run->error && *run->error) {
@@ -219,6 +219,8 @@ static void fill_spark(const struct runs_row *row, struct list_cell *cell)
         cell->style = STYLE_ERROR;
         return;
     }
+    if (!row->spark[0])
+        tile_spark(run->spark, run->n_spark, app->rung == RUNG_ASCII, row->spark, SPARK_COLUMNS);
     cell->points = row->spark;
     cell->n_points = SPARK_COLUMNS;
     cell->style = human_state_style(run->state);
@@ -227,7 +229,7 @@ static void fill_spark(const struct runs_row *row, struct list_cell *cell)
 static void fill(void *context, int row, int column, struct list_cell *cell)
 {
     struct fill_context *f = context;
-    const struct runs_row *r = &f->view->rows[row];
+    struct runs_row *r = &f->view->rows[row];
     const struct run_summary *run = r->run;
     cell->style = STYLE_TEXT;
     switch (column) {
@@ -262,7 +264,7 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         snprintf(cell->text, sizeof cell->text, "%s", text_duration(f->app->wall - run->created).text);
         break;
     case COL_SPARK:
-        fill_spark(r, cell);
+        fill_spark(f->app, r, cell);
         break;
     default:
         break;

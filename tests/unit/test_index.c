@@ -109,6 +109,38 @@ static void test_summaries_last_and_best(void)
     free(id);
 }
 
+/* What the screen does with runs it has: the same answers as a list read anew. */
+static void test_selecting_from_listed_runs_gives_what_listing_gives(void)
+{
+    static const char *const asked[][2] = {
+        {"", NULL}, {"", "-best.loss"}, {"a2", NULL}, {"best.loss<0.4", "name"}, {"config.seed=7", "-created"}};
+    char home[300], name[8];
+    snprintf(home, sizeof home, "%s/select", check_tmp());
+    for (int k = 0; k < 12; k++) {
+        snprintf(name, sizeof name, "a%d", k);
+        char *id = make_run(home, name, k % 2 ? "{\"seed\": 7}" : "{\"seed\": 8}", NULL, 0);
+        add_epochs(home, id, 1, 2, 0.1 * k);
+        free(id);
+    }
+    struct index *index = open_fresh(home);
+    struct arena arena = {0};
+    const struct run_summary *all, *listed, *picked[12];
+    size_t n, n_listed, n_picked;
+    CHECK_OK(index_list(index, "", "name", &arena, &all, &n, &err), err);
+    CHECK_EQ(n, 12);
+    for (size_t k = 0; k < sizeof asked / sizeof *asked; k++) {
+        CHECK_OK(index_list(index, asked[k][0], asked[k][1], &arena, &listed, &n_listed, &err), err);
+        CHECK_OK(index_select(index, asked[k][0], asked[k][1], all, n, picked, &n_picked, &err), err);
+        CHECK_EQ(n_picked, n_listed);
+        for (size_t i = 0; i < n_picked && i < n_listed; i++)
+            CHECK_STR(picked[i]->id, listed[i].id);
+    }
+    CHECK(!index_select(index, "(", NULL, all, n, picked, &n_picked, &err) && err.code == ERR_USAGE);
+    CHECK(!index_select(index, "", "nonsense", all, n, picked, &n_picked, &err) && err.code == ERR_USAGE);
+    arena_release(&arena);
+    index_close(index);
+}
+
 static void test_history_grows_chunk_by_chunk_and_keeps_its_order(void)
 {
     const char *home = check_path("grow");
@@ -496,6 +528,7 @@ static void test_a_damaged_run_does_not_hide_the_others(void)
 int main(void)
 {
     RUN(test_summaries_last_and_best);
+    RUN(test_selecting_from_listed_runs_gives_what_listing_gives);
     RUN(test_history_grows_chunk_by_chunk_and_keeps_its_order);
     RUN(test_a_log_that_was_cut_and_grew_again_is_read_anew);
     RUN(test_a_child_inherits_up_to_the_fork);

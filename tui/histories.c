@@ -1,0 +1,90 @@
+/* histories.c - see histories.h */
+#include "tui/histories.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEPT_BYTES = 48 << 20, BYTES_A_POINT = 5 * 8 };
+
+struct kept_history {
+    struct history history; /* first: the public part */
+    struct arena arena;
+    char *run;
+    int64_t log_bytes;
+    size_t bytes;
+    int holders;
+};
+
+void history_drop(const struct history *history)
+{
+    struct kept_history *kept = (struct kept_history *)history;
+    if (!kept || --kept->holders > 0)
+        return;
+    arena_release(&kept->arena);
+    free(kept->run);
+    free(kept);
+}
+
+static struct kept_history *read_history(struct index *index, const struct run_summary *run, struct err *err)
+{
+    struct kept_history *kept = xcalloc(1, sizeof *kept);
+    kept->holders = 1;
+    kept->run = xstrdup(run->id);
+    kept->log_bytes = run->log_bytes;
+    if (!index_history(index, run->id, NULL, 0, &kept->arena, &kept->history.series, &kept->history.n, err)) {
+        history_drop(&kept->history);
+        return NULL;
+    }
+    kept->history.origin = curve_origin(kept->history.series, kept->history.n);
+    for (size_t i = 0; i < kept->history.n; i++)
+        kept->bytes += kept->history.series[i].n * BYTES_A_POINT;
+    return kept;
+}
+
+static void forget(struct histories *histories, size_t at)
+{
+    history_drop(&histories->list[at]->history);
+    memmove(&histories->list[at], &histories->list[at + 1], (--histories->n - at) * sizeof *histories->list);
+}
+
+static void make_room(struct histories *histories)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < histories->n; i++)
+        bytes += histories->list[i]->bytes;
+    while (histories->n > 1 && bytes > KEPT_BYTES) {
+        bytes -= histories->list[0]->bytes;
+        forget(histories, 0);
+    }
+}
+
+const struct history *histories_take(struct histories *histories, struct index *index, const struct run_summary *run,
+                                     struct err *err)
+{
+    struct kept_history *kept = NULL;
+    for (size_t i = 0; i < histories->n && !kept; i++)
+        if (!strcmp(histories->list[i]->run, run->id)) {
+            kept = histories->list[i];
+            kept->holders++;
+            forget(histories, i);
+        }
+    if (kept && kept->log_bytes != run->log_bytes) {
+        history_drop(&kept->history);
+        kept = NULL;
+    }
+    if (!kept && !(kept = read_history(index, run, err)))
+        return NULL;
+    histories->list = xgrow(histories->list, &histories->capacity, histories->n + 1, sizeof(struct kept_history *));
+    histories->list[histories->n++] = kept;
+    make_room(histories);
+    kept->holders++;
+    return &kept->history;
+}
+
+void histories_release(struct histories *histories)
+{
+    while (histories->n)
+        forget(histories, histories->n - 1);
+    free(histories->list);
+    *histories = (struct histories){0};
+}
