@@ -148,8 +148,9 @@ static void print_check(const char *path, const json_t *result)
            (long long)js_int(result, "trainable_params", 0));
     printf("memory: about %s", text_size(js_int(result, "memory_bytes", 0)).text);
     if (memory)
-        printf(" (variables %s, steps %s, copy for checkpoints %s)", text_size(js_int(memory, "variables", 0)).text,
-               text_size(js_int(memory, "steps", 0)).text, text_size(js_int(memory, "checkpoint", 0)).text);
+        printf(" (weights %s, optimizer %s, steps %s, data %s, copy for checkpoints %s)", text_size(js_int(memory, "parameters", 0)).text,
+               text_size(js_int(memory, "optimizer", 0)).text, text_size(js_int(memory, "steps", 0)).text,
+               text_size(js_int(memory, "data", 0)).text, text_size(js_int(memory, "checkpoint", 0)).text);
     putchar('\n');
     print_data(json_object_get(result, "data"));
     print_lines("warning", TEXT_BAD, json_object_get(result, "warnings"));

@@ -107,6 +107,13 @@ json_t *cli_request(const struct cli *cli, struct err *err)
     free(home);
     if (threads >= 1)
         json_object_set_new(request, "threads", json_integer((json_int_t)threads));
+    if (cli_option(cli, "--profile"))
+        json_object_set_new(request, "profile", json_true());
+    if (cli_option(cli, "--trace")) {
+        char *path = cli_absolute(cli_option(cli, "--trace"));
+        json_object_set_new(request, "trace", json_string(path));
+        free(path);
+    }
     json_t *tags = json_array();
     const char *tag;
     for (size_t k = 0; (tag = cli_option_at(cli, "--tag", k)); k++)

@@ -15,7 +15,7 @@ bool cli_find_checkpoint(const struct cli *cli, const char *text, char **path, c
 bool cli_apply_sets(const struct cli *cli, json_t *config, struct err *err);
 /* Reads CONFIG, applies --set, checks it. *folder: what its paths are relative to; free() it. New reference. */
 json_t *cli_read_config(const struct cli *cli, const char *path, char **folder, struct err *err);
-/* {"home", "device", "threads", "name", "tags"} as given. New reference; NULL and err. */
+/* {"home", "device", "threads", "name", "tags", "profile", "trace"} as given. New reference; NULL and err. */
 json_t *cli_request(const struct cli *cli, struct err *err);
 /* Asks the worker, with progress on a terminal's standard error. New reference. */
 json_t *cli_ask(const char *job, const json_t *request, struct err *err);

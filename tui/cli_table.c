@@ -183,6 +183,13 @@ static const struct cli_command help = {
     {                                                                                                                  \
         "--device", "D", false, "auto, cpu, cuda or cuda:K"                                                            \
     }
+#define PROFILE_OPTIONS                                                                                                \
+    {"--profile", NULL, false,                                                                                         \
+     "time every kernel and print at the end where the time and the memory went; kept as profile.json in the run's "   \
+     "folder"},                                                                                                        \
+    {                                                                                                                  \
+        "--trace", "FILE", false, "write what ran when, for chrome://tracing or Perfetto"                              \
+    }
 #define THREADS_OPTION                                                                                                 \
     {                                                                                                                  \
         "--threads", "N", false,                                                                                       \
@@ -203,6 +210,7 @@ static const struct cli_command train = {
                                            {"--tag", "T", true, "put a tag on the run"},
                                            DEVICE_OPTION,
                                            THREADS_OPTION,
+                                           PROFILE_OPTIONS,
                                            {"--detach", NULL, false,
                                             "print the run's id and return once it has started for sure"},
                                            JSON_OPTION,
@@ -229,6 +237,7 @@ static const struct cli_command resume = {
             {"--tag", "T", true, "put a tag on the new run"},
             DEVICE_OPTION,
             THREADS_OPTION,
+            PROFILE_OPTIONS,
             {"--detach", NULL, false, "print the run's id and return once it has started for sure"},
             JSON_OPTION,
             {0}},

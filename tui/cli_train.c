@@ -2,6 +2,7 @@
 #include "tui/cli_train.h"
 #include "base/arena.h"
 #include "tui/cli_commands.h"
+#include "tui/cli_profile.h"
 #include "tui/cli_request.h"
 #include "tui/follow.h"
 #include "tui/worker_client.h"
@@ -51,8 +52,16 @@ bool cli_launch(struct cli *cli, const char *job, const json_t *request, struct 
         fflush(out);
         ok = follow_run(launched, out, &result, &interrupted, err);
     }
+    json_t *profile = result && ok && cli_option(cli, "--profile") ? profile_read(js_string(result, "dir", ""), err) : NULL;
+    if (result && ok && cli_option(cli, "--profile") && !profile)
+        ok = false;
+    if (profile && cli->json)
+        json_object_set(result, "profile", profile);
     if (result && !cli->json && ok)
         print_summary(result, stdout);
+    if (profile && !cli->json)
+        profile_print(profile);
+    json_decref(profile);
     if (result && cli->json)
         cli_print_json(json_incref(result));
     if (interrupted)

@@ -70,6 +70,7 @@ static struct device *cpu_open(const struct device_options *options, struct err 
         return NULL;
     struct device *device = xcalloc(1, sizeof *device);
     device->threads = threads;
+    device->n_threads = n_threads;
     gemm_hold_to_one_thread();
     device->rows = rows_choose();
     gemm_choose(device->rows->name);
@@ -171,5 +172,6 @@ const struct backend backend_cpu = {
     .run = cpu_run,
     .host_memory = true,
     .can_fuse = cpu_can_fuse,
+    .measure = cpu_measure,
     .describe = cpu_describe,
 };

@@ -12,6 +12,7 @@
 
 struct device {
     struct threads *threads;
+    int n_threads;
     const struct rows *rows;
     char description[160];
 };
@@ -42,6 +43,9 @@ const struct map_program *epilogue_prepare(struct device *device, struct kernel 
 void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start, int64_t n);
 /* Whether the product must not be computed in the first output: an output may be the memory of an operand that the epilogue reads. */
 bool epilogue_may_overwrite(const struct kernel *kernel);
+
+/* measure.c: see struct backend. */
+void cpu_measure(struct device *device, double *gflops, double *gbytes_per_s);
 
 typedef bool prepare_function(struct device *device, struct kernel *kernel, struct arena *arena);
 prepare_function prepare_map, prepare_matmul, prepare_conv, prepare_conv_dx, prepare_conv_dw, prepare_pool, prepare_pool_dx,

@@ -30,6 +30,27 @@ void dataset_close(struct dataset *ds)
     free(ds);
 }
 
+static int64_t samples_bytes(const struct samples *samples, int n)
+{
+    int64_t total = 0;
+    for (int i = 0; i < n; i++)
+        if (!samples[i].lent)
+            total += samples[i].array.n_elements * (int64_t)npy_type_size(samples[i].array.type);
+    return total;
+}
+
+int64_t dataset_bytes(const struct dataset *ds)
+{
+    int64_t total = 0;
+    for (int i = 0; i < SPLIT_COUNT; i++) {
+        const struct table *t = ds->parts->tables[i];
+        if (t)
+            total += samples_bytes(t->inputs, t->n_inputs) + samples_bytes(t->targets, t->n_targets) +
+                     t->weight.n_elements * (int64_t)npy_type_size(t->weight.type);
+    }
+    return total;
+}
+
 json_t *dataset_scale(const struct dataset *ds)
 {
     return json_object_size(ds->parts->state) ? json_incref(ds->parts->state) : json_null();

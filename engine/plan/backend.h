@@ -53,6 +53,9 @@ struct backend {
     bool host_memory;
     /* Optional: may the plan fuse this epilogue after this matmul, conv, conv_dx, conv_dw or reduce? NULL = never */
     bool (*can_fuse)(const struct node *node, const struct expr *epilogue);
+    /* Optional: what the device reaches just now: products of 512 x 512 x 512, and copies within the caches (bytes read plus written).
+     * Takes some 50 ms. For profiles. */
+    void (*measure)(struct device *device, double *gflops, double *gbytes_per_s);
     /* Optional: a line for doctor ("avx512, own kernels, 2 threads"). */
     void (*describe)(struct device *device, struct str *out);
 };

@@ -28,6 +28,7 @@ static bool make_kernels(struct plan *plan, struct err *err)
     plan->kernels = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->kernels);
     plan->kernel_labels = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->kernel_labels);
     plan->nanoseconds = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->nanoseconds);
+    plan->times = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->times);
     plan->workspace_of = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->workspace_of);
     for (int s = 0; s < plan->n_steps; s++) {
         const struct step *step = &plan->steps[s];
@@ -137,23 +138,34 @@ static bool allocate_staging(struct plan *plan, struct err *err)
     return true;
 }
 
+static const struct step *plan_step_of(const struct plan *plan, const struct kernel *kernel)
+{
+    const struct step *step = plan->steps;
+    while (step->node != kernel->node)
+        step++;
+    return step;
+}
+
+static int64_t multiply_adds_of(const struct node *node)
+{
+    if (node->op == OP_MATMUL) {
+        struct shape a = node->inputs[0]->shape;
+        return shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
+    }
+    if (node->op != OP_CONV && node->op != OP_CONV_DX && node->op != OP_CONV_DW)
+        return 0;
+    /* outputs times taps times channels of a group */
+    struct shape w = node->op == OP_CONV_DW ? node->attrs.shape : node->inputs[1]->shape;
+    const struct value *y = node->op == OP_CONV      ? node->outputs[0]
+                            : node->op == OP_CONV_DX ? node->inputs[0]
+                                                     : node->inputs[1];
+    return shape_elements(y->shape) * (shape_elements(w) / w.dim[w.rank - 1]);
+}
+
 static void count_multiply_adds(struct plan *plan)
 {
-    for (int s = 0; s < plan->n_steps; s++) {
-        const struct node *node = plan->steps[s].node;
-        bool conv = node->op == OP_CONV || node->op == OP_CONV_DX || node->op == OP_CONV_DW;
-        if (node->op == OP_MATMUL) {
-            struct shape a = node->inputs[0]->shape;
-            plan->multiply_adds +=
-                shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
-        } else if (conv) { /* outputs times taps times channels of a group */
-            struct shape w = node->op == OP_CONV_DW ? node->attrs.shape : node->inputs[1]->shape;
-            const struct value *y = node->op == OP_CONV      ? node->outputs[0]
-                                    : node->op == OP_CONV_DX ? node->inputs[0]
-                                                             : node->inputs[1];
-            plan->multiply_adds += shape_elements(y->shape) * (shape_elements(w) / w.dim[w.rank - 1]);
-        }
-    }
+    for (int s = 0; s < plan->n_steps; s++)
+        plan->multiply_adds += multiply_adds_of(plan->steps[s].node);
 }
 
 struct plan *plan_new(struct graph *graph, const struct backend *backend, struct device *device,
@@ -224,10 +236,11 @@ void plan_run(struct plan *plan)
     if (!plan->options.profile) {
         plan->backend->run(plan->device, plan->kernels, plan->n_kernels);
     } else {
+        plan->times[0] = io->monotonic_ns();
         for (int k = 0; k < plan->n_kernels; k++) {
-            int64_t start = io->monotonic_ns();
             plan->backend->run(plan->device, &plan->kernels[k], 1);
-            plan->nanoseconds[k] += io->monotonic_ns() - start;
+            plan->times[k + 1] = io->monotonic_ns();
+            plan->nanoseconds[k] += plan->times[k + 1] - plan->times[k];
         }
         plan->calls++;
     }
@@ -248,25 +261,44 @@ const void *plan_output(struct plan *plan, const struct value *kept)
 struct plan_stats plan_stats(const struct plan *plan)
 {
     return (struct plan_stats){.arena_bytes = plan->arena_bytes,
+                               .constant_bytes = plan->constant_bytes,
                                .n_nodes = plan->graph->n_nodes,
                                .n_kernels = plan->n_kernels,
                                .multiply_adds = plan->multiply_adds};
 }
 
-json_t *plan_profile(const struct plan *plan)
+const int64_t *plan_times(const struct plan *plan)
 {
-    if (!plan->options.profile)
-        return NULL;
-    json_t *rows = json_array();
-    for (int k = 0; k < plan->n_kernels; k++) {
-        const struct kernel *kernel = &plan->kernels[k];
-        const char *label = plan->kernel_labels[k] ? plan->kernel_labels[k] : "";
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:s, s:b, s:I, s:I}", "label", label, "op",
-                                        op_table[kernel->node->op].name, "fused", kernel->epilogue != NULL, "calls",
-                                        (json_int_t)plan->calls, "nanoseconds", (json_int_t)plan->nanoseconds[k]));
+    return plan->options.profile && plan->calls ? plan->times : NULL;
+}
+
+/* What a kernel has to read and write, each value once. */
+static int64_t traffic_bytes(const struct plan *plan, const struct kernel *kernel)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < kernel->n_inputs; i++) {
+        bool again = false;
+        for (int e = 0; e < i; e++)
+            again = again || kernel->in[e] == kernel->in[i];
+        bytes += again ? 0 : (int64_t)bytes_of(kernel->in_value[i]);
     }
-    return rows;
+    const struct step *step = plan_step_of(plan, kernel);
+    for (int i = 0; i < kernel->n_outputs; i++)
+        bytes += (int64_t)bytes_of(step->outputs[i]);
+    return bytes;
+}
+
+struct plan_kernel plan_kernel(const struct plan *plan, int k)
+{
+    const struct kernel *kernel = &plan->kernels[k];
+    return (struct plan_kernel){.label = plan->kernel_labels[k] ? plan->kernel_labels[k] : "",
+                                .op = op_table[kernel->node->op].name,
+                                .fused = kernel->epilogue != NULL,
+                                .shape = kernel->node->outputs[0]->shape,
+                                .calls = plan->calls,
+                                .nanoseconds = plan->nanoseconds[k],
+                                .multiply_adds = multiply_adds_of(kernel->node),
+                                .bytes = traffic_bytes(plan, kernel)};
 }
 
 /* "arena+128", "variable 'dense/kernel'", "constant" */
@@ -286,10 +318,7 @@ void plan_write(struct str *out, const struct plan *plan)
 {
     for (int k = 0; k < plan->n_kernels; k++) {
         const struct kernel *kernel = &plan->kernels[k];
-        const struct step *step = NULL;
-        for (int s = 0; s < plan->n_steps && !step; s++)
-            if (plan->steps[s].node == kernel->node)
-                step = &plan->steps[s];
+        const struct step *step = plan_step_of(plan, kernel);
         str_addf(out, "%d %s(", k, op_table[kernel->node->op].name);
         for (int i = 0; i < step->n_inputs; i++) {
             str_add(out, i ? ", " : "");

@@ -19,7 +19,7 @@ struct plan;
 struct plan_options {
     bool no_fusion;  /* every node a kernel of its own: for tests */
     bool no_reuse;   /* every value its own memory: for tests and debugging */
-    bool profile;    /* time every kernel (plan_profile) */
+    bool profile;    /* time every kernel (plan_kernel, plan_times) */
 };
 
 /* NULL and err (ERR_NOMEM says the bytes wanted and what would help). */
@@ -34,12 +34,23 @@ const void *plan_output(struct plan *plan, const struct value *kept);
 
 struct plan_stats {
     size_t arena_bytes;      /* activations, gradients, workspaces */
+    size_t constant_bytes;
     int n_nodes, n_kernels;  /* before and after fusion */
     int64_t multiply_adds;   /* of matmuls and convolutions in a step */
 };
 struct plan_stats plan_stats(const struct plan *plan);
-/* One row per kernel: label, op, calls, nanoseconds. JSON array, new reference; NULL without profile. */
-json_t *plan_profile(const struct plan *plan);
+/* A kernel, and with profile what its calls took together. label: of a layer, may be empty. multiply_adds and bytes (of its operands and
+ * results, each once) are those of one call. */
+struct plan_kernel {
+    const char *label, *op;
+    bool fused;         /* has an epilogue */
+    struct shape shape; /* of its first result */
+    int64_t calls, nanoseconds, multiply_adds, bytes;
+};
+/* k: 0 .. n_kernels - 1, in the order in which they run. Strings are the plan's. */
+struct plan_kernel plan_kernel(const struct plan *plan, int k);
+/* Of the last step: n_kernels + 1 monotonic times in ns; kernel k ran from [k] to [k + 1]. NULL without profile or before the first step. */
+const int64_t *plan_times(const struct plan *plan);
 void plan_write(struct str *out, const struct plan *plan);
 
 /* Allocates storage of variables that have none yet, and writes their first values (not those that are from_file). */

@@ -1,9 +1,10 @@
 /* plan_internal.h - the passes that make a plan, in order:
  *
- *   plan_copy      the nodes that assignments, kept values and inputs need, simplified: equal nodes once, constants
- * computed plan_fuse      map into map, map after a product; reshapes that stood in the way moved behind plan_schedule
- * the order: graph order, except that an update of variables runs as soon as it can plan_memory    where every value
- * lives: variables in place, the others in one arena by liveness plan_new       kernels from the backend, then pointers
+ * - plan_copy: the nodes that assignments, kept values and inputs need, simplified: equal nodes once, constants computed
+ * - plan_fuse: map into map, map after a product; reshapes that stood in the way moved behind
+ * - plan_schedule: the order: graph order, except that an update of variables runs as soon as it can
+ * - plan_memory: where every value lives: variables in place, the others in one arena by liveness
+ * - plan_new: kernels from the backend, then pointers
  */
 #ifndef ENGINE_PLAN_PLAN_INTERNAL_H
 #define ENGINE_PLAN_PLAN_INTERNAL_H
@@ -61,7 +62,7 @@ struct plan {
     struct kernel *kernels;
     int n_kernels;
     const char **kernel_labels;
-    int64_t *nanoseconds;
+    int64_t *nanoseconds, *times; /* with profile: of all calls; of the last one */
     int64_t calls;
 
     char *memory, *constants;

@@ -188,7 +188,9 @@ static void *writer_thread(void *argument)
             c->last = &c->first;
         pthread_mutex_unlock(&c->mutex);
         struct err failure;
+        int64_t start_ns = profile_clock(c->o.session->profile);
         write_snapshot(c, s, &failure);
+        profile_span(c->o.session->profile, TRACE_CHECKPOINTS, "checkpoint of epoch", s->request.epoch, start_ns);
         char *host = s->host;
         s->host = NULL;
         snapshot_free(c, s);

@@ -50,9 +50,8 @@ static void run_step(struct fit *fit)
         fit_page_step(fit, now_ns);
 }
 
-static bool run_batches(struct fit *fit, struct err *err)
+static bool train_batches(struct fit *fit, struct err *err)
 {
-    fit_page_epoch(fit);
     while (fit->at.batch < fit->at.epoch_batches && !fit->stop_by_callback) {
         if (steering_pending(fit->o.steering) && (!fit_obey(fit, err) || fit->stop_asked))
             return fit->stop_asked;
@@ -62,6 +61,16 @@ static bool run_batches(struct fit *fit, struct err *err)
             return false;
     }
     return true;
+}
+
+static bool run_batches(struct fit *fit, struct err *err)
+{
+    int64_t first = fit->at.batch;
+    fit_page_epoch(fit);
+    profile_begin(fit->session->profile, PROFILE_TRAIN);
+    bool ok = train_batches(fit, err);
+    profile_end(fit->session->profile, fit->at.batch - first);
+    return ok;
 }
 
 static bool validates(const struct fit *fit)
@@ -81,11 +90,14 @@ static bool validates(const struct fit *fit)
  * before its validation. */
 static bool validate(struct fit *fit)
 {
+    struct profile *profile = fit->session->profile;
+    int64_t start_ns = profile_clock(profile);
     fit_page(fit, LIVE_VALIDATING);
     fit_download_totals(fit, fit->train_totals);
     fit_zero_totals(fit);
     pass_seek(&fit->validation, 0, 0); /* Keras resets this iterator each time, also after validation_steps */
     int64_t n_batches = pass_epoch_batches(&fit->validation);
+    profile_begin(profile, PROFILE_VALIDATE);
     for (int64_t b = 0; b < n_batches; b++) {
         if (steering_pending(fit->o.steering)) {
             fit_upload_totals(fit, fit->train_totals);
@@ -98,6 +110,8 @@ static bool validate(struct fit *fit)
         step_feed(step, SPLIT_VALIDATION, positions);
         step_run(step);
     }
+    profile_end(profile, n_batches);
+    profile_span(profile, TRACE_TRAINING, "validation of epoch", fit->at.epoch + 1, start_ns);
     fit_log_results(fit, true);
     return true;
 }
@@ -165,7 +179,7 @@ static bool end_epoch(struct fit *fit, struct err *err)
     return fit_save(fit, file, true, fit_is_best(fit), fit->at.epoch, err);
 }
 
-static bool run_epoch(struct fit *fit, struct err *err)
+static bool train_epoch(struct fit *fit, struct err *err)
 {
     if (!fit->at.epoch_batches && !begin_epoch(fit, err))
         return false;
@@ -183,6 +197,14 @@ static bool run_epoch(struct fit *fit, struct err *err)
         if (fit->stop_asked)
             return true;
     }
+}
+
+static bool run_epoch(struct fit *fit, struct err *err)
+{
+    int64_t number = fit->at.epoch + 1, start_ns = profile_clock(fit->session->profile);
+    bool ok = train_epoch(fit, err);
+    profile_span(fit->session->profile, TRACE_EPOCHS, "epoch", number, start_ns);
+    return ok;
 }
 
 /* Keras' end of fit: callbacks may put the best weights back, the optimizer its averages. */

@@ -102,6 +102,11 @@ bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *
 /* What history_bytes a state says; 0 for none. */
 int64_t fit_state_history_bytes(const json_t *state);
 
+/* With session->profile: {"machine": {"device", "kernels", "gflops", "gbytes_per_s"}, "memory": as memory_estimate, and "peak", "train",
+ * "validation": profile_times, profile_kernels of the full batches, "batch_size", "multiply_adds" of one}. Measures the machine for some
+ * 50 ms. New reference. */
+json_t *fit_profile(const struct fit *fit);
+
 /* Trains to the end. False: err says what failed; what was trained up to the last checkpoint can be resumed. */
 bool fit_run(struct fit *fit, enum fit_end *end, struct err *err) MUST_USE;
 

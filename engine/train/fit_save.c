@@ -52,8 +52,10 @@ static bool save(struct fit *fit, const struct checkpoint_request *request, bool
     json_object_set_new(snapshot.state, "record",
                         json_pack("{s:I,s:b,s:b,s:O}", "epoch", (json_int_t)record_epoch, "best", request->best,
                                   "automatic", automatic, "metrics", snapshot.metrics));
+    int64_t start_ns = profile_clock(fit->session->profile);
     if (!checkpointer_save(fit->checkpointer, &snapshot, err))
         return false;
+    profile_span(fit->session->profile, TRACE_TRAINING, "snapshot for a checkpoint of epoch", record_epoch, start_ns);
     fit->saved = fit->saved || !request->weights_only;
     return true;
 }

@@ -178,6 +178,7 @@ struct session *session_open(const struct session_options *options, struct err *
     struct session *s = xcalloc(1, sizeof *s);
     s->config = options->config ? json_incref((json_t *)options->config) : json_object();
     s->seed = (uint64_t)js_int(s->config, "seed", 0);
+    s->profile = options->profile;
     struct session_options o = *options;
     if (!o.where)
         o.where = o.checkpoint ? o.checkpoint : "config";

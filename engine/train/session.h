@@ -14,7 +14,7 @@
 
 #include "engine/compile/compile.h"
 #include "engine/data/dataset.h"
-#include "engine/plan/plan.h"
+#include "engine/train/profile.h"
 
 enum session_model {
     SESSION_MODEL_OF_CONFIG, /* train, check, resume: the config's model, with the checkpoint's weights if one is given
@@ -35,6 +35,7 @@ struct session_options {
     int threads;         /* 0 = $ANTLER_THREADS, else what affinity and cgroup allow */
     bool inference;      /* no optimizer is made */
     bool without_data;   /* predict on a file of its own */
+    struct profile *profile; /* what its steps tell their times; NULL. Lent */
 };
 
 struct session {
@@ -54,6 +55,7 @@ struct session {
     const struct backend *backend;
     struct device *device;
     int n_threads; /* as asked for, 0 = automatic */
+    struct profile *profile;
     uint64_t seed;
     struct variable **variables; /* all that live on the device: the model's, the optimizer's, the metric totals */
     int n_variables, n_saved;    /* the first n_saved are what a checkpoint holds */

@@ -88,7 +88,8 @@ struct step *step_new(struct session *session, const struct step_options *option
     step->graph = graph_new();
     lower(step);
     if (graph_ok(step->graph, err))
-        step->plan = plan_new(step->graph, session->backend, session->device, &(struct plan_options){0}, err);
+        step->plan = plan_new(step->graph, session->backend, session->device,
+                              &(struct plan_options){.profile = session->profile != NULL}, err);
     step->sample_weights =
         step->plan ? io_allocate((size_t)options->batch * sizeof(float), "sample weights", err) : NULL;
     if (!step->sample_weights) {
@@ -155,6 +156,7 @@ static void feed_weights(struct step *step, enum split split, const int64_t *pos
 void step_feed(struct step *step, enum split split, const int64_t *positions)
 {
     const struct session *s = step->session;
+    int64_t start_ns = profile_clock(s->profile);
     for (int i = 0; i < s->model->n_inputs; i++)
         dataset_gather_input(step->data, split, session_input_field(s, step->data, i), positions, step->batch,
                              plan_input(step->plan, step->inputs[i]));
@@ -166,11 +168,13 @@ void step_feed(struct step *step, enum split split, const int64_t *positions)
         if (step->weights[i])
             feed_weights(step, split, positions, i);
     }
+    profile_gathered(s->profile, start_ns);
 }
 
 void step_run(struct step *step)
 {
     plan_run(step->plan);
+    profile_ran(step->session->profile, step->plan);
 }
 
 const float *step_output(struct step *step, int output)
@@ -183,9 +187,9 @@ double step_loss(struct step *step)
     return *(const float *)plan_output(step->plan, step->loss);
 }
 
-struct plan_stats step_stats(const struct step *step)
+const struct plan *step_plan(const struct step *step)
 {
-    return plan_stats(step->plan);
+    return step->plan;
 }
 
 bool step_pair_new(struct step_pair *pair, struct session *session, const struct step_options *options,

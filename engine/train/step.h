@@ -32,7 +32,7 @@ void step_run(struct step *step);
 const float *step_output(struct step *step, int output);
 /* STEP_TRAIN: loss of the last batch, regularization included. */
 double step_loss(struct step *step);
-struct plan_stats step_stats(const struct step *step);
+const struct plan *step_plan(const struct step *step);
 
 /* The steps of one kind that a pass over n samples needs: full ones, and the rest. */
 struct step_pair {

@@ -2,9 +2,8 @@
  * shapes, parameters, memory and a few samples of the data.
  */
 #include "base/io.h"
-#include "engine/train/fit.h"
+#include "engine/train/memory.h"
 #include "engine/train/report.h"
-#include "engine/train/weights.h"
 #include "engine/worker/jobs.h"
 #include "engine/worker/model_json.h"
 #include "persistence/run_config.h"
@@ -49,20 +48,6 @@ static json_t *data_json(const struct dataset *data)
     return json;
 }
 
-/* What training holds: variables, the plans of its steps, and the copy of a checkpoint being written. */
-static json_t *memory_json(const struct session *s, const struct fit *fit)
-{
-    int64_t variables = 0, steps = 0, copy = (int64_t)weights_host_bytes(s);
-    for (int i = 0; i < s->n_variables; i++)
-        variables += (int64_t)variable_bytes(s->variables[i]);
-    const struct step *all[] = {fit->train_steps.full, fit->train_steps.rest, fit->validation_steps.full,
-                                fit->validation_steps.rest};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        steps += all[i] ? (int64_t)step_stats(all[i]).arena_bytes : 0;
-    return json_pack("{s:I,s:I,s:I,s:I}", "variables", (json_int_t)variables, "steps", (json_int_t)steps, "checkpoint",
-                     (json_int_t)copy, "total", (json_int_t)(variables + steps + copy));
-}
-
 static int64_t variables_bytes(const struct session *s)
 {
     int64_t total = 0;
@@ -78,8 +63,8 @@ static bool lay_out(struct session *s, const char *where, json_t **memory, json_
     if (!session_start_device(s, err) || !fit_init(&fit, s, where, err))
         return false;
     const struct step *step = fit.train_steps.full ? fit.train_steps.full : fit.train_steps.rest;
-    *memory = memory_json(s, &fit);
-    *multiply_adds = json_integer((json_int_t)step_stats(step).multiply_adds);
+    *memory = memory_estimate(s, &fit);
+    *multiply_adds = json_integer((json_int_t)plan_stats(step_plan(step)).multiply_adds);
     fit_release(&fit);
     return true;
 }

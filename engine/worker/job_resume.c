@@ -352,20 +352,20 @@ bool job_resume(const json_t *request, struct answer *answer, struct err *err)
     control_block_signals();
     struct launch launch = {0};
     const char *run = js_string(request, "run", NULL), *checkpoint = js_string(request, "checkpoint", NULL);
-    bool ok;
-    if (run && run[0] != '/') {
+    bool ok = launch_ask_profile(&launch, request, err);
+    if (ok && run && run[0] != '/') {
         ok = err_set(err, ERR_USAGE, "the request's 'run' is no absolute path");
-    } else if (!checkpoint && run) {
+    } else if (ok && !checkpoint && run) {
         launch.folder = xstrdup(run);
         launch.id = xstrdup(path_name(run));
         launch.where = xprintf("run '%s'", launch.id);
         ok = resume_in_place(&launch, request, answer, err);
-    } else if (checkpoint) {
+    } else if (ok && checkpoint) {
         launch.where = xstrdup(js_string(request, "where", "the config"));
         char *path = checkpoint[0] == '/' || !run ? xstrdup(checkpoint) : xprintf("%s/checkpoints/%s", run, checkpoint);
         ok = resume_branch(&launch, request, run, path, answer, err);
         free(path);
-    } else {
+    } else if (ok) {
         ok = err_set(err, ERR_USAGE, "the request names neither a run nor a checkpoint");
     }
     launch_release(&launch);

@@ -51,7 +51,7 @@ bool job_train(const json_t *request, struct answer *answer, struct err *err)
     json_t *config = folder ? resolve(request, where, folder, err) : NULL;
     const struct session_options options = {
         .config = config, .folder = folder, .where = where, .threads = request_threads(request)};
-    bool ok = config && launch_prepare(&launch, &options, err);
+    bool ok = config && launch_ask_profile(&launch, request, err) && launch_prepare(&launch, &options, err);
     if (ok)
         launch_note_lines(&launch, "warning", str_text(&launch.session->warnings));
     ok = ok && make_run(&launch, request, config, err) && launch_begin(&launch, err) &&

@@ -1,6 +1,7 @@
 /* launch.c - see launch.h */
 #include "engine/worker/launch.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "engine/worker/jobs.h"
 
 #include <errno.h>
@@ -31,9 +32,24 @@ void launch_note_lines(struct launch *launch, const char *key, const char *lines
     json_decref(array);
 }
 
+bool launch_ask_profile(struct launch *launch, const json_t *request, struct err *err)
+{
+    bool traced = json_object_get(request, "trace") != NULL;
+    launch->keeps_profile = js_bool(request, "profile", false);
+    if (!launch->keeps_profile && !traced)
+        return true;
+    const char *path = traced ? request_path(request, "trace", err) : NULL;
+    if (traced && (!path || !(launch->trace_file = atomic_file_open(path, err))))
+        return err_prefix(err, "--trace");
+    launch->profile = profile_new(traced);
+    return true;
+}
+
 bool launch_prepare(struct launch *launch, const struct session_options *options, struct err *err)
 {
-    launch->session = session_open(options, err);
+    struct session_options o = *options;
+    o.profile = launch->profile;
+    launch->session = session_open(&o, err);
     if (!launch->session || !session_start_device(launch->session, err))
         return false;
     launch->fit_ready = fit_init(&launch->fit, launch->session, options->where, err);
@@ -97,6 +113,42 @@ static void end_failed(struct launch *launch, struct err *err)
         fprintf(stderr, "%s\n", second.text);
 }
 
+static bool save_profile(const struct launch *launch, struct err *err)
+{
+    json_t *profile = fit_profile(&launch->fit);
+    char *text = js_text(profile, 2), *path = path_join(launch->folder, "profile.json");
+    bool ok = atomic_file_save(path, text, strlen(text), err);
+    free(path);
+    free(text);
+    json_decref(profile);
+    return ok;
+}
+
+/* What was measured, also of a training that failed. It is no part of the run: where it cannot be written the run is
+ * still what it is. */
+static void end_profile(struct launch *launch)
+{
+    struct err err = {0};
+    int64_t kept, dropped;
+    if (launch->keeps_profile && !save_profile(launch, &err))
+        log_error("the profile was not written: %s", err.text);
+    if (!launch->trace_file)
+        return;
+    const struct trace *trace = profile_trace(launch->profile);
+    trace_count(trace, &kept, &dropped);
+    bool ok = trace_write(trace, launch->trace_file, &err) && atomic_file_commit(&launch->trace_file, &err);
+    struct str text = {0};
+    if (!ok)
+        str_addf(&text, "the trace was not written: %s", err.text);
+    else if (dropped)
+        str_addf(&text, "the trace holds the first %lld events; %lld later ones are not in it", (long long)kept,
+                 (long long)dropped);
+    if (text.length)
+        journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step,
+                      json_pack("{s:s,s:s,s:s}", "event", "warning", "about", "trace", "text", str_text(&text)));
+    str_release(&text);
+}
+
 static bool open_place(struct launch *launch, struct err *err)
 {
     launch->journal = journal_open(launch->folder, err);
@@ -140,6 +192,7 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
         io->close(answer->fd);
         enum fit_end end;
         ok = fit_run(&launch->fit, &end, err);
+        end_profile(launch);
     }
     control_stop(launch->control);
     launch->control = NULL;
@@ -159,6 +212,8 @@ void launch_release(struct launch *launch)
         steering_release(&launch->steering);
     run_close_writer(launch->run);
     json_decref(launch->notes);
+    atomic_file_abort(&launch->trace_file);
+    profile_free(launch->profile);
     free(launch->where);
     free(launch->id);
     free(launch->folder);

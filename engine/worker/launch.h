@@ -24,9 +24,14 @@ struct launch {
     bool steering_ready;
     struct fit_vitals vitals;
     struct control *control;
+    struct profile *profile; /* NULL unless the request asks for one */
+    bool keeps_profile;      /* profile.json in the run's folder */
+    struct atomic_file *trace_file;
     json_t *notes; /* for the answer: array of {"kept"|"anew"|"warning": text} in order */
 };
 
+/* "profile": true and "trace": "/abs file" of a request: the trace's file is opened at once. Before launch_prepare. */
+bool launch_ask_profile(struct launch *launch, const json_t *request, struct err *err) MUST_USE;
 /* The session of options with its device started, and its fit. */
 bool launch_prepare(struct launch *launch, const struct session_options *options, struct err *err) MUST_USE;
 /* Lock, log, live page, checkpointer. id and folder are set. */
