@@ -90,12 +90,33 @@ enum op {
     OP_TOP_K_HIT,  /* scores [N, C], labels int32 [N], k -> float [N]: 1 when the label is among the k largest (ties as in_top_k) */
     OP_HISTOGRAM,  /* x [n], weights [n] -> [n_thresholds + 1]: sum of the weights whose x is above exactly b thresholds (for AUC) */
     OP_ADD_I32,    /* int32 x + k: counters, which float would stop at 2^24 */
+    OP_RECURRENT,  /* a whole LSTM, GRU or simple recurrent layer over a sequence; see struct recurrent */
+    OP_RECURRENT_DX, /* its gradient at the gates, and at the first states */
     OP_COUNT
 };
 
 enum reduce_kind { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD };
 enum pool_kind { POOL_MAX, POOL_AVERAGE };
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL };
+
+/* RECURRENT: x [N, T, F], kernel [F, G U], recurrent kernel [U, G U], bias [G U] (GRU: [2, 3 U], input and recurrent), h [N, U]
+ * before the first step, for LSTM also c [N, U], and a mask [N, T] if `masked` (0: the step leaves the states as they are)
+ * -> y [N, T, U] (h after each step), h [N, U] after the last one, for LSTM also c [N, U], and but for SIMPLE `saved` [N, T, S U]:
+ * what the gradient needs (GRU: z r g and h R + b1 of the candidate; LSTM: i f g o c').
+ *     SIMPLE G 1        h' = act(x K + b + h R)
+ *     GRU    G 3, S 4   z, r = gate(x K + b0 + h R + b1), g = act(x K + b0 + r (h R + b1)), h' = z h + (1 - z) g    (reset after)
+ *     LSTM   G 4, S 5   i, f, o = gate(...), g = act(x K + b + h R), c' = f c + i g, h' = o act(c');   columns i f g o
+ * RECURRENT_DX: recurrent kernel, bias, h and c before the first step, y, saved, mask, and the gradients of y, h, c that exist
+ * (with_*) -> dz [N, T, G U] (gradient of x K + b), dh [N, U], for LSTM dc [N, U], for GRU dz at h R + b1, and at last the bias's. */
+enum recurrent_kind { RECURRENT_SIMPLE, RECURRENT_GRU, RECURRENT_LSTM };
+enum recurrent_function { FUNCTION_TANH, FUNCTION_SIGMOID, FUNCTION_RELU, FUNCTION_LINEAR, FUNCTION_HARD_SIGMOID };
+struct recurrent {
+    enum recurrent_kind kind;
+    enum recurrent_function activation, gate;
+    bool backwards; /* steps T - 1 ... 0; everything stays at the place of its step */
+    bool masked;
+    bool with_dy, with_dh, with_dc; /* DX */
+};
 enum { SPATIAL_MAX = 3 };
 
 struct window { /* convolutions and pooling; spatial dims only, unused ones size 1, stride 1, dilation 1, pad 0 */
@@ -128,6 +149,7 @@ struct op_attrs {
     int32_t ignore;               /* SPARSE_XENT: ignored label, INT32_MIN = none */
     const float *thresholds;      /* HISTOGRAM: rising */
     int n_thresholds;
+    struct recurrent recurrent;   /* RECURRENT, RECURRENT_DX */
 };
 
 struct value {
@@ -239,6 +261,9 @@ struct value *op_batch_norm(struct graph *g, struct value *x, struct value *gamm
 struct value *op_layer_norm(struct graph *g, struct value *x, int n_axes, struct value *gamma, struct value *beta, double epsilon);
 struct value *op_dropout(struct graph *g, struct value *x, struct value *step, double rate, uint64_t seed, uint32_t stream, const struct shape *noise_shape);
 struct value *op_random(struct graph *g, enum random_kind kind, struct value *step, struct shape shape, uint64_t seed, uint32_t stream);
+/* As above OP_RECURRENT; c only for LSTM, mask may be NULL. results: y, last h, last c (NULL unless LSTM). */
+bool op_recurrent(struct graph *g, const struct recurrent *recurrent, struct value *x, struct value *kernel, struct value *recurrent_kernel,
+                  struct value *bias, struct value *h, struct value *c, struct value *mask, struct value *results[3]);
 struct value *op_top_k_hit(struct graph *g, struct value *scores, struct value *labels, int64_t k);
 struct value *op_histogram(struct graph *g, struct value *x, struct value *weights, const float *thresholds, int n_thresholds);
 

@@ -154,6 +154,18 @@ const struct activation *activation_parse(struct arena *arena, const json_t *jso
     return by_name(arena, name, where, err);
 }
 
+bool activation_is(const struct activation *a, const char *name)
+{
+    struct arena arena = {0};
+    struct err err = {0};
+    if (a->kind != ELEMENTWISE || !a->expr)
+        return a->kind == ELEMENTWISE && !strcmp(name, "linear");
+    const struct expr *named = expr_function_apply(&arena, name, NULL, 0, &err);
+    bool same = named && expr_same(a->expr, named);
+    arena_release(&arena);
+    return same;
+}
+
 bool activation_fits(const struct activation *a, struct shape shape, const char *where, struct err *err)
 {
     if (a->kind == ELEMENTWISE)

@@ -6,7 +6,7 @@
 
 static const struct layer_class *const families[] = {
     layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
-    layers_merge, layers_shape,      layers_random, layers_wrapper, layers_custom,
+    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -35,22 +35,17 @@ static const char *const keras_only[] = {
     "EinsumDense",
     "Equalization",
     "FlaxLayer",
-    "GRU",
-    "GRUCell",
     "GroupQueryAttention",
     "HashedCrossing",
     "Hashing",
     "IntegerLookup",
     "JaxLayer",
-    "LSTM",
-    "LSTMCell",
     "MaxNumBoundingBoxes",
     "MelSpectrogram",
     "MixUp",
     "MultiHeadAttention",
     "Normalization",
     "Pipeline",
-    "RNN",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -75,11 +70,8 @@ static const char *const keras_only[] = {
     "Resizing",
     "ReversibleEmbedding",
     "STFTSpectrogram",
-    "SimpleRNN",
-    "SimpleRNNCell",
     "Solarization",
     "SpectralNormalization",
-    "StackedRNNCells",
     "StringLookup",
     "TernaryDense",
     "TextVectorization",

@@ -19,6 +19,8 @@ const struct activation *activation_parse(struct arena *arena, const json_t *jso
 /* ReLU, LeakyReLU, ELU and Softmax are layers and activations: by class name and config. */
 const struct activation *activation_of_layer(struct arena *arena, const char *class_name, const json_t *config,
                                              const char *where, struct err *err);
+/* Whether it is the elementwise activation of this name, with its default arguments. */
+bool activation_is(const struct activation *activation, const char *name);
 /* Softmax-like ones need their axis inside the sample. True when the shape (without batch) suits. */
 bool activation_fits(const struct activation *activation, struct shape shape, const char *where, struct err *err);
 /* The shape changes for glu only, whose last axis is halved. */

@@ -43,6 +43,8 @@ static reference_run *const runs[OP_COUNT] = {
     [OP_TOP_K_HIT] = reference_top_k_hit,
     [OP_HISTOGRAM] = reference_histogram,
     [OP_ADD_I32] = reference_add_i32,
+    [OP_RECURRENT] = reference_recurrent,
+    [OP_RECURRENT_DX] = reference_recurrent_dx,
 };
 
 struct device {
@@ -115,6 +117,8 @@ static bool reference_prepare(struct device *device, struct kernel *kernel, stru
     kernel->workspace_bytes = kernel->epilogue ? result_bytes(node) : 0;
     if (node->op == OP_REDUCE)
         kernel->workspace_bytes += (size_t)shape_elements(node->outputs[0]->shape) * sizeof(double);
+    if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX)
+        kernel->workspace_bytes += reference_recurrent_workspace(node);
     return true;
 }
 

@@ -308,6 +308,60 @@ def wrapper_cases():
     add("TimeDistributed-nested", keras.Model(x, frozen(h)), **both)
 
 
+def recurrent_cases():
+    both = dict(gradients=True, reload=True)
+    seq = lambda *layers, **kw: add("-".join(dict.fromkeys(type(l).__name__ for l in layers)), keras.Sequential([keras.Input((5, 3)), *layers]), **kw)
+    every = dict(kernel_regularizer="l2", recurrent_regularizer="l1", bias_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(0.7),
+                 recurrent_constraint=keras.constraints.UnitNorm(), bias_constraint="non_neg", activity_regularizer="l2")
+    for make in [L.LSTM, L.GRU, L.SimpleRNN, lambda u, **kw: L.GRU(u, reset_after=False, **kw)]:
+        seq(make(4), **both)
+        seq(make(4, return_sequences=True, dropout=0.3, recurrent_dropout=0.4), make(3, go_backwards=True, return_sequences=True), L.Dense(2), **both)
+        seq(make(3, activation="relu", use_bias=False, **every), **both)
+        seq(make(4, activation="softmax", go_backwards=True, unroll=True), **both)
+    for options in [dict(recurrent_activation="hard_sigmoid", activation="linear"), dict(recurrent_activation="relu", activation="sigmoid"),
+                    dict(recurrent_activation="gelu", activation="elu", use_bias=False)]:
+        seq(L.LSTM(3, unit_forget_bias=False, **options), **both)
+        seq(L.GRU(3, **options), **both)
+        seq(L.GRU(3, reset_after=False, **options), **both)
+    seq(L.RNN(L.LSTMCell(4, kernel_regularizer="l2")), **both)
+    seq(L.RNN([L.GRUCell(4), L.LSTMCell(3), L.GRUCell(2, reset_after=False), L.SimpleRNNCell(3)], return_sequences=True, go_backwards=True), **both)
+
+    x = keras.Input((5, 3))
+    states = [L.Dense(4, "tanh")(L.Flatten()(x)) for _ in range(2)]
+    y, h, c = L.LSTM(4, return_state=True, return_sequences=True)(x, initial_state=states)
+    z, s = L.GRU(4, return_state=True, go_backwards=True)(y, initial_state=c)
+    q = L.SimpleRNN(4)(y, initial_state=[h])
+    add("states", keras.Model(x, [y, L.Add()([h, z]), L.Concatenate()([c, s, q])]), **both)
+    stacked = L.RNN(L.StackedRNNCells([L.LSTMCell(3), L.GRUCell(4)]), return_state=True)(x)
+    add("stacked-states", keras.Model(x, keras.tree.flatten(stacked)), **both)
+    shared = L.LSTM(4, return_sequences=True, name="shared")
+    a, b = keras.Input((5, 4)), keras.Input((3, 4))
+    add("shared-lstm", keras.Model([a, b], [shared(shared(a)), shared(b)]), **both)
+    i, h, c = keras.Input((3,)), keras.Input((4,)), keras.Input((4,))
+    add("cells", keras.Model([i, h, c], keras.tree.flatten([L.LSTMCell(4)(i, [h, c]), L.GRUCell(4, reset_after=False)(i, [h]), L.SimpleRNNCell(4)(i, [c])])), **both)
+
+    ids = np.array([[1, 2, 0, 0, 3, 0], [4, 0, 0, 1, 1, 2], [0, 0, 2, 1, 0, 4]], "int32")
+    steps = rng.normal(0, 1, (3, 6, 4)).astype("float32")
+    steps[ids == 0] = 0
+    k = 0
+    for make in [L.LSTM, L.GRU, L.SimpleRNN, lambda u, **kw: L.GRU(u, reset_after=False, **kw)]:
+        for options in [{}, dict(return_sequences=True), dict(go_backwards=True, return_sequences=True), dict(zero_output_for_mask=True),
+                        dict(zero_output_for_mask=True, return_sequences=True, go_backwards=True)]:
+            if k % 2 or options:
+                x = keras.Input((6,), dtype="int32")
+                h = make(3, **options)(L.Embedding(5, 4, mask_zero=True)(x))
+                out = [h, L.GlobalAveragePooling1D()(h), make(2)(h)] if "return_sequences" in options else h
+                add("mask-rnn", keras.Model(x, out), inputs=[ids], gradients=k % 2 == 0, reload=k % 4 == 0)
+            k += 1
+    f = keras.Input((6, 4))
+    m = L.Masking()(f)
+    y, h, c = L.LSTM(4, return_state=True, return_sequences=True, zero_output_for_mask=True)(m)
+    z = L.LSTM(4)(m, initial_state=[h, c])
+    w = L.RNN([L.LSTMCell(4), L.GRUCell(3)], return_sequences=True)(m)
+    v = L.GRU(4)(f, mask=keras.ops.any(keras.ops.not_equal(f, 0), axis=-1))
+    add("mask-states", keras.Model(f, [y, z, w, L.GRU(2)(w), v]), inputs=[steps], **both)
+
+
 failures = []
 
 
@@ -462,6 +516,7 @@ merge_cases()
 graph_cases()
 mask_cases()
 wrapper_cases()
+recurrent_cases()
 short_cases()
 json.dump(cases, open(path("cases.json"), "w"))
 subprocess.run([os.path.join(build, "tests", "drive_model"), folder.name], check=True)

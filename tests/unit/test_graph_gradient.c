@@ -1,6 +1,7 @@
 /* test_graph_gradient.c - the gradient of every op against finite differences, through the reference backend */
 #include "base/rng.h"
 #include "engine/graph/ops.h"
+#include "engine/graph/recurrent.h"
 #include "engine/plan/plan.h"
 
 #include "tests/check.h"
@@ -222,6 +223,55 @@ static struct value *random_times(struct graph *g, struct value **x)
 {
     return op_mul(g, x[0], op_random(g, RANDOM_NORMAL, step(g), SHAPE(3, 5), 1, 2));
 }
+static struct value *recurrent_of(struct graph *g, struct value **x, const struct recurrent *r, const int64_t *sizes,
+                                  bool masked)
+{
+    static const float mask[] = {1, 0, 1, 1, 0, 1};
+    int64_t n = sizes[0], t = sizes[1], f = sizes[2], u = sizes[3], gates = recurrent_gates(r->kind) * u, at = 0;
+    bool lstm = r->kind == RECURRENT_LSTM, gru = r->kind == RECURRENT_GRU;
+    const struct shape shapes[] = {SHAPE(n, t, f), SHAPE(f, gates), SHAPE(u, gates), gru ? SHAPE(2, gates) : SHAPE(gates),
+                                   SHAPE(n, u),    SHAPE(n, u)};
+    struct value *parts[6] = {NULL}, *results[3];
+    for (int i = 0; i < (lstm ? 6 : 5); i++) {
+        int64_t end = at + shape_elements(shapes[i]);
+        parts[i] = op_reshape(g, op_slice(g, x[0], &at, &end, NULL), shapes[i]);
+        at = end;
+    }
+    op_recurrent(g, r, parts[0], parts[1], parts[2], parts[3], parts[4], parts[5],
+                 masked ? op_constant(g, DTYPE_F32, SHAPE(n, t), mask) : NULL, results);
+    struct value *y = op_reduce(g, REDUCE_SUM, results[0], (const int[]){1}, 1, false);
+    return lstm ? op_expr(g, "a + b * c", y, results[1], results[2], NULL)
+                : op_expr(g, "a + b * b", y, results[1], NULL, NULL);
+}
+static const int64_t recurrent_sizes[] = {2, 3, 2, 2};
+static struct value *recurrent_lstm(struct graph *g, struct value **x)
+{
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_LSTM, .gate = FUNCTION_SIGMOID}, recurrent_sizes, false);
+}
+static struct value *recurrent_lstm_masked(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {
+        .kind = RECURRENT_LSTM, .activation = FUNCTION_LINEAR, .gate = FUNCTION_SIGMOID, .backwards = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, true);
+}
+static struct value *recurrent_gru(struct graph *g, struct value **x)
+{
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID}, recurrent_sizes, false);
+}
+static struct value *recurrent_gru_masked(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {
+        .kind = RECURRENT_GRU, .activation = FUNCTION_SIGMOID, .gate = FUNCTION_HARD_SIGMOID, .backwards = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, true);
+}
+static struct value *recurrent_simple(struct graph *g, struct value **x)
+{
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_SIMPLE}, recurrent_sizes, false);
+}
+static struct value *recurrent_simple_masked(struct graph *g, struct value **x)
+{
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_SIMPLE, .backwards = true}, recurrent_sizes, true);
+}
 static struct value *diamond(struct graph *g, struct value **x) /* one value used on several paths */
 {
     struct value *h = op_expr(g, "tanh(a)", x[0], NULL, NULL, NULL);
@@ -274,6 +324,12 @@ static const struct gradient_case *all_cases(size_t *n)
     CASE(layer_norm, -2, 2, 3, S(2, 3, 4), S(3, 4), S(3, 4));
     CASE(dropout, -1, 1, 1, S(3, 2, 5));
     CASE(random_times, -1, 1, 1, S(3, 5));
+    CASE(recurrent_lstm, -0.8, 0.8, 1, S(12 + 16 + 16 + 8 + 8));
+    CASE(recurrent_lstm_masked, -0.8, 0.8, 1, S(12 + 16 + 16 + 8 + 8));
+    CASE(recurrent_gru, -0.8, 0.8, 1, S(12 + 12 + 12 + 12 + 4));
+    CASE(recurrent_gru_masked, -0.8, 0.8, 1, S(12 + 12 + 12 + 12 + 4));
+    CASE(recurrent_simple, -0.8, 0.8, 1, S(12 + 4 + 4 + 2 + 4));
+    CASE(recurrent_simple_masked, -0.8, 0.8, 1, S(12 + 4 + 4 + 2 + 4));
     CASE(diamond, -1, 1, 1, S(4, 4));
 #undef CASE
     *n = (size_t)(c - cases);

@@ -1,0 +1,256 @@
+/* reference_recurrent.c - LSTM, GRU and simple recurrent layers over sequences, one sample and one step after the other;
+ * formulas in graph.h */
+#include <math.h>
+#include <string.h>
+
+#include "engine/graph/recurrent.h"
+#include "engine/reference/reference.h"
+
+static double apply(enum recurrent_function function, double x)
+{
+    switch (function) {
+    case FUNCTION_TANH:
+        return tanh(x);
+    case FUNCTION_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case FUNCTION_RELU:
+        return x > 0 || x != x ? x : 0;
+    case FUNCTION_HARD_SIGMOID:
+        return x <= -3 ? 0 : x >= 3 ? 1 : x / 6 + 0.5;
+    case FUNCTION_LINEAR:
+        break;
+    }
+    return x;
+}
+
+/* The slope where the function has the value y. */
+static double slope(enum recurrent_function function, double y)
+{
+    switch (function) {
+    case FUNCTION_TANH:
+        return 1 - y * y;
+    case FUNCTION_SIGMOID:
+        return y * (1 - y);
+    case FUNCTION_RELU:
+        return y > 0;
+    case FUNCTION_HARD_SIGMOID:
+        return y > 0 && y < 1 ? 1.0 / 6 : 0;
+    case FUNCTION_LINEAR:
+        break;
+    }
+    return 1;
+}
+
+struct sizes {
+    struct recurrent r;
+    int64_t n, t, f, u, gates, saved;
+};
+
+static struct sizes sizes_of(const struct kernel *k, struct shape y, int64_t f)
+{
+    const struct recurrent *r = &k->node->attrs.recurrent;
+    int64_t u = y.dim[2];
+    return (struct sizes){*r, y.dim[0], y.dim[1], f, u, recurrent_gates(r->kind) * u, recurrent_saved(r->kind) * u};
+}
+
+/* out[j] (+)= bias[j] + sum over i of x[i] w[i][j]; bias NULL = 0. */
+static void product(double *out, const float *bias, const float *x, const float *w, int64_t rows, int64_t columns)
+{
+    for (int64_t j = 0; j < columns; j++) {
+        double sum = bias ? (double)bias[j] : 0;
+        for (int64_t i = 0; i < rows; i++)
+            sum += (double)x[i] * (double)w[i * columns + j];
+        out[j] = sum;
+    }
+}
+
+struct step_io { /* of one sample and step */
+    const double *zx, *zh; /* x K + b, and h R (+ b1 for GRU) */
+    float *h, *c, *saved;  /* before and after; saved may be NULL */
+};
+
+static void step_forward(const struct sizes *s, const struct step_io *io)
+{
+    enum recurrent_function act = s->r.activation, gate = s->r.gate;
+    for (int64_t j = 0; j < s->u; j++) {
+        const double *zx = io->zx + j, *zh = io->zh + j;
+        int64_t u = s->u;
+        if (s->r.kind == RECURRENT_SIMPLE) {
+            io->h[j] = (float)apply(act, zx[0] + zh[0]);
+        } else if (s->r.kind == RECURRENT_GRU) {
+            double z = apply(gate, zx[0] + zh[0]), r = apply(gate, zx[u] + zh[u]);
+            double candidate = apply(act, zx[2 * u] + r * zh[2 * u]);
+            io->h[j] = (float)(z * (double)io->h[j] + (1 - z) * candidate);
+            const double all[] = {z, r, candidate, zh[2 * u]};
+            for (int k = 0; k < 4; k++)
+                io->saved[k * u + j] = (float)all[k];
+        } else {
+            double i = apply(gate, zx[0] + zh[0]), f = apply(gate, zx[u] + zh[u]);
+            double g = apply(act, zx[2 * u] + zh[2 * u]), o = apply(gate, zx[3 * u] + zh[3 * u]);
+            double c = f * (double)io->c[j] + i * g;
+            const double all[] = {i, f, g, o, c};
+            for (int k = 0; k < 5; k++)
+                io->saved[k * u + j] = (float)all[k];
+            io->c[j] = (float)c;
+            io->h[j] = (float)(o * apply(act, c));
+        }
+    }
+}
+
+/* The states after the step, where the mask does not hold them back. saved is filled either way. */
+static void sample_forward(const struct kernel *k, const struct sizes *s, int64_t n, double *zx, float *states)
+{
+    const struct recurrent_places p = recurrent_places(&s->r);
+    double *zh = zx + s->gates;
+    float *h = states, *c = h + s->u, *old = c + s->u;
+    const float *bias = k->in[p.bias], *mask = p.mask >= 0 ? k->in[p.mask] : NULL;
+    memcpy(h, (const float *)k->in[p.h] + n * s->u, (size_t)s->u * sizeof *h);
+    if (p.c >= 0)
+        memcpy(c, (const float *)k->in[p.c] + n * s->u, (size_t)s->u * sizeof *c);
+    for (int64_t i = 0; i < s->t; i++) {
+        int64_t row = n * s->t + (s->r.backwards ? s->t - 1 - i : i);
+        struct step_io io = {zx, zh, h, c, p.saved >= 0 ? (float *)k->out[p.saved] + row * s->saved : NULL};
+        product(zx, bias, (const float *)k->in[p.x] + row * s->f, k->in[p.kernel], s->f, s->gates);
+        product(zh, s->r.kind == RECURRENT_GRU ? bias + s->gates : NULL, h, k->in[p.recurrent_kernel], s->u, s->gates);
+        memcpy(old, states, 2 * (size_t)s->u * sizeof *old);
+        step_forward(s, &io);
+        if (mask && mask[row] == 0) {
+            memcpy(states, old, 2 * (size_t)s->u * sizeof *old);
+            if (s->r.kind == RECURRENT_LSTM)
+                memcpy(io.saved + 4 * s->u, c, (size_t)s->u * sizeof *c);
+        }
+        memcpy((float *)k->out[p.y] + row * s->u, h, (size_t)s->u * sizeof *h);
+    }
+    memcpy((float *)k->out[p.last_h] + n * s->u, h, (size_t)s->u * sizeof *h);
+    if (p.last_c >= 0)
+        memcpy((float *)k->out[p.last_c] + n * s->u, c, (size_t)s->u * sizeof *c);
+}
+
+void reference_recurrent(const struct kernel *k, struct device *device)
+{
+    const struct recurrent_places p = recurrent_places(&k->node->attrs.recurrent);
+    struct sizes s = sizes_of(k, k->node->outputs[p.y]->shape, k->in_value[p.x]->shape.dim[2]);
+    double *zx = k->workspace;
+    (void)device;
+    for (int64_t n = 0; n < s.n; n++)
+        sample_forward(k, &s, n, zx, (float *)(zx + 2 * s.gates));
+}
+
+size_t reference_recurrent_workspace(const struct node *node)
+{
+    const struct recurrent *r = &node->attrs.recurrent;
+    bool forward = node->op == OP_RECURRENT;
+    int64_t u = node->inputs[forward ? recurrent_places(r).h : recurrent_dx_places(r).h]->shape.dim[1];
+    return (size_t)(2 * recurrent_gates(r->kind) + 2) * (size_t)u * sizeof(double);
+}
+
+struct step_gradient { /* of one sample and step */
+    const float *saved, *y, *h, *c; /* h, c: before the step */
+    double *dh, *dc;                /* in: after the step; out: the part that does not go through R */
+    float *dz, *dz_recurrent;
+};
+
+static void step_backward(const struct sizes *s, const struct step_gradient *io)
+{
+    enum recurrent_function act = s->r.activation, gate = s->r.gate;
+    int64_t u = s->u;
+    for (int64_t j = 0; j < u; j++) {
+        const float *saved = io->saved + j;
+        double dh = io->dh[j];
+        if (s->r.kind == RECURRENT_SIMPLE) {
+            io->dz[j] = (float)(dh * slope(act, (double)io->y[j]));
+            io->dh[j] = 0;
+        } else if (s->r.kind == RECURRENT_GRU) {
+            double z = (double)saved[0], r = (double)saved[u], g = (double)saved[2 * u], inner = (double)saved[3 * u];
+            double da = dh * (1 - z) * slope(act, g);
+            io->dz[j] = io->dz_recurrent[j] = (float)(dh * ((double)io->h[j] - g) * slope(gate, z));
+            io->dz[u + j] = io->dz_recurrent[u + j] = (float)(da * inner * slope(gate, r));
+            io->dz[2 * u + j] = (float)da;
+            io->dz_recurrent[2 * u + j] = (float)(da * r);
+            io->dh[j] = dh * z;
+        } else {
+            double i = (double)saved[0], f = (double)saved[u], g = (double)saved[2 * u], o = (double)saved[3 * u];
+            double t = apply(act, (double)saved[4 * u]), dc = io->dc[j] + dh * o * slope(act, t);
+            io->dz[j] = (float)(dc * g * slope(gate, i));
+            io->dz[u + j] = (float)(dc * (double)io->c[j] * slope(gate, f));
+            io->dz[2 * u + j] = (float)(dc * i * slope(act, g));
+            io->dz[3 * u + j] = (float)(dh * t * slope(gate, o));
+            io->dc[j] = dc * f;
+            io->dh[j] = 0;
+        }
+    }
+}
+
+static void add_to(double *sum, const float *x, int64_t n)
+{
+    for (int64_t i = 0; x && i < n; i++)
+        sum[i] += (double)x[i];
+}
+
+static const float *operand(const struct kernel *k, int place, int64_t offset)
+{
+    return place < 0 ? NULL : (const float *)k->in[place] + offset;
+}
+
+/* The gradient goes on to the states before the step: dh += dz R^T. */
+static void through_kernel(const struct sizes *s, const float *w, const float *dz, double *dh)
+{
+    for (int64_t i = 0; i < s->u; i++)
+        for (int64_t j = 0; j < s->gates; j++)
+            dh[i] += (double)dz[j] * (double)w[i * s->gates + j];
+}
+
+static void sample_backward(const struct kernel *k, const struct sizes *s, const struct recurrent_dx_places *p, int64_t n,
+                            double *dstates, double *dbias)
+{
+    double *dh = dstates, *dc = dh + s->u;
+    int64_t own = n * s->u;
+    memset(dstates, 0, 2 * (size_t)s->u * sizeof *dstates);
+    add_to(dh, operand(k, p->dh, own), s->u);
+    add_to(dc, operand(k, p->dc, own), s->u);
+    for (int64_t i = s->t - 1; i >= 0; i--) {
+        int64_t row = n * s->t + (s->r.backwards ? s->t - 1 - i : i), before = row + (s->r.backwards ? 1 : -1);
+        const float *mask = operand(k, p->mask, row);
+        float *dz = (float *)k->out[p->dz] + row * s->gates;
+        float *dr = p->dz_recurrent >= 0 ? (float *)k->out[p->dz_recurrent] + row * s->gates : NULL;
+        add_to(dh, operand(k, p->dy, row * s->u), s->u);
+        if (mask && *mask == 0) {
+            memset(dz, 0, (size_t)s->gates * sizeof *dz);
+            if (dr)
+                memset(dr, 0, (size_t)s->gates * sizeof *dr);
+            continue;
+        }
+        struct step_gradient io = {operand(k, p->saved, row * s->saved),
+                                   operand(k, p->y, row * s->u),
+                                   i ? operand(k, p->y, before * s->u) : operand(k, p->h, own),
+                                   i ? operand(k, p->c < 0 ? -1 : p->saved, before * s->saved + 4 * s->u)
+                                     : operand(k, p->c, own),
+                                   dh,
+                                   dc,
+                                   dz,
+                                   dr};
+        step_backward(s, &io);
+        through_kernel(s, k->in[p->recurrent_kernel], dr ? dr : dz, dh);
+        add_to(dbias, dz, s->gates);
+        add_to(dbias + s->gates, dr, s->gates);
+    }
+    for (int64_t j = 0; j < s->u; j++) {
+        ((float *)k->out[p->dh0])[own + j] = (float)dh[j];
+        if (p->dc0 >= 0)
+            ((float *)k->out[p->dc0])[own + j] = (float)dc[j];
+    }
+}
+
+void reference_recurrent_dx(const struct kernel *k, struct device *device)
+{
+    const struct recurrent_dx_places p = recurrent_dx_places(&k->node->attrs.recurrent);
+    struct sizes s = sizes_of(k, k->in_value[p.y]->shape, 0);
+    double *dstates = k->workspace, *dbias = dstates + 2 * s.u;
+    int64_t n_bias = shape_elements(k->node->outputs[p.dbias]->shape);
+    (void)device;
+    memset(dbias, 0, 2 * (size_t)s.gates * sizeof *dbias);
+    for (int64_t n = 0; n < s.n; n++)
+        sample_backward(k, &s, &p, n, dstates, dbias);
+    for (int64_t j = 0; j < n_bias; j++)
+        ((float *)k->out[p.dbias])[j] = (float)dbias[j];
+}
