@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/io.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -197,4 +199,39 @@ bool atomic_file_save(const char *path, const void *data, size_t size_bytes, str
         return true;
     atomic_file_abort(&file);
     return false;
+}
+
+static const char *skip_digits(const char *p)
+{
+    while (isdigit((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* ".<...suffix>.<pid>-<n>.tmp" */
+static bool is_temporary_of(const char *name, const char *suffix)
+{
+    size_t length = strlen(suffix);
+    const char *at = name;
+    while ((at = strstr(at, suffix))) {
+        const char *dot = at++ + length, *dash = skip_digits(dot + (*dot == '.'));
+        if (*name == '.' && *dot == '.' && dash > dot + 1 && *dash == '-' && skip_digits(dash + 1) > dash + 1 &&
+            !strcmp(skip_digits(dash + 1), ".tmp"))
+            return true;
+    }
+    return false;
+}
+
+void atomic_file_sweep(const char *folder, const char *suffix)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (!is_temporary_of(entry->d_name, suffix))
+            continue;
+        char *path = path_join(folder, entry->d_name);
+        io->unlink(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
 }

@@ -48,6 +48,24 @@ done:
     return config;
 }
 
+/* "adam" and {"class": "adam"} are the same: an argument asked of the first makes it the second. Without an optimizer it is
+ * Keras' default that gets the argument. */
+static bool open_short_form(json_t *config, const char *path, struct err *err)
+{
+    const char *dot = strrchr(path, '.');
+    if (!dot || !(str_starts(path, "compile.") || str_starts(path, "model.layers[")))
+        return true;
+    char *owner = xstrndup(path, (size_t)(dot - path));
+    const char *class = json_string_value(js_at(config, owner));
+    if (!class && !strcmp(owner, "compile.optimizer") && js_at(config, "compile") && !js_at(config, owner))
+        class = "rmsprop";
+    json_t *opened = class ? json_pack("{s:s}", "class", class) : NULL;
+    bool ok = !opened || js_put(config, owner, opened, err);
+    json_decref(opened);
+    free(owner);
+    return ok;
+}
+
 bool config_set(json_t *config, const char *assignment, struct err *err)
 {
     const char *equals = strchr(assignment, '=');
@@ -58,7 +76,8 @@ bool config_set(json_t *config, const char *assignment, struct err *err)
     json_t *value = js_parse(equals + 1, strlen(equals + 1), "value", JS_STRICT, &ignored);
     if (!value)
         value = json_string(equals + 1);
-    bool ok = value ? js_put(config, path, value, err) : err_set(err, ERR_USAGE, "%s: the value is not UTF-8", path);
+    bool ok = value ? open_short_form(config, path, err) && js_put(config, path, value, err)
+                    : err_set(err, ERR_USAGE, "%s: the value is not UTF-8", path);
     json_decref(value);
     free(path);
     return ok;

@@ -6,3 +6,7 @@ antler_script(keras_train keras 400 ${CMAKE_SOURCE_DIR}/tests/keras/python.sh ${
 antler_test(train_parts unit/test_train_parts.c unit antler_engine)
 antler_test(train_silence unit/test_train_silence.c unit antler_engine)
 antler_test(train_faults fault/test_train_faults.c fault antler_engine)
+add_library(kill_at MODULE crash/kill_at.c)
+target_link_libraries(kill_at PRIVATE antler_flags ${CMAKE_DL_LIBS})
+set_target_properties(kill_at PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+antler_script(crash_every_write crash 240 python3 ${CMAKE_SOURCE_DIR}/tests/crash/test_every_write.py)

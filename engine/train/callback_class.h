@@ -48,6 +48,7 @@ struct callback_class {
     bool (*train_end)(struct callback *cb, struct callback_event *event, struct err *err);
     void (*save)(const struct callback *cb, json_t *state); /* adds its keys */
     bool (*load)(struct callback *cb, const json_t *state, struct err *err);
+    void (*train_on)(struct callback *cb); /* training goes on past a stop */
     void (*close)(struct callback *cb);
 };
 

@@ -100,6 +100,12 @@ static bool stopping_load(struct callback *cb, const json_t *state, struct err *
     return monitor_load(&cb->monitor, state, err);
 }
 
+static void stopping_train_on(struct callback *cb)
+{
+    struct stopping *s = cb->state;
+    s->wait = 0;
+}
+
 const struct callback_class callback_early_stopping = {
     .row = {{"EarlyStopping", "ends the training when a metric has stopped improving", stopping_arguments}, NULL},
     .state_size = sizeof(struct stopping),
@@ -108,6 +114,7 @@ const struct callback_class callback_early_stopping = {
     .train_end = stopping_train_end,
     .save = stopping_save,
     .load = stopping_load,
+    .train_on = stopping_train_on,
 };
 
 static const struct argument nan_arguments[] = {

@@ -146,6 +146,13 @@ bool callbacks_restore(struct callbacks *all, const json_t *state, struct err *e
     return true;
 }
 
+void callbacks_train_on(struct callbacks *all)
+{
+    for (int i = 0; i < all->n; i++)
+        if (all->list[i].class->train_on)
+            all->list[i].class->train_on(&all->list[i]);
+}
+
 static void clear(struct callback_actions *actions)
 {
     actions->stop = actions->set_learning_rate = false;

@@ -15,7 +15,7 @@
  *         callbacks_epoch_end(...)                         may append "learning_rate": write the history after it
  *     callbacks_train_end(...)
  *
- * After each call the trainer carries out the actions: learning rate, weights to keep or restore, checkpoints, stop, in
+ * After each call the trainer carries out the actions: learning rate, weights to keep or restore, stop, checkpoints, in
  * this order. The state to be stored in a checkpoint is the one after that call. Callbacks run in the order of the
  * config.
  */
@@ -93,6 +93,8 @@ json_t *callbacks_state(const struct callbacks *callbacks);
 /* Before callbacks_train_begin. Matches by class and position among its class, so that a branch with other callbacks
  * keeps what still applies; the rest starts anew. NULL = all anew. ERR_FORMAT when a state is damaged. */
 bool callbacks_restore(struct callbacks *callbacks, const json_t *state, struct err *err) MUST_USE;
+/* After callbacks_restore: training goes on past a stop that one of them asked for; it counts its patience anew. */
+void callbacks_train_on(struct callbacks *callbacks);
 
 /* False only when a file cannot be written, or a checkpoint's name cannot be formed (an unknown key, found here for
  * metrics that come later). */

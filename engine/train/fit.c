@@ -245,7 +245,7 @@ bool fit_run(struct fit *fit, enum fit_end *end, struct err *err)
     if (!callbacks_train_begin(fit->callbacks, &moment, &fit->actions, err) ||
         !fit_carry_out(fit, &moment, fit->at.epoch, err))
         return false;
-    while (fit->at.epoch < fit->epochs && !fit->stop_asked && !fit->stop_by_callback)
+    while (fit->at.epoch < fit->epochs && !fit->stop_asked && (!fit->stop_by_callback || fit->at.batch))
         if (!run_epoch(fit, err))
             return false;
     if (!fit->stop_asked && !end_training(fit, err))

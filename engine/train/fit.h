@@ -101,6 +101,11 @@ bool fit_check_state(const json_t *state, struct err *err) MUST_USE;
 bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *why, struct err *err) MUST_USE;
 /* What history_bytes a state says; 0 for none. */
 int64_t fit_state_history_bytes(const json_t *state);
+/* Why a callback had ended the training when the state was written; NULL where none had. Lent. */
+const char *fit_state_stopped(const json_t *state);
+/* After fit_restore: somebody asked for more than the callback that had ended the training. Without it fit_run only ends
+ * the run, as the uninterrupted one did. */
+void fit_train_on(struct fit *fit);
 
 /* With session->profile: {"machine": {"device", "kernels", "gflops", "gbytes_per_s"}, "memory": as memory_estimate, and "peak", "train",
  * "validation": profile_times, profile_kernels of the full batches, "batch_size", "multiply_adds" of one}. Measures the machine for some

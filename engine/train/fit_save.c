@@ -101,6 +101,10 @@ bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_
     for (int slot = 0; slot < 64; slot++)
         if ((a->keep_weights >> slot & 1) && !checkpointer_keep_weights(fit->checkpointer, slot, err))
             return false;
+    if (a->stop) { /* before the checkpoints: they say that the run has come to its end */
+        fit->stop_by_callback = true;
+        snprintf(fit->stop_reason, sizeof fit->stop_reason, "%s", a->stop_reason ? a->stop_reason : "a callback");
+    }
     bool border = fit->at.batch == 0;
     bool better = border && a->n_checkpoints && !fit->best_by_callback && fit_is_best(fit);
     for (int i = 0; i < a->n_checkpoints; i++) {
@@ -108,10 +112,6 @@ bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_
         request.best = request.best || (better && !request.weights_only);
         if (!save(fit, &request, false, record_epoch, err))
             return false;
-    }
-    if (a->stop) {
-        fit->stop_by_callback = true;
-        snprintf(fit->stop_reason, sizeof fit->stop_reason, "%s", a->stop_reason ? a->stop_reason : "a callback");
     }
     return true;
 }

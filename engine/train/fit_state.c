@@ -4,7 +4,7 @@
  *      "seed", "order": {"pass", "seen", "samples", "batch", "shuffle"},
  *      "totals": [[...] per metric variable] inside an epoch, "callbacks": [...], "learning_rate", "best",
  *      "compile": config, "history_bytes", "history_hash", "data_fingerprint", "data_scale", "machine": {"backend",
- * "threads", "kernels"}, "finalized"}
+ * "threads", "kernels"}, "finalized", "stopped": why a callback ended the training, else absent}
  */
 #include "engine/train/fit_internal.h"
 
@@ -77,12 +77,27 @@ json_t *fit_state(struct fit *fit)
     json_object_set_new(state, "data_scale", dataset_scale(s->data));
     json_object_set_new(state, "machine", machine_json(s));
     json_object_set_new(state, "finalized", json_boolean(fit->finalized));
+    if (fit->stop_by_callback)
+        json_object_set_new(state, "stopped", json_string(fit->stop_reason));
     return state;
 }
 
 int64_t fit_state_history_bytes(const json_t *state)
 {
     return js_int(state, "history_bytes", 0);
+}
+
+const char *fit_state_stopped(const json_t *state)
+{
+    return js_string(state, "stopped", NULL);
+}
+
+void fit_train_on(struct fit *fit)
+{
+    if (fit->stop_by_callback)
+        callbacks_train_on(fit->callbacks);
+    fit->stop_by_callback = false;
+    fit->stop_reason[0] = 0;
 }
 
 static bool restore_totals(struct fit *fit, const json_t *all, struct err *err)
@@ -184,6 +199,9 @@ bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *
         !callbacks_restore(fit->callbacks, json_object_get(state, "callbacks"), err) ||
         !checkpointer_load_slots(fit->checkpointer, fit->session->file, err))
         return false;
+    const char *stopped = fit_state_stopped(state);
+    fit->stop_by_callback = stopped != NULL;
+    snprintf(fit->stop_reason, sizeof fit->stop_reason, "%s", stopped ? stopped : "");
     fit->best = js_double(state, "best", NAN);
     fit->history_hash = get_hex(state, "history_hash");
     const json_t *metrics = js_at(state, "record.metrics");

@@ -100,9 +100,29 @@ static int by_step(const void *a, const void *b)
     const struct trail_file *x = a, *y = b;
     if (x->step != y->step)
         return x->step < y->step ? -1 : 1;
+    if (x->epochs_done != y->epochs_done)
+        return x->epochs_done < y->epochs_done ? -1 : 1;
     if (x->final != y->final)
         return x->final ? -1 : 1;
     return strcmp(x->name, y->name);
+}
+
+/* Of the files that share the last step, one may stand before the end of the epoch (its validation, its callbacks) and
+ * another behind it. Only they are opened to ask. */
+static void order_last_step(struct trail *trail)
+{
+    size_t first = trail->n;
+    while (first && trail->files[first - 1].step == trail->files[trail->n - 1].step)
+        first--;
+    for (size_t i = first; trail->n - first > 1 && i < trail->n; i++) {
+        char *path = trail_path(trail, &trail->files[i]);
+        struct keras_file *opened = trail->files[i].weights_only ? NULL : keras_file_open(path, NULL);
+        trail->files[i].epochs_done =
+            js_int(json_object_get(opened ? keras_file_metadata(opened) : NULL, "antler"), "epoch", 0);
+        keras_file_close(opened);
+        free(path);
+    }
+    qsort(trail->files + first, trail->n - first, sizeof *trail->files, by_step);
 }
 
 static void drop_missing(struct trail *trail)
@@ -137,8 +157,10 @@ bool trail_read(struct trail *trail, const char *run_folder, struct err *err)
         return false;
     }
     drop_missing(trail);
-    if (trail->n)
+    if (trail->n) {
         qsort(trail->files, trail->n, sizeof *trail->files, by_step);
+        order_last_step(trail);
+    }
     return true;
 }
 

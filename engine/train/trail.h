@@ -14,6 +14,7 @@ struct trail_file {
     char *name;
     int64_t epoch, step; /* of its record */
     int64_t record_end;  /* behind its record in the log; -1 when it has none */
+    int64_t epochs_done; /* finished epochs, told apart only among the files of the last step; else 0 */
     bool weights_only;
     bool final;     /* final.keras: of an earlier stop, or with weights replaced at the end of fit */
     json_t *record; /* as in the log, or made from the file's own state; owned */
@@ -23,7 +24,8 @@ struct trail_file {
 struct trail {
     char *folder; /* the run's */
     struct trail_file
-        *files; /* rising by step; at one step final.keras first, so that the last is the best to go on from */
+        *files; /* rising by step, at the last step by finished epochs; at one place final.keras first, so that the last
+                   is the best to go on from */
     size_t n, capacity;
 };
 

@@ -23,9 +23,16 @@ static const json_t *state_of(const struct launch *launch)
     return json_is_object(launch->session->antler) ? launch->session->antler : NULL;
 }
 
-static bool has_epochs_left(const struct launch *launch, struct err *err)
+/* stop_binds: nothing else was asked for than what had made a callback end the training. */
+static bool has_epochs_left(const struct launch *launch, bool stop_binds, struct err *err)
 {
     int64_t done = js_int(state_of(launch), "epoch", 0);
+    const char *stopped = fit_state_stopped(state_of(launch));
+    if (stop_binds && stopped)
+        return err_set(err, ERR_USAGE,
+                       "there is nothing left to do: epoch %lld was the last (%s); ask for more with --epochs N (the "
+                       "total)",
+                       (long long)done, stopped);
     if (done < launch->fit.epochs)
         return true;
     return err_set(
@@ -186,6 +193,16 @@ static struct run_writer *take_over(const char *folder, struct err *err)
     }
 }
 
+/* What a killed worker of this run was writing. The lock is ours: nobody writes these files now. */
+static void sweep(const char *folder)
+{
+    char *checkpoints = path_join(folder, "checkpoints");
+    atomic_file_sweep(checkpoints, ".keras");
+    atomic_file_sweep(checkpoints, ".weights.h5");
+    atomic_file_sweep(folder, "config.json");
+    free(checkpoints);
+}
+
 static bool resume_in_place(struct launch *launch, const json_t *request, struct answer *answer, struct err *err)
 {
     struct trail trail = {0};
@@ -195,6 +212,8 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
     bool ok = is_ours(launch->folder, err) && (launch->run = take_over(launch->folder, err)) != NULL &&
               (config = run_read_config(launch->folder, err)) != NULL &&
               change_plan(config, request, &changed, err) && trail_read(&trail, launch->folder, err);
+    if (ok)
+        sweep(launch->folder);
     struct session_options options = {.config = config,
                                       .folder = js_string(config, "folder", launch->folder),
                                       .where = launch->where,
@@ -203,10 +222,13 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
     ok = ok && prepare_last(launch, &trail, &options, &k, err);
     if (ok)
         launch_note_lines(launch, "warning", str_text(&launch->session->warnings));
-    ok = ok && (!is_finished(launch->folder) || has_epochs_left(launch, err)) &&
+    bool asks_for_more = js_int(request, "epochs", 0) > 0;
+    ok = ok && (!is_finished(launch->folder) || has_epochs_left(launch, !asks_for_more, err)) &&
          (!changed || run_save_config(launch->folder, config, err)) && launch_begin(launch, err) &&
          go_back(launch, &trail, k, err);
     if (ok) {
+        if (asks_for_more)
+            fit_train_on(&launch->fit);
         json_t *event = json_pack("{s:s,s:s*,s:s,s:i}", "event", k < trail.n ? "resumed" : "started", "from",
                                   k < trail.n ? trail.files[k].name : NULL, "device", launch->session->backend->name,
                                   "threads", launch->session->n_threads);
@@ -294,6 +316,13 @@ static bool restore_state(struct launch *launch, struct err *err)
     return ok;
 }
 
+/* Does the child want anything else than what had made a callback of its parent end the training? */
+static bool child_asks_for_more(const json_t *request, const json_t *config, const json_t *parent)
+{
+    const json_t *mine = json_object_get(config, "callbacks"), *theirs = json_object_get(parent, "callbacks");
+    return js_int(request, "epochs", 0) > 0 || !mine || !theirs || !js_equal(mine, theirs);
+}
+
 /* The config the child is made from, checked and resolved. */
 static json_t *child_config(const json_t *request, const char *where, const char *folder, struct err *err)
 {
@@ -332,10 +361,13 @@ static bool resume_branch(struct launch *launch, const json_t *request, const ch
         launch_note_lines(launch, "warning", str_text(&launch->session->warnings));
         note_what_is_kept(launch);
     }
-    ok = ok && (!state_of(launch) || fit_check_state(state_of(launch), err)) && has_epochs_left(launch, err) &&
+    bool asks_for_more = child_asks_for_more(request, config, parent);
+    ok = ok && (!state_of(launch) || fit_check_state(state_of(launch), err)) &&
+         has_epochs_left(launch, !asks_for_more, err) &&
          make_child(launch, request, config, parent_id, checkpoint, err) && launch_begin(launch, err) &&
          restore_state(launch, err);
     if (ok) {
+        fit_train_on(&launch->fit);
         apply_learning_rate(launch, config, parent);
         json_t *event = json_pack("{s:s,s:s,s:s*,s:s,s:i}", "event", "branched", "from",
                                   parent_id ? path_name(checkpoint) : checkpoint, "parent", parent_id, "device",

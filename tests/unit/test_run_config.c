@@ -259,6 +259,28 @@ static void test_set_takes_json_or_a_bare_word(void)
     json_decref(config);
 }
 
+static void test_set_gives_an_argument_to_a_class_named_by_a_word(void)
+{
+    struct err err = {0};
+    const char *text = "{\"compile\": {\"optimizer\": \"adam\", \"metrics\": [\"accuracy\", \"AUC\"]}, \"data\": {\"path\": \"a.csv\"},"
+                       " \"model\": {\"layers\": [{\"class\": \"Dense\", \"kernel_initializer\": \"he_normal\"}]}}";
+    json_t *config = js_parse(text, strlen(text), "text", JS_STRICT, &err);
+    CHECK_OK(config_set(config, "compile.optimizer.learning_rate=0.01", &err), err);
+    CHECK_OK(config_set(config, "compile.metrics[1].num_thresholds=20", &err), err);
+    CHECK_OK(config_set(config, "model.layers[0].kernel_initializer.seed=3", &err), err);
+    CHECK_STR(json_string_value(js_at(config, "compile.optimizer.class")), "adam");
+    CHECK_NEAR(json_number_value(js_at(config, "compile.optimizer.learning_rate")), 0.01, 0);
+    CHECK_STR(json_string_value(js_at(config, "compile.metrics[0]")), "accuracy");
+    CHECK_STR(json_string_value(js_at(config, "compile.metrics[1].class")), "AUC");
+    CHECK_STR(json_string_value(js_at(config, "model.layers[0].kernel_initializer.class")), "he_normal");
+    CHECK(!config_set(config, "data.path.x=1", &err));
+    CHECK_HAS(err.text, "'data.path.x': 'x' is asked of a string, expected an object");
+    json_object_del(json_object_get(config, "compile"), "optimizer");
+    CHECK_OK(config_set(config, "compile.optimizer.learning_rate=0.01", &err), err);
+    CHECK_STR(json_string_value(js_at(config, "compile.optimizer.class")), "rmsprop");
+    json_decref(config);
+}
+
 static void test_defaults_are_filled_in_and_given_values_stay(void)
 {
     struct err err = {0};
@@ -332,6 +354,7 @@ int main(void)
     RUN(test_yaml_aliases_are_copies_and_merge_keys_work);
     RUN(test_hostile_yaml_is_refused);
     RUN(test_set_takes_json_or_a_bare_word);
+    RUN(test_set_gives_an_argument_to_a_class_named_by_a_word);
     RUN(test_defaults_are_filled_in_and_given_values_stay);
     RUN(test_a_missing_config_is_wrong_usage);
     RUN(test_a_data_part_takes_over_the_keys_of_data);
