@@ -103,14 +103,32 @@ static void take_outputs(void *context, struct step *step, int64_t done)
     }
 }
 
+static bool name_is_taken(const struct predictions *p, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (!strcmp(p->outputs[i].name, name))
+            return true;
+    return false;
+}
+
+/* The name of its layer; of a layer whose results are several outputs: name, name_1, name_2. */
+static const char *output_name(struct session *s, const struct predictions *p, int i)
+{
+    const char *layer =
+        s->spec->output_names && i < s->spec->n_outputs ? s->spec->output_names[i] : s->model->outputs[i].name;
+    const char *name = layer;
+    for (int k = 1; name_is_taken(p, i, name); k++)
+        name = arena_printf(&s->model->arena, "%s_%d", layer, k);
+    return name;
+}
+
 static bool make_outputs(struct session *s, struct predictions *p, struct err *err)
 {
     p->n_outputs = s->model->n_outputs;
     p->outputs = xcalloc((size_t)p->n_outputs + 1, sizeof *p->outputs);
     for (int i = 0; i < p->n_outputs; i++) {
         struct prediction *o = &p->outputs[i];
-        o->name =
-            s->spec->output_names && i < s->spec->n_outputs ? s->spec->output_names[i] : s->model->outputs[i].name;
+        o->name = output_name(s, p, i);
         o->shape = s->model->outputs[i].shape;
         size_t bytes;
         if (!size_mul((size_t)shape_elements(o->shape), (size_t)p->n_samples, &bytes) ||

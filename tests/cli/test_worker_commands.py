@@ -3,9 +3,11 @@ import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, done, state, weights
@@ -74,6 +76,24 @@ def test_predictions_are_written(home, run):
     lines = open(os.path.join(home.folder, "p.csv")).read().splitlines()
     check(lines[0] == "out_0,out_1,out_2" and len(lines) == 31, f"the table has a head and 30 samples: {lines[:1]} {len(lines)}")
     fails(home, 2, [".npy, .npz, .csv or .json"], "predict", f"{run}:last", "--input", "test", "--output", "p.txt")
+
+
+def test_outputs_of_one_layer_have_names_of_their_own(home):
+    """A layer that is called twice gives two outputs of one name."""
+    layer = {"class": "InputLayer", "shape": [2]}
+    model = {"layers": [{**layer, "name": "a"}, {**layer, "name": "b"}, {"class": "Dense", "name": "d", "units": 2, "inputs": [["a"], ["b"]]}], "outputs": ["d:0", "d:1"]}
+    for name, column in (("xa", [[1, 2], [3, 4]]), ("xb", [[5, 6], [7, 8]])):
+        data = struct.pack(f"<{4}f", *[v for row in column for v in row])
+        head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }".ljust(117) + b"\n"
+        open(os.path.join(home.folder, name + ".npy"), "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data)
+    config = {"data": {"format": "npy", "x": ["xa.npy", "xb.npy"], "y": ["xa.npy", "xb.npy"]}, "model": model, "compile": {"optimizer": "sgd", "loss": "mse"},
+              "fit": {"epochs": 1}}
+    run = home.json("train", home.config("twice", config))["run"]
+    outputs = home.json("predict", f"{run}:last", "--input", "train")["outputs"]
+    check(list(outputs) == ["d", "d_1"] and outputs["d"] != outputs["d_1"], f"outputs: {outputs}")
+    home.antler("predict", f"{run}:last", "--input", "train", "--output", "twice.npz")
+    names = zipfile.ZipFile(os.path.join(home.folder, "twice.npz")).namelist()
+    check(names == ["d.npy", "d_1.npy"], f"members: {names}")
 
 
 def test_the_four_errors_say_what_to_do(home, run):
@@ -262,6 +282,7 @@ if __name__ == "__main__":
     try:
         run = test_results_have_their_keys(home)
         test_predictions_are_written(home, run)
+        test_outputs_of_one_layer_have_names_of_their_own(home)
         test_the_four_errors_say_what_to_do(home, run)
         test_wrong_words_have_their_status(home, run)
         test_interrupt_stops_with_a_checkpoint_and_again_ends_at_once(home)
