@@ -222,6 +222,8 @@ struct value *op_reverse(struct graph *g, struct value *x, int axis)
 {
     if (!inputs_ok(g, OP_REVERSE, &x, 1) || !axis_ok(g, OP_REVERSE, x, &axis))
         return NULL;
+    if (x->node->op == OP_REVERSE && x->node->attrs.axes[0] == axis)
+        return x->node->inputs[0];
     return x->shape.dim[axis] == 1
                ? x
                : node_1(g, OP_REVERSE, &x, 1, &(struct op_attrs){.n_axes = 1, .axes = {axis}}, x->dtype, x->shape);

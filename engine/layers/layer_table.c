@@ -22,7 +22,6 @@ static const char *const keras_only[] = {
     "Attention",
     "AugMix",
     "AutoContrast",
-    "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
     "ContrastLimitedAdaptiveHistogramEqualization",

@@ -290,6 +290,11 @@ static struct value *mask_sequence(struct layer *layer, struct lowering *l, stru
     return layer_bool(layer, "return_sequences") ? sequence_mask(l, &s, inputs) : NULL;
 }
 
+bool layer_is_sequence(const struct layer_class *class)
+{
+    return class && class->lower == lower_sequence;
+}
+
 /* ---- the table ---- */
 
 #define ARG_CELL                                                                                                       \

@@ -11,6 +11,8 @@ struct stack { /* state of every recurrent layer and cell: cells one upon the ot
     struct cell *cells[CELLS_MAX];
 };
 
+/* LSTM, GRU, SimpleRNN, RNN. NULL is none. */
+bool layer_is_sequence(const struct layer_class *class);
 bool build_stacked_cells(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                          struct shape *output, struct err *err);
 

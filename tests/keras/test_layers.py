@@ -353,6 +353,22 @@ def recurrent_cases():
                 out = [h, L.GlobalAveragePooling1D()(h), make(2)(h)] if "return_sequences" in options else h
                 add("mask-rnn", keras.Model(x, out), inputs=[ids], gradients=k % 2 == 0, reload=k % 4 == 0)
             k += 1
+    for j, mode in enumerate(["concat", "sum", "mul", "ave"]):
+        make = [L.LSTM, L.GRU, L.SimpleRNN, L.GRU][j]
+        seq(L.Bidirectional(make(3, return_sequences=j % 2 == 0, dropout=0.2, kernel_regularizer="l2"), merge_mode=mode), gradients=j < 2, reload=j > 1)
+        x = keras.Input((6,), dtype="int32")
+        h = L.Bidirectional(make(3, return_sequences=True), merge_mode=mode)(L.Embedding(5, 4, mask_zero=True)(x))
+        add("mask-both", keras.Model(x, [h, L.Bidirectional(make(2), merge_mode=mode)(h)]), inputs=[ids], gradients=j > 1, reload=j < 2)
+    seq(L.Bidirectional(L.RNN([L.LSTMCell(3), L.GRUCell(2)]), backward_layer=L.GRU(4, go_backwards=True)), **both)
+    x = keras.Input((5, 3))
+    a, b = L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode=None)(x)
+    y, h, c, hb, cb = L.Bidirectional(L.LSTM(4, return_state=True, return_sequences=True))(a)
+    z = L.Bidirectional(L.LSTM(4))(b, initial_state=[h, c, hb, cb])
+    add("both-states", keras.Model(x, [a, y, z, c]), **both)
+    frozen = L.Bidirectional(L.LSTM(2))
+    frozen.trainable = False
+    add("both-frozen", keras.Sequential([keras.Input((5, 3)), frozen, L.Dense(2)]), **both)
+
     f = keras.Input((6, 4))
     m = L.Masking()(f)
     y, h, c = L.LSTM(4, return_state=True, return_sequences=True, zero_output_for_mask=True)(m)

@@ -196,6 +196,7 @@ static void test_penalties_cover_trainable_weights_once_and_activities_per_call(
 }
 
 #define IN4 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [4]}, "
+#define IN54 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [5, 4]}, "
 #define IN883 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [8, 8, 3]}, "
 
 static void test_wrong_layers_are_refused_with_place_found_and_expected(void)
@@ -203,7 +204,22 @@ static void test_wrong_layers_are_refused_with_place_found_and_expected(void)
     static const char *const cases[][2] = {
         {IN4 "{\"class\": \"Dens\", \"units\": 3}]}",
          "model.layers[1]: layer 'dens' has the unknown class 'Dens', did you mean 'Dense'?; known: InputLayer, Dense"},
-        {IN4 "{\"class\": \"LSTM\", \"units\": 3}]}", "layer 'lstm' is a LSTM of Keras, which antler cannot run"},
+        {IN4 "{\"class\": \"ConvLSTM1D\", \"filters\": 3}]}",
+         "layer 'conv_lstm1d' is a ConvLSTM1D of Keras, which antler cannot run"},
+        {IN4 "{\"class\": \"LSTM\", \"units\": 3}]}", "each sample must have the shape (steps, features), found (4,)"},
+        {IN54 "{\"class\": \"GRU\", \"units\": 3, \"stateful\": true}]}", "stateful=true is not possible"},
+        {IN54 "{\"class\": \"LSTM\", \"units\": 3, \"return_state\": true}]}",
+         "a layer inside a Sequential must have one output, it has 3"},
+        {IN54 "{\"class\": \"RNN\", \"cell\": {\"class\": \"Dense\", \"units\": 3}}]}",
+         "a cell must be a LSTMCell, GRUCell, SimpleRNNCell or StackedRNNCells, found Dense"},
+        {IN54 "{\"class\": \"TimeDistributed\", \"layer\": 3}]}", "'layer' must be a layer, found"},
+        {IN54 "{\"class\": \"TimeDistributed\", \"layer\": {\"class\": \"Dense\", \"unit\": 3}}]}",
+         "model.layers[1].layer"},
+        {IN54 "{\"class\": \"Bidirectional\", \"layer\": {\"class\": \"Dense\", \"units\": 3}}]}",
+         "must be a recurrent layer, found Dense"},
+        {IN54 "{\"class\": \"Bidirectional\", \"layer\": {\"class\": \"LSTM\", \"units\": 3}, \"backward_layer\": "
+              "{\"class\": \"LSTM\", \"units\": 3}}]}",
+         "go_backwards must differ"},
         {IN4 "{\"class\": \"Lambda\", \"function\": \"x\"}]}",
          "is a Lambda, which contains Python code; antler never runs code from a file"},
         {IN4 "{\"class\": \"Dense\", \"unit\": 3}]}",
