@@ -96,7 +96,7 @@ static struct range y_range(const struct chart *chart, struct range x, bool log)
                 one.hi = robust.hi;
         }
         range = range_join(range, one);
-        if (line->smooth)
+        if (line->smooth && !chart->clip) /* its outliers are those of the raw values */
             range = range_join(range, line_range(line->smooth, x, log));
     }
     range = range_pad(range, 0.04, log);

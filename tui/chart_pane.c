@@ -34,6 +34,7 @@ void chart_pane_remember(struct app *app, struct chart_pane *pane)
     app_remember(app, key_of(pane, "log_y", key), json_integer(pane->log_y));
     app_remember(app, key_of(pane, "log_x", key), json_integer(pane->log_x));
     app_remember(app, key_of(pane, "clip", key), json_integer(pane->clip));
+    app_remember(app, key_of(pane, "all", key), json_integer(pane->all));
 }
 
 void chart_pane_init(const struct app *app, struct chart_pane *pane, const char *scope)
@@ -46,12 +47,14 @@ void chart_pane_init(const struct app *app, struct chart_pane *pane, const char 
     pane->log_y = recall(app, pane, "log_y", 0, 2);
     pane->log_x = recall(app, pane, "log_x", 0, 2);
     pane->clip = recall(app, pane, "clip", 0, 2);
+    pane->all = recall(app, pane, "all", 0, 2);
     pane->held_x = pane->held_y = (struct range){NAN, NAN};
     pane->curves.monitor = -1;
 }
 
 void chart_pane_release(struct chart_pane *pane)
 {
+    chart_pane_release_others(pane);
     curve_set_release(&pane->curves);
     free(pane->moments);
     pane->moments = NULL;
@@ -191,16 +194,25 @@ void chart_pane_hold(struct chart_pane *pane, bool anew)
     pane->held_y = range_hold(pane->held_y, y, pane->log_y);
 }
 
+struct curve_choice chart_pane_choice(const struct chart_pane *pane, const char *family)
+{
+    return (struct curve_choice){.family = family,
+                                 .axis = pane->axis,
+                                 .smooth = smooth_weights[pane->smooth],
+                                 .part = pane->shown_part,
+                                 .steps_per_epoch = pane->steps_per_epoch,
+                                 .focus = pane->focus};
+}
+
 bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct chart_content *content, struct err *err)
 {
     struct chart_moment before = pane->n_moments ? pane->moments[pane->cursor] : (struct chart_moment){0};
-    struct curve_choice choice = {.family = pane->family[0] ? pane->family : NULL,
-                                  .axis = pane->axis,
-                                  .smooth = smooth_weights[pane->smooth],
-                                  .part = pane->part,
-                                  .batches = true,
-                                  .steps_per_epoch = content->steps_per_epoch,
-                                  .focus = content->focus};
+    pane->steps_per_epoch = content->steps_per_epoch;
+    pane->focus = content->focus;
+    pane->shown_part = pane->part;
+    pane->others_old = true;
+    struct curve_choice choice = chart_pane_choice(pane, pane->family[0] ? pane->family : NULL);
+    choice.batches = true;
     pane->checkpoints = content->checkpoints;
     pane->n_checkpoints = content->n_checkpoints;
     pane->events = content->events;
@@ -220,6 +232,7 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
     for (size_t i = 0; i < pane->curves.n; i++)
         if (pane->curves.run_of[i] == (int)content->focus && !isnan(pane->curves.lines[i].fork_x))
             pane->fork_x = pane->curves.lines[i].fork_x;
+    pane->n_others = ok ? chart_pane_count_others(pane) : 0;
     find_moments(pane);
     chart_pane_hold(pane, false);
     pane->cursor = 0;
@@ -229,20 +242,20 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
     return ok;
 }
 
+void chart_pane_settings(const struct chart_pane *pane, char *text, size_t size)
+{
+    char smooth[24] = "";
+    if (pane->smooth)
+        snprintf(smooth, sizeof smooth, "   smooth %g", smooth_weights[pane->smooth]);
+    snprintf(text, size, "%s%s%s%s%s", pane->log_y ? "   log" : "", pane->log_x ? "   log x" : "", smooth,
+             pane->clip ? "   clipped" : "", isnan(pane->lo) ? "" : "   zoomed");
+}
+
 void chart_pane_title(const struct chart_pane *pane, char *text, size_t size)
 {
-    size_t used =
-        (size_t)snprintf(text, size, "%s%s", pane->shown_part == CURVES_VALIDATION ? "val_" : "", pane->curves.family);
-    if (pane->log_y && used < size)
-        used += (size_t)snprintf(text + used, size - used, "   log");
-    if (pane->log_x && used < size)
-        used += (size_t)snprintf(text + used, size - used, "   log x");
-    if (pane->smooth && used < size)
-        used += (size_t)snprintf(text + used, size - used, "   smooth %g", smooth_weights[pane->smooth]);
-    if (pane->clip && used < size)
-        used += (size_t)snprintf(text + used, size - used, "   clipped");
-    if (!isnan(pane->lo) && used < size)
-        snprintf(text + used, size - used, "   zoomed");
+    char settings[120];
+    chart_pane_settings(pane, settings, sizeof settings);
+    snprintf(text, size, "%s%s%s", pane->shown_part == CURVES_VALIDATION ? "val_" : "", pane->curves.family, settings);
 }
 
 int chart_pane_smooth_count(void)

@@ -21,6 +21,12 @@ struct chart_moment {
     double time;
 };
 
+struct other_chart { /* a small chart of another family of the same runs */
+    struct curve_set set;
+    enum curve_part part;
+    struct range held_y;
+};
+
 struct chart_pane { /* the first member of the state of a view that uses it: the menu of metrics finds it there */
     /* as the person set it */
     enum curve_axis axis;
@@ -32,6 +38,10 @@ struct chart_pane { /* the first member of the state of a view that uses it: the
     const char *scope; /* prefix of the remembered settings */
 
     struct curve_set curves;
+    bool all;                   /* every family in a small chart, instead of one in a large one */
+    struct other_chart *others; /* those that were drawn last, of n_others families from first_other on */
+    size_t n_drawn, n_others, first_other;
+    bool others_old;
     struct chart_moment *moments; /* where the cursor can stand, in order */
     size_t n_moments, cursor;
     const struct checkpoint_summary *checkpoints; /* of the focused run, oldest first, lent until the next load */
@@ -41,11 +51,12 @@ struct chart_pane { /* the first member of the state of a view that uses it: the
     int selected; /* the checkpoint nearest to the cursor, -1: there is none */
     double fork_x;
     bool living;
-    int64_t epochs;              /* planned, 0: unknown */
-    struct range held_x, held_y; /* what is shown unless it is zoomed; that of a growing chart jumps seldom */
-    struct rect drawn;           /* where it was drawn last */
-    struct chart_place place;    /* and where the plot lies in it */
-    double press_x;              /* where the mouse button went down, NAN: nowhere */
+    int64_t epochs, steps_per_epoch; /* planned, of an epoch; 0: unknown */
+    size_t focus;                    /* which of the runs */
+    struct range held_x, held_y;     /* what is shown unless it is zoomed; that of a growing chart jumps seldom */
+    struct rect drawn;               /* where it was drawn last */
+    struct chart_place place;        /* and where the plot lies in it */
+    double press_x;                  /* where the mouse button went down, NAN: nowhere */
     int press_column;
 };
 
@@ -75,7 +86,8 @@ void chart_pane_go(struct chart_pane *pane, int checkpoint);
 const struct chart_moment *chart_pane_moment(const struct chart_pane *pane); /* NULL: nothing recorded yet */
 /* "loss   log   smooth 0.6": what is not as usual. */
 void chart_pane_title(const struct chart_pane *pane, char *text, size_t size);
-/* Remembers in the pane where it was drawn, for the mouse and for steps of a column; nothing else changes. */
+/* Where there is room, small charts of the other families stand at the right. Remembers in the pane where it was drawn,
+ * for the mouse and for steps of a column; nothing else changes. */
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
 
 #endif

@@ -112,6 +112,13 @@ static bool checkpoint_note(const struct app *app, const struct chart_pane *pane
 
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect)
 {
+    if (pane->all && pane->n_moments) {
+        chart_pane_draw_all(app, pane, grid, rect);
+        return;
+    }
+    struct rect right = rect_right(&rect, chart_pane_others_width(pane, rect));
+    if (right.w)
+        chart_pane_draw_others(app, pane, grid, right);
     struct chart chart;
     struct chart_mark *marks = xcalloc(chart_pane_n_marks(pane), sizeof *marks);
     char title[160], moment[160], checkpoint[96];

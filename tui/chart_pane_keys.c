@@ -129,7 +129,11 @@ static int choose_family(struct app *app, int line)
 {
     void *state = app->stack[app->depth - 1].state;
     struct chart_pane *pane = state; /* the first member of the state of every view that opens this menu */
-    snprintf(pane->family, sizeof pane->family, "%s", app->menu_lines[line]);
+    pane->all = line == 0 && pane->n_others > 0;
+    pane->first_other = 0;
+    if (!pane->all)
+        snprintf(pane->family, sizeof pane->family, "%s", app->menu_lines[line]);
+    chart_pane_remember(app, pane);
     pane->held_y = (struct range){NAN, NAN};
     return app->stack[app->depth - 1].ops->refresh(app, state);
 }
@@ -138,6 +142,10 @@ static void family_menu(struct app *app, struct chart_pane *pane)
 {
     const struct run_summary *run = app_run(app);
     int n = 0, selected = 0;
+    if (pane->n_others) {
+        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "all of them");
+        snprintf(app->menu_hints[n++], sizeof app->menu_hints[0], "small charts side by side");
+    }
     for (size_t i = 0; run && i < run->n_metrics && n < APP_MAX_MENU; i++) {
         const char *family = curve_family(run->metrics[i].name);
         int k = 0;
@@ -147,7 +155,7 @@ static void family_menu(struct app *app, struct chart_pane *pane)
             snprintf(app->menu_hints[k], sizeof app->menu_hints[k], "train  validation");
             continue;
         }
-        if (!strcmp(family, pane->curves.family))
+        if (!strcmp(family, pane->curves.family) && !pane->all)
             selected = n;
         snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s", family);
         app->menu_hints[n++][0] = 0;
@@ -192,6 +200,15 @@ static enum chart_done moves(struct app *app, struct chart_pane *pane, enum acti
         return CHART_DONE;
     case ACTION_ZOOM_ALL:
         pane->lo = pane->hi = NAN;
+        return CHART_DONE;
+    case ACTION_PAGE_UP:
+    case ACTION_PAGE_DOWN:
+        if (!pane->all)
+            return CHART_IGNORED;
+        if (action == ACTION_PAGE_DOWN && pane->first_other + pane->n_drawn < pane->n_others)
+            pane->first_other += pane->n_drawn;
+        else if (action == ACTION_PAGE_UP)
+            pane->first_other -= pane->first_other < pane->n_drawn ? pane->first_other : pane->n_drawn;
         return CHART_DONE;
     case ACTION_METRICS:
         family_menu(app, pane);

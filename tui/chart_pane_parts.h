@@ -14,6 +14,19 @@ void chart_pane_hold(struct chart_pane *pane, bool anew);
 void chart_pane_remember(struct app *app, struct chart_pane *pane);
 int chart_pane_smooth_count(void);
 
+/* What the small charts of other families show: as the large one does. family: lent. */
+struct curve_choice chart_pane_choice(const struct chart_pane *pane, const char *family);
+size_t chart_pane_count_others(const struct chart_pane *pane);
+/* The columns that small charts take at the right of a chart of that size, 0: none. */
+int chart_pane_others_width(const struct chart_pane *pane, struct rect rect);
+void chart_pane_draw_others(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
+/* All families, as many as fit. */
+void chart_pane_draw_all(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
+void chart_pane_release_others(struct chart_pane *pane);
+
+/* "   log   smooth 0.6": what is not as usual, each with blanks before it. */
+void chart_pane_settings(const struct chart_pane *pane, char *text, size_t size);
+
 size_t chart_pane_n_marks(const struct chart_pane *pane);
 /* The pane as a chart. marks: room for chart_pane_n_marks of them; title is lent to the chart. Notes are not filled in.
  */

@@ -55,24 +55,24 @@ static bool one_line(const json_t *object, struct str *out)
     return true;
 }
 
-static void add_tree(struct text_pane *pane, const json_t *value, int depth);
+static void add_tree(struct page *page, const json_t *value, int depth);
 
-static void add_member(struct text_pane *pane, const char *key, int column, const json_t *value, int depth)
+static void add_member(struct page *page, const char *key, int column, const json_t *value, int depth)
 {
     struct str text = {0};
     if (is_leaf(value))
         leaf_text(value, &text);
     if (is_leaf(value) || (json_is_object(value) && one_line(value, &text))) {
-        text_pane_add(pane, depth * STEP, key, column, STYLE_TEXT, str_text(&text));
+        page_field(page, depth * STEP, key, column, STYLE_TEXT, str_text(&text));
     } else {
-        text_pane_add(pane, depth * STEP, key, column, STYLE_STRONG, class_of(value) ? class_of(value) : "");
+        page_field(page, depth * STEP, key, column, STYLE_STRONG, class_of(value) ? class_of(value) : "");
         if (depth < DEEPEST)
-            add_tree(pane, value, depth + 1);
+            add_tree(page, value, depth + 1);
     }
     str_release(&text);
 }
 
-static void add_tree(struct text_pane *pane, const json_t *value, int depth)
+static void add_tree(struct page *page, const json_t *value, int depth)
 {
     const char *key;
     const json_t *member;
@@ -81,15 +81,15 @@ static void add_tree(struct text_pane *pane, const json_t *value, int depth)
     json_object_foreach((json_t *)value, key, member) if (is_leaf(member) && strlen(key) + 2 > column &&
                                                           strlen(key) <= WIDEST_KEY) column = strlen(key) + 2;
     json_object_foreach((json_t *)value, key, member) if (!depth || !is_class_key(key))
-        add_member(pane, key, (int)column, member, depth);
+        add_member(page, key, (int)column, member, depth);
     json_array_foreach((json_t *)value, i, member)
     {
         snprintf(number, sizeof number, "%zu", i);
-        add_member(pane, number, 4, member, depth);
+        add_member(page, number, 4, member, depth);
     }
 }
 
-void config_text(struct text_pane *pane, const json_t *config)
+void config_text(struct page *page, const json_t *config)
 {
-    add_tree(pane, config, 0);
+    add_tree(page, config, 0);
 }

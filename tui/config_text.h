@@ -4,8 +4,8 @@
 #define TUI_CONFIG_TEXT_H
 
 #include "base/json.h"
-#include "tui/text_pane.h"
+#include "tui/widget_page.h"
 
-void config_text(struct text_pane *pane, const json_t *config);
+void config_text(struct page *page, const json_t *config);
 
 #endif

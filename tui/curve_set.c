@@ -17,6 +17,8 @@ void curve_set_release(struct curve_set *set)
     for (size_t i = 0; i < set->n_held; i++)
         history_drop(set->held[i]);
     free(set->held);
+    free(set->names);
+    free(set->monitors);
     arena_release(&set->arena);
     memset(set, 0, sizeof *set);
     set->monitor = -1;
@@ -60,7 +62,7 @@ const struct metric_series *curve_set_history(const struct curve_set *set, const
 
 /* One run's records while its lines are made. */
 struct source {
-    const struct run_summary *run;
+    const char *name, *monitor;
     size_t r, n_runs, n;
     const struct metric_series *series;
     struct curve_origin origin;
@@ -113,14 +115,14 @@ static void add_line(struct curve_set *set, const struct source *from, const str
     line->dim = batches && strcmp(set->family, series->name) != 0 && from->ruler.ends && from->ruler.ends->n > 1;
     line->fork_x = fill(series, choice, from, &set->raw[at]);
     line->name = !several     ? arena_strdup(&set->arena, batches ? "batch" : series->name)
-                 : validation ? arena_printf(&set->arena, "%s val", from->run->name)
-                              : arena_strdup(&set->arena, from->run->name);
+                 : validation ? arena_printf(&set->arena, "%s val", from->name)
+                              : arena_strdup(&set->arena, from->name);
     if (choice->smooth > 0) {
         series_smooth(&set->raw[at], choice->smooth, &set->smooth[at]);
         line->smooth = &set->smooth[at];
     }
     set->run_of[at] = (int)from->r;
-    if (from->r == choice->focus && from->run->monitor && !strcmp(series->name, from->run->monitor))
+    if (from->r == choice->focus && from->monitor && !strcmp(series->name, from->monitor))
         set->monitor = (int)at;
 }
 
@@ -156,33 +158,90 @@ static void add_run(struct curve_set *set, const struct source *from, const stru
     set->ruler = from->ruler;
 }
 
+static void add_held(struct curve_set *set, size_t r, const struct curve_choice *choice)
+{
+    const struct history *history = set->held[r];
+    struct source from = {.name = set->names[r],
+                          .monitor = set->monitors[r],
+                          .r = r,
+                          .n_runs = set->n_held,
+                          .series = history->series,
+                          .n = history->n,
+                          .origin = history->origin};
+    from.ruler = ruler_of(set, &from, choice);
+    add_run(set, &from, choice);
+}
+
+/* Room for n runs, none of them held yet. */
+static void begin(struct curve_set *set, const char *family, size_t n)
+{
+    char copy[sizeof set->family];
+    snprintf(copy, sizeof copy, "%s", family);
+    curve_set_release(set);
+    memcpy(set->family, copy, sizeof copy);
+    set->held = xcalloc(n + 1, sizeof(const struct history *));
+    set->names = xcalloc(n + 1, sizeof(const char *));
+    set->monitors = xcalloc(n + 1, sizeof(const char *));
+}
+
+static void hold(struct curve_set *set, const struct history *history, const char *name, const char *monitor)
+{
+    set->held[set->n_held] = history;
+    set->names[set->n_held] = arena_strdup(&set->arena, name);
+    set->monitors[set->n_held++] = monitor ? arena_strdup(&set->arena, monitor) : NULL;
+}
+
 bool curve_set_load(struct curve_set *set, struct histories *histories, struct index *index,
                     const struct run_summary *const *runs, size_t n_runs, const struct curve_choice *choice,
                     struct err *err)
 {
-    char family[sizeof set->family];
-    const char *asked = choice->family               ? choice->family
-                        : n_runs && runs[0]->monitor ? curve_family(runs[0]->monitor)
-                                                     : "loss";
-    snprintf(family, sizeof family, "%s", asked);
-    curve_set_release(set);
-    memcpy(set->family, family, sizeof family);
-    set->held = xcalloc(n_runs + 1, sizeof(const struct history *));
+    begin(set,
+          choice->family               ? choice->family
+          : n_runs && runs[0]->monitor ? curve_family(runs[0]->monitor)
+                                       : "loss",
+          n_runs);
     for (size_t r = 0; r < n_runs; r++) {
         const struct history *history = histories_take(histories, index, runs[r], err);
         if (!history) {
             curve_set_release(set);
             return false;
         }
-        set->held[set->n_held++] = history;
-        struct source from = {.run = runs[r],
-                              .r = r,
-                              .n_runs = n_runs,
-                              .series = history->series,
-                              .n = history->n,
-                              .origin = history->origin};
-        from.ruler = ruler_of(set, &from, choice);
-        add_run(set, &from, choice);
+        hold(set, history, runs[r]->name, runs[r]->monitor);
     }
+    for (size_t r = 0; r < n_runs; r++)
+        add_held(set, r, choice);
     return true;
+}
+
+void curve_set_sibling(struct curve_set *set, const struct curve_set *of, const struct curve_choice *choice)
+{
+    begin(set, choice->family ? choice->family : of->family, of->n_held);
+    for (size_t r = 0; r < of->n_held; r++)
+        hold(set, history_hold(of->held[r]), of->names[r], of->monitors[r]);
+    for (size_t r = 0; r < of->n_held; r++)
+        add_held(set, r, choice);
+}
+
+static bool is_constant(const struct metric_series *series)
+{
+    for (size_t i = 1; i < series->n; i++)
+        if (series->value[i] != series->value[0])
+            return false;
+    return true;
+}
+
+size_t curve_set_families(const struct curve_set *set, const char **families, size_t most)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < set->n_held; r++)
+        for (size_t i = 0; i < set->held[r]->n && n < most; i++) {
+            const struct metric_series *series = &set->held[r]->series[i];
+            const char *family = curve_family(series->name);
+            bool known = is_batches(series->name) || (!strcmp(family, "learning_rate") && is_constant(series));
+            for (size_t k = 0; k < n && !known; k++)
+                known = !strcmp(families[k], family);
+            if (!known)
+                families[n++] = family;
+        }
+    return n;
 }

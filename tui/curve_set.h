@@ -31,6 +31,7 @@ struct curve_choice {
 struct curve_set {
     struct arena arena;          /* names */
     const struct history **held; /* of the runs, taken */
+    const char **names, **monitors;
     size_t n_held;
     struct chart_line lines[CHART_MAX_LINES];
     struct series raw[CHART_MAX_LINES], smooth[CHART_MAX_LINES];
@@ -55,6 +56,11 @@ const struct metric_series *curve_set_history(const struct curve_set *set, const
 bool curve_set_load(struct curve_set *set, struct histories *histories, struct index *index,
                     const struct run_summary *const *runs, size_t n_runs, const struct curve_choice *choice,
                     struct err *err);
+/* Another family of the same runs, out of what `of` holds: nothing is read. */
+void curve_set_sibling(struct curve_set *set, const struct curve_set *of, const struct curve_choice *choice);
+/* The families the runs have, at most `most`, in the order they appeared; lent. The loss of single batches belongs to
+ * another one, a learning rate that never changes says nothing. */
+size_t curve_set_families(const struct curve_set *set, const char **families, size_t most);
 void curve_set_release(struct curve_set *set);
 
 #endif

@@ -25,6 +25,12 @@ void history_drop(const struct history *history)
     free(kept);
 }
 
+const struct history *history_hold(const struct history *history)
+{
+    ((struct kept_history *)history)->holders++;
+    return history;
+}
+
 static struct kept_history *read_history(struct index *index, const struct run_summary *run, struct err *err)
 {
     struct kept_history *kept = xcalloc(1, sizeof *kept);

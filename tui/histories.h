@@ -28,6 +28,8 @@ struct histories {
 
 const struct history *histories_take(struct histories *histories, struct index *index, const struct run_summary *run,
                                      struct err *err);
+/* Once more the same: to be dropped once more. Returns it. */
+const struct history *history_hold(const struct history *history);
 void history_drop(const struct history *history); /* NULL: nothing happens */
 /* Those that are still taken live on. */
 void histories_release(struct histories *histories);

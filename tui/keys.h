@@ -81,7 +81,7 @@ enum key_place {
     X(LOG_Y, "log-y", "y", IN_CHART, 0, "log", "y axis linear or logarithmic")                                         \
     X(LOG_X, "log-x", "X", IN_CHART, 0, "", "x axis linear or logarithmic")                                            \
     X(SMOOTH, "smooth", "s", IN_CHART, 0, "smooth", "smoothing 0, 0.6, 0.9, 0.97; the raw curve stays behind")         \
-    X(METRICS, "metrics", "m", IN_CHART, 0, "metrics", "choose what is drawn")                                         \
+    X(METRICS, "metrics", "m", IN_CHART, 0, "metrics", "choose what is drawn: one metric, or all")                                      \
     X(SPLIT, "split", "v", IN_CHART, 0, "", "training, validation or both")                                            \
     X(CLIP, "clip", "o", IN_CHART, 0, "", "clip outliers, marked with an arrow")                                       \
     X(PART, "part", "v", IN_RESULT, 25, "part", "the part of the data: test, validation, training")                    \

@@ -9,7 +9,7 @@
 
 #include "persistence/run_live.h"
 #include "tui/chart_pane.h"
-#include "tui/text_pane.h"
+#include "tui/widget_page.h"
 
 enum run_pane { PANE_CHART, PANE_CHECKPOINTS, PANE_TABS, PANE_COUNT };
 enum run_tab { TAB_CONFIG, TAB_LAYERS, TAB_LOG, TAB_EVENTS, TAB_COUNT };
@@ -29,7 +29,7 @@ struct run_view {
     bool alone;       /* the focused pane only */
     struct list list; /* of the checkpoints, in their order: one that is added moves no other */
     enum run_tab tab;
-    struct text_pane text;
+    struct page text;
     bool text_is_old;
     json_t *model; /* what inspect said of a checkpoint */
     int model_job;

@@ -202,7 +202,7 @@ static void draw_tabs(struct run_view *v, struct grid *grid, struct rect rect)
     tabs_draw(grid, v->tab_bar, run_tab_names, TAB_COUNT, (int)v->tab, v->focus == PANE_TABS);
     v->place[PANE_TABS] = rect;
     rect_left(&rect, 1);
-    text_pane_draw(&v->text, grid, rect);
+    page_draw(&v->text, grid, rect);
 }
 
 static void draw_bottom(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
@@ -241,6 +241,13 @@ static void draw_alone(const struct app *app, struct run_view *v, struct grid *g
     }
 }
 
+/* What the list and the text below the chart would fill. */
+static int rows_below(const struct run_view *v)
+{
+    int list = (int)(v->n_checkpoints < 100 ? v->n_checkpoints : 100) + 2, text = (int)v->text.n + 1;
+    return list > text ? list : text;
+}
+
 void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
 {
     const struct run_summary *run = run_view_run(app, v);
@@ -252,7 +259,9 @@ void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid,
         line.w -= 2;
         grid_text(grid, line, 1, 0, STYLE_ERROR, run->error);
     }
-    int bottom = rect.h * 2 / 5 < 18 ? rect.h * 2 / 5 : 18;
+    int bottom = rect.h * 2 / 5 < 18 ? rect.h * 2 / 5 : 18, used = rows_below(v);
+    if (!v->chart.living && used < bottom)
+        bottom = used < LEAST_BOTTOM_HEIGHT ? LEAST_BOTTOM_HEIGHT : used;
     bool fits = bottom >= LEAST_BOTTOM_HEIGHT && rect.h - bottom >= LEAST_CHART_HEIGHT;
     if (v->alone || !fits) {
         draw_alone(app, v, grid, rect);

@@ -24,7 +24,7 @@ static void fill_config(struct app *app, struct run_view *v, const struct run_su
     if (config)
         config_text(&v->text, config);
     else
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
+        page_field(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
     json_decref(config);
     free(folder);
 }
@@ -77,23 +77,23 @@ static void fill_model(struct run_view *v)
         classes = widest(classes, (int)strlen(js_string(layer, "class", "")), 24);
         shapes = widest(shapes, shape_columns(shape), 24);
     }
-    text_pane_addf(&v->text, 0, NULL, 0, STYLE_FAINT, "%-*s  %-*s  %9s  %s", classes, "layer", shapes, "output",
-                   "params", "name");
+    page_fieldf(&v->text, 0, NULL, 0, STYLE_FAINT, "%-*s  %-*s  %9s  %s", classes, "layer", shapes, "output", "params",
+                "name");
     json_array_foreach((json_t *)layers, i, layer)
     {
         shape_text(json_object_get(layer, "output_shape"), shape, sizeof shape);
         int64_t params = js_int(layer, "params", 0);
-        text_pane_addf(&v->text, 0, NULL, 0, js_bool(layer, "trainable", true) ? STYLE_TEXT : STYLE_FAINT,
-                       "%-*.*s  %s%*s  %9s  %.*s", classes, classes, js_string(layer, "class", "?"), shape,
-                       shapes - shape_columns(shape), "",
-                       params ? format_count(number, sizeof number, params) : text_missing(), names,
-                       js_string(layer, "name", "?"));
+        page_fieldf(&v->text, 0, NULL, 0, js_bool(layer, "trainable", true) ? STYLE_TEXT : STYLE_FAINT,
+                    "%-*.*s  %s%*s  %9s  %.*s", classes, classes, js_string(layer, "class", "?"), shape,
+                    shapes - shape_columns(shape), "",
+                    params ? format_count(number, sizeof number, params) : text_missing(), names,
+                    js_string(layer, "name", "?"));
     }
     const json_t *optimizer = json_object_get(v->model, "optimizer");
-    text_pane_addf(&v->text, 0, "parameters", 12, STYLE_STRONG, "%s",
-                   format_count(number, sizeof number, js_int(v->model, "params", 0)));
+    page_fieldf(&v->text, 0, "parameters", 12, STYLE_STRONG, "%s",
+                format_count(number, sizeof number, js_int(v->model, "params", 0)));
     if (json_is_object(optimizer))
-        text_pane_addf(&v->text, 0, "optimizer", 12, STYLE_TEXT, "%s", js_string(optimizer, "class", "?"));
+        page_fieldf(&v->text, 0, "optimizer", 12, STYLE_TEXT, "%s", js_string(optimizer, "class", "?"));
 }
 
 static struct run_view *find_view(struct app *app, int job)
@@ -149,10 +149,10 @@ static void fill_layers(struct app *app, struct run_view *v, const struct run_su
     if (v->model)
         fill_model(v);
     else if (v->model_error[0])
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_ERROR, v->model_error);
+        page_field(&v->text, 0, NULL, 0, STYLE_ERROR, v->model_error);
     else
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_FAINT,
-                      v->model_job ? "reading the model ..." : "known when the first checkpoint is there");
+        page_field(&v->text, 0, NULL, 0, STYLE_FAINT,
+                   v->model_job ? "reading the model ..." : "known when the first checkpoint is there");
 }
 
 static void fill_log(struct app *app, struct run_view *v, const struct run_summary *run)
@@ -164,13 +164,13 @@ static void fill_log(struct app *app, struct run_view *v, const struct run_summa
     bool cut;
     char *folder = app_run_folder(app, run), *path = path_join(folder, "log.txt");
     if (!log_tail(path, LOG_BYTES, &arena, &lines, &n, &cut, &err))
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
+        page_field(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
     else if (!n)
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_FAINT, "nothing was printed");
+        page_field(&v->text, 0, NULL, 0, STYLE_FAINT, "nothing was printed");
     if (cut)
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_FAINT, "... (6 shows all of it)");
+        page_field(&v->text, 0, NULL, 0, STYLE_FAINT, "... (6 shows all of it)");
     for (size_t i = 0; i < n; i++)
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_TEXT, lines[i]);
+        page_field(&v->text, 0, NULL, 0, STYLE_TEXT, lines[i]);
     arena_release(&arena);
     free(path);
     free(folder);
@@ -183,10 +183,10 @@ static void fill_events(struct app *app, struct run_view *v, const struct run_su
     const struct run_event *events;
     size_t n;
     if (!index_events(app->index, run->id, &arena, &events, &n, &err)) {
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
+        page_field(&v->text, 0, NULL, 0, STYLE_ERROR, err.text);
         n = 0;
     } else if (!n) {
-        text_pane_add(&v->text, 0, NULL, 0, STYLE_FAINT, "nothing happened yet");
+        page_field(&v->text, 0, NULL, 0, STYLE_FAINT, "nothing happened yet");
     }
     for (size_t i = 0; i < n; i++) {
         char words[512], label[64], since[40];
@@ -194,7 +194,7 @@ static void fill_events(struct app *app, struct run_view *v, const struct run_su
         double at = events[i].time - run->created;
         snprintf(label, sizeof label, "%5s  epoch %-3lld",
                  at >= 0 ? format_duration(since, sizeof since, at) : text_missing(), (long long)events[i].epoch);
-        text_pane_add(&v->text, 0, label, 18, style, words);
+        page_field(&v->text, 0, label, 18, style, words);
     }
     arena_release(&arena);
 }
@@ -206,7 +206,7 @@ void run_view_fill_tab(struct app *app, struct run_view *v)
     const struct run_summary *run = run_view_run(app, v);
     if (!v->text_is_old || !run)
         return;
-    text_pane_clear(&v->text);
+    page_clear(&v->text);
     fill[v->tab](app, v, run);
     v->text_is_old = false;
 }

@@ -95,7 +95,7 @@ static bool run_open(struct app *app, void *state, const char *argument, struct 
         return err_set(err, ERR_USAGE, "no run is selected");
     snprintf(v->id, sizeof v->id, "%s", argument);
     chart_pane_init(app, &v->chart, "chart");
-    v->text.at_end = false;
+    v->text.bar = true;
     if (!load(app, v, err)) {
         chart_pane_release(&v->chart);
         arena_release(&v->arena);
@@ -115,7 +115,7 @@ static void run_close(void *state)
 {
     struct run_view *v = state;
     chart_pane_release(&v->chart);
-    text_pane_release(&v->text);
+    page_release(&v->text);
     arena_release(&v->arena);
     json_decref(v->model);
 }
@@ -136,7 +136,10 @@ static const struct checkpoint_summary *selected_checkpoint(const struct app *ap
 static unsigned run_places(const struct app *app, const void *state)
 {
     const struct run_view *v = state;
-    return IN_CHART | IN_MOVE | IN_PANES | (v->focus == PANE_CHECKPOINTS ? IN_ROWS : 0) |
+    return IN_CHART | IN_MOVE | IN_PANES |
+           (v->focus == PANE_CHECKPOINTS ? IN_ROWS
+            : v->focus == PANE_TABS      ? IN_TEXT
+                                         : 0) |
            (run_view_run(app, v) ? IN_RUN : 0) | (selected_checkpoint(app, state) ? IN_CHECKPOINT : 0);
 }
 
@@ -144,7 +147,7 @@ static int show_tab(struct app *app, struct run_view *v, enum run_tab tab)
 {
     v->tab = tab;
     v->text.top = 0;
-    v->text.at_end = tab == TAB_LOG || tab == TAB_EVENTS;
+    v->text.follow = tab == TAB_LOG || tab == TAB_EVENTS;
     v->text_is_old = true;
     v->focus = PANE_TABS;
     run_view_fill_tab(app, v);
@@ -155,7 +158,7 @@ static int in_tabs(struct app *app, struct run_view *v, enum action action)
 {
     if (action == ACTION_LEFT || action == ACTION_RIGHT)
         return show_tab(app, v, (enum run_tab)((v->tab + (action == ACTION_LEFT ? TAB_COUNT - 1 : 1)) % TAB_COUNT));
-    return text_pane_action(&v->text, action) ? LOOP_DRAW : LOOP_NOTHING;
+    return page_action(&v->text, action) ? LOOP_DRAW : LOOP_NOTHING;
 }
 
 static int move_in_list(struct run_view *v, enum action action)
@@ -240,7 +243,7 @@ static int mouse(struct app *app, struct run_view *v, const struct event *event)
         return LOOP_DRAW;
     }
     if (wheel && rect_has(v->place[PANE_TABS], event->x, event->y))
-        text_pane_scroll(&v->text, 3 * by);
+        page_scroll(&v->text, 3 * by);
     else if (wheel && rect_has(v->place[PANE_CHECKPOINTS], event->x, event->y))
         list_wheel(&v->list, 3 * by, v->place[PANE_CHECKPOINTS].h - 2), chart_pane_go(&v->chart, v->list.selected);
     else
@@ -253,6 +256,8 @@ static int run_event(struct app *app, void *state, const struct event *event)
     struct run_view *v = state;
     if (event->kind == EVENT_MOUSE)
         return mouse(app, v, event);
+    if (v->focus == PANE_TABS && page_event(&v->text, event))
+        return LOOP_DRAW;
     if (event->kind != EVENT_TICK)
         return LOOP_NOTHING;
     bool lived = v->has_live;

@@ -58,15 +58,42 @@ void page_linef(struct page *page, enum style style, const char *format, ...)
     page_line(page, style, text);
 }
 
-void page_fact(struct page *page, const char *label, const char *format, ...)
+static int columns_of(const char *text)
 {
-    char text[1024], whole[1200];
+    int n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+void page_field(struct page *page, int indent, const char *label, int column, enum style style, const char *text)
+{
+    struct str line = {0};
+    int width = label ? columns_of(label) : 0, pad = !label ? 0 : column > width + 1 ? column - width : 2;
+    str_addf(&line, "%*s%s%*s%s", indent, "", label ? label : "", pad, "", text);
+    add_row(page, style, label ? indent + width : 0, str_text(&line), line.length);
+    str_release(&line);
+}
+
+void page_fieldf(struct page *page, int indent, const char *label, int column, enum style style, const char *format,
+                 ...)
+{
+    char text[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    int n = snprintf(whole, sizeof whole, "%-*s  %s", LABEL_COLUMNS, label, text);
-    add_row(page, STYLE_TEXT, LABEL_COLUMNS, whole, n < (int)sizeof whole ? (size_t)n : sizeof whole - 1);
+    page_field(page, indent, label, column, style, text);
+}
+
+void page_fact(struct page *page, const char *label, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    page_field(page, 0, label, LABEL_COLUMNS + 2, STYLE_TEXT, text);
 }
 
 void page_head(struct page *page, const char *title)
@@ -74,14 +101,6 @@ void page_head(struct page *page, const char *title)
     if (page->n)
         add_row(page, STYLE_TEXT, 0, "", 0);
     page_line(page, STYLE_TITLE, title);
-}
-
-static int columns_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
 }
 
 /* As many bytes of text as take up to `most` columns. */
@@ -150,6 +169,13 @@ static void find_from(struct page *page, long first)
     }
 }
 
+void page_scroll(struct page *page, int by)
+{
+    page->top = settled_top(page) + by;
+    page->follow = by > 0 && page->top >= last_top(page);
+    page->top = settled_top(page);
+}
+
 bool page_action(struct page *page, enum action action)
 {
     int rows = page->height > 1 ? page->height : 2, by = 0;
@@ -190,17 +216,14 @@ bool page_action(struct page *page, enum action action)
     default:
         return false;
     }
-    page->top = settled_top(page) + by;
-    page->follow = by > 0 && page->top >= last_top(page);
-    page->top = settled_top(page);
+    page_scroll(page, by);
     return true;
 }
 
 bool page_event(struct page *page, const struct event *event)
 {
     if (event->kind == EVENT_MOUSE && (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN)) {
-        for (int i = 0; i < 3; i++)
-            page_action(page, event->action == MOUSE_WHEEL_UP ? ACTION_UP : ACTION_DOWN);
+        page_scroll(page, event->action == MOUSE_WHEEL_UP ? -3 : 3);
         return true;
     }
     if (!page->searching)
@@ -246,6 +269,15 @@ static void mark_match(const struct page *page, struct grid *grid, struct rect r
     }
 }
 
+static void draw_bar(const struct page *page, struct grid *grid, struct rect rect, int top)
+{
+    int length = rect.h * rect.h / (int)page->n, hidden = last_top(page);
+    length = length < 1 ? 1 : length;
+    int at = (rect.h - length) * top / hidden;
+    for (int i = 0; i < length; i++)
+        grid_put(grid, rect, rect.w - 1, at + i, STYLE_BORDER, 0x2502);
+}
+
 void page_draw(const struct page *page, struct grid *grid, struct rect rect)
 {
     if (page->searching) {
@@ -258,6 +290,10 @@ void page_draw(const struct page *page, struct grid *grid, struct rect rect)
     }
     ((struct page *)page)->height = rect.h; /* how far a page is follows the size */
     int top = settled_top(page);
+    if (page->bar && last_top(page) > 0 && rect.h > 1) {
+        draw_bar(page, grid, rect, top);
+        rect.w--;
+    }
     for (int y = 0; y < rect.h && (size_t)(top + y) < page->n; y++) {
         const struct page_row *row = &page->rows[top + y];
         const char *text = skip_columns(row_text(page, (size_t)(top + y)), page->left);

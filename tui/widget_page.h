@@ -24,6 +24,7 @@ struct page { /* start from a zeroed struct */
     size_t n, capacity;
     int top, left; /* first row and column shown */
     bool follow;   /* the end stays in view */
+    bool bar;      /* how far one is is shown at the right edge, where there is more than fits */
     int height;    /* rows of the last drawing */
     struct edit search;
     bool searching;
@@ -34,6 +35,10 @@ void page_clear(struct page *page);
 void page_release(struct page *page);
 void page_line(struct page *page, enum style style, const char *text);
 void page_linef(struct page *page, enum style style, const char *format, ...) PRINTF(3, 4);
+/* A faint label (NULL: none) and a text in its style, which begins `column` columns behind the indent. */
+void page_field(struct page *page, int indent, const char *label, int column, enum style style, const char *text);
+void page_fieldf(struct page *page, int indent, const char *label, int column, enum style style, const char *format,
+                 ...) PRINTF(6, 7);
 /* "label            text". */
 void page_fact(struct page *page, const char *label, const char *format, ...) PRINTF(3, 4);
 /* A blank line and a heading. */
@@ -45,6 +50,8 @@ void page_table(struct page *page, const char *const *cells, int rows, int colum
 
 /* Moves, or starts a search; false: not its action. */
 bool page_action(struct page *page, enum action action);
+/* The mouse wheel: so many rows. */
+void page_scroll(struct page *page, int by);
 /* While searching: takes the keys. False: not its event. */
 bool page_event(struct page *page, const struct event *event);
 void page_draw(const struct page *page, struct grid *grid, struct rect rect);

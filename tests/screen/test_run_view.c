@@ -111,6 +111,51 @@ static void test_what_is_drawn_follows_the_keys(void)
     screen_close();
 }
 
+/* Small charts: beside the large one on a wide screen, all of them side by side when asked. */
+static void test_other_metrics_are_drawn_where_there_is_room(void)
+{
+    static const char charts[] =
+        "       loss  0.2857  val 0.3857                accuracy  0.9714\n"
+        "      │⢠                        ┊             │                       ⢀⣀◇⣀⣀⠤⠤◆\n"
+        "   2.0┤⠘⣧                       ┊             │              ⣀⡠⠤⠒⠒⠊⠉⠉⠉⠁ ┊\n"
+        "      │ ⠘⣇                      ┊         0.95┤         ⢀⡠⠔⠊⠉           ┊\n"
+        "   1.5┤  ⠹⣆                     ┊             │       ⢀⠔⠁               ┊\n"
+        "      │   ⢹⡄                    ┊             │     ⢀⠔⠁                 ┊\n"
+        "      │    ⢻⡄                   ┊         0.90┤    ⢠⠃                   ┊\n"
+        "   1.0┤     ⠫⡢                  ┊             │   ⢀⠎                    ┊\n"
+        "      │      ⠈⠢⡑⢄⡀              ┊             │   ⡜                     ┊\n"
+        "      │        ⠈⠒⠬⣀⡢⠤⢄ ⡀        ┊         0.85┤  ⢰⠁                     ┊\n"
+        "   0.5┤            ⠈⠉⠑⠒⠪⠭⢕⣀⡢⠤⠤ ⣀◇⣀ ⣀⣀◆        │ ⢀⠇                      ┊\n"
+        "      │                    ⠈⠉⠉⠑⠒⠒⠒⠒⠤⠤⠄        │ ⡎                       ┊\n"
+        "   0.0┤                         ┊         0.80┤⠘                        ┊\n"
+        "       epoch 7  step 70\n";
+    screen_show("run", parent, 160, 40);
+    screen_press("0");
+    CHECK_HAS(screen_text(), "accuracy  0.9750");
+    screen_press("[");
+    CHECK_HAS(screen_text(), "accuracy  0.9714");
+    screen_size(80, 24);
+    CHECK(!strstr(screen_text(), "accuracy"));
+    screen_press("m Home Enter");
+    CHECK_HAS(screen_text(), charts);
+    screen_press("m Down Enter");
+    CHECK(!strstr(screen_text(), "accuracy"));
+    screen_close();
+}
+
+static void test_text_in_the_tabs_is_searched(void)
+{
+    screen_show("run", parent, 100, 30);
+    screen_press("Tab Tab / b a t c h");
+    CHECK_HAS(screen_text(), "/batch");
+    CHECK_HAS(screen_text(), "batch_size  32");
+    screen_press("x");
+    CHECK_HAS(screen_text(), "not there");
+    screen_press("Esc q");
+    CHECK_STR(screen.app->stack[screen.app->depth - 1].ops->name, "runs");
+    screen_close();
+}
+
 static void test_settings_are_remembered_in_the_home(void)
 {
     screen_show("run", parent, 100, 30);
@@ -365,7 +410,9 @@ int main(void)
     RUN(test_a_finished_run_opens_on_its_best_checkpoint);
     RUN(test_walking_the_checkpoints_moves_curve_rail_and_list_together);
     RUN(test_the_first_and_the_last_checkpoint_are_the_ends);
+    RUN(test_other_metrics_are_drawn_where_there_is_room);
     RUN(test_what_is_drawn_follows_the_keys);
+    RUN(test_text_in_the_tabs_is_searched);
     RUN(test_settings_are_remembered_in_the_home);
     RUN(test_the_parents_part_of_the_curve_is_dim_up_to_the_fork);
     RUN(test_the_tabs_show_config_log_and_events);
