@@ -68,7 +68,7 @@ static void print_rows(const json_t *part, const char *key, const char *const *n
                 text_add_shape(&text, value);
             else
                 str_addf(&text, "%s%s", js_string(row, *name, ""),
-                         name == names && js_bool(row, "fused", false) ? " +" : "");
+                         name == names && shown == KERNELS_SHOWN && js_bool(row, "fused", false) ? " +" : "");
             text_table_cell(&table, TEXT_PLAIN, text.length ? str_text(&text) : text_missing());
             str_release(&text);
         }

@@ -77,8 +77,11 @@ static bool check_variables(const struct plan *plan, struct err *err)
 
 static bool allocate(struct plan *plan, struct err *err)
 {
-    plan->memory =
-        plan->backend->allocate(plan->device, plan->arena_bytes + 64, "activations, gradients and workspaces", err);
+    const struct plan *beside = plan->options.beside;
+    plan->shares_memory = beside && beside->arena_bytes >= plan->arena_bytes;
+    plan->memory = plan->shares_memory ? beside->memory
+                                       : plan->backend->allocate(plan->device, plan->arena_bytes + 64,
+                                                                 "activations, gradients and workspaces", err);
     if (!plan->memory)
         return err_prefix(err, "a smaller batch would help");
     plan->constants = plan->backend->allocate(plan->device, plan->constant_bytes + 64, "constants", err);
@@ -201,7 +204,7 @@ void plan_free(struct plan *plan)
 {
     if (!plan)
         return;
-    if (plan->memory)
+    if (plan->memory && !plan->shares_memory)
         plan->backend->release(plan->device, plan->memory);
     if (plan->constants)
         plan->backend->release(plan->device, plan->constants);
@@ -262,6 +265,7 @@ struct plan_stats plan_stats(const struct plan *plan)
 {
     return (struct plan_stats){.arena_bytes = plan->arena_bytes,
                                .constant_bytes = plan->constant_bytes,
+                               .shares_arena = plan->shares_memory,
                                .n_nodes = plan->graph->n_nodes,
                                .n_kernels = plan->n_kernels,
                                .multiply_adds = plan->multiply_adds};

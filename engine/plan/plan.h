@@ -20,6 +20,8 @@ struct plan_options {
     bool no_fusion;  /* every node a kernel of its own: for tests */
     bool no_reuse;   /* every value its own memory: for tests and debugging */
     bool profile;    /* time every kernel (plan_kernel, plan_times) */
+    const struct plan *beside; /* its arena is used where it is large enough: neither plan's inputs and results are needed any more when
+                                  the other runs. On the same device; must outlive this one. NULL = an arena of its own */
 };
 
 /* NULL and err (ERR_NOMEM says the bytes wanted and what would help). */
@@ -34,6 +36,7 @@ const void *plan_output(struct plan *plan, const struct value *kept);
 
 struct plan_stats {
     size_t arena_bytes;      /* activations, gradients, workspaces */
+    bool shares_arena;       /* they lie in another plan's */
     size_t constant_bytes;
     int n_nodes, n_kernels;  /* before and after fusion */
     int64_t multiply_adds;   /* of matmuls and convolutions in a step */

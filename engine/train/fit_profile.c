@@ -24,12 +24,13 @@ json_t *fit_profile(const struct fit *fit)
     const struct session *s = fit->session;
     double gflops = 1, gbytes_per_s = 1;
     struct str text = {0};
+    json_t *memory = memory_estimate(s, fit);
+    json_object_set_new(memory, "peak",
+                        json_integer((json_int_t)memory_peak_bytes())); /* before the measurement takes some */
     if (s->backend->measure)
         s->backend->measure(s->device, &gflops, &gbytes_per_s);
     if (s->backend->describe)
         s->backend->describe(s->device, &text);
-    json_t *memory = memory_estimate(s, fit);
-    json_object_set_new(memory, "peak", json_integer((json_int_t)memory_peak_bytes()));
     json_t *result =
         json_pack("{s:{s:s,s:s,s:f,s:f},s:o,s:o*,s:o*}", "machine", "device", s->backend->name, "kernels",
                   str_text(&text), "gflops", gflops, "gbytes_per_s", gbytes_per_s, "memory", memory, "train",

@@ -85,6 +85,7 @@ static bool make_steps(struct fit *fit, struct err *err)
         return false;
     o.kind = STEP_EVALUATE;
     o.batch = fit->validation.batch;
+    o.beside = fit->train_steps.full ? fit->train_steps.full : fit->train_steps.rest;
     return !fit->validation.n_samples || step_pair_new(&fit->validation_steps, s, &o, fit->validation.n_samples, err);
 }
 
@@ -170,8 +171,8 @@ void fit_release(struct fit *fit)
     checkpointer_free(fit->checkpointer);
     callbacks_free(fit->callbacks);
     callback_actions_release(&fit->actions);
+    step_pair_release(&fit->validation_steps); /* in the memory of the others */
     step_pair_release(&fit->train_steps);
-    step_pair_release(&fit->validation_steps);
     pass_release(&fit->train);
     pass_release(&fit->validation);
     logs_release(&fit->logs);

@@ -21,7 +21,7 @@ static int64_t bytes_of_steps(const struct step_pair *pair)
     const struct step *steps[] = {pair->full, pair->rest};
     for (int i = 0; i < 2; i++) {
         struct plan_stats stats = steps[i] ? plan_stats(step_plan(steps[i])) : (struct plan_stats){0};
-        total += (int64_t)(stats.arena_bytes + stats.constant_bytes);
+        total += (int64_t)((stats.shares_arena ? 0 : stats.arena_bytes) + stats.constant_bytes);
     }
     return total;
 }
@@ -35,11 +35,13 @@ json_t *memory_estimate(const struct session *s, const struct fit *fit)
         steps = bytes_of_steps(&fit->train_steps) + bytes_of_steps(&fit->validation_steps),
             data =
                 dataset_bytes(s->data) + (fit->train.n_samples + fit->validation.n_samples) * (int64_t)sizeof(int64_t),
-            copy = (int64_t)weights_host_bytes(s);
+            copy = (int64_t)weights_host_bytes(s),
+            kept = callbacks_weight_slots(fit->callbacks) * (int64_t)weights_model_bytes(s);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "parameters", (json_int_t)parameters, "optimizer",
                      (json_int_t)optimizer, "metrics", (json_int_t)metrics, "steps", (json_int_t)steps, "data",
-                     (json_int_t)data, "checkpoint", (json_int_t)copy, "program", (json_int_t)PROGRAM_BYTES, "total",
-                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + PROGRAM_BYTES));
+                     (json_int_t)data, "checkpoint", (json_int_t)(copy + 2 * kept), "program",
+                     (json_int_t)PROGRAM_BYTES, "total",
+                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + 2 * kept + PROGRAM_BYTES));
 }
 
 int64_t memory_peak_bytes(void)

@@ -87,9 +87,10 @@ struct step *step_new(struct session *session, const struct step_options *option
     step->outputs = xcalloc(n_out + 1, sizeof *step->outputs);
     step->graph = graph_new();
     lower(step);
+    const struct plan_options plan_options = {.profile = session->profile != NULL,
+                                              .beside = options->beside ? options->beside->plan : NULL};
     if (graph_ok(step->graph, err))
-        step->plan = plan_new(step->graph, session->backend, session->device,
-                              &(struct plan_options){.profile = session->profile != NULL}, err);
+        step->plan = plan_new(step->graph, session->backend, session->device, &plan_options, err);
     step->sample_weights =
         step->plan ? io_allocate((size_t)options->batch * sizeof(float), "sample weights", err) : NULL;
     if (!step->sample_weights) {
@@ -201,6 +202,7 @@ bool step_pair_new(struct step_pair *pair, struct session *session, const struct
     if (n_samples >= o.batch && !(pair->full = step_new(session, &o, err)))
         return false;
     o.batch = rest;
+    o.beside = pair->full ? pair->full : options->beside;
     if (rest && !(pair->rest = step_new(session, &o, err))) {
         step_pair_release(pair);
         return false;
@@ -210,7 +212,7 @@ bool step_pair_new(struct step_pair *pair, struct session *session, const struct
 
 void step_pair_release(struct step_pair *pair)
 {
+    step_free(pair->rest); /* it may live in the memory of the full one */
     step_free(pair->full);
-    step_free(pair->rest);
     *pair = (struct step_pair){0};
 }

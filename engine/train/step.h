@@ -19,6 +19,8 @@ struct step_options {
     const struct dataset *data;  /* whose samples it is fed with */
     const double *class_weights; /* by class of the only target, n_class_weights of them; NULL = none. Lent */
     int64_t n_class_weights;
+    const struct step *beside; /* a step of the same session that outlives it and lends it memory: what one was fed with and gave is gone
+                                  when the other has run. NULL = none */
 };
 
 /* The session's device must be started. NULL and err. */
@@ -34,7 +36,7 @@ const float *step_output(struct step *step, int output);
 double step_loss(struct step *step);
 const struct plan *step_plan(const struct step *step);
 
-/* The steps of one kind that a pass over n samples needs: full ones, and the rest. */
+/* The steps of one kind that a pass over n samples needs: full ones, and the rest. They share their memory. */
 struct step_pair {
     struct step *full, *rest; /* full NULL when n < batch; rest NULL when batch divides n */
 };

@@ -578,6 +578,45 @@ static void test_failures_are_explained(void)
     CHECK(backend_find("auto", &err) != NULL);
 }
 
+/* y = 2 x + 1 over n numbers, with room for a few values on the way. */
+static struct graph *line(int64_t n, struct value **x, struct value **y)
+{
+    struct graph *g = graph_new();
+    *x = op_input(g, "x", DTYPE_F32, SHAPE(n));
+    struct value *pairs = op_broadcast(g, op_reshape(g, *x, SHAPE(n, 1)), SHAPE(n, 2));
+    *y = op_expr(g, "a + 1", op_reduce(g, REDUCE_SUM, pairs, (int[]){1}, 1, false), NULL, NULL, NULL);
+    graph_keep(g, *y);
+    return g;
+}
+
+static void test_plans_that_take_turns_share_an_arena(void)
+{
+    struct value *x[2], *y[2];
+    struct graph *g[2] = {line(64, &x[0], &y[0]), line(16, &x[1], &y[1])};
+    struct plan *large = plan_on(g[0], &backend_reference, option_sets[0]);
+    struct plan *small = plan_on(g[1], &backend_reference, (struct plan_options){.beside = large});
+    struct plan *larger = plan_on(g[0], &backend_reference, (struct plan_options){.beside = small});
+    CHECK(!plan_stats(large).shares_arena);
+    CHECK(plan_stats(small).shares_arena);
+    CHECK(!plan_stats(larger).shares_arena);
+    struct plan *turns[] = {large, small, large, larger, small};
+    for (int t = 0; t < 5; t++) {
+        int k = turns[t] == small, n = k ? 16 : 64;
+        float *in = plan_input(turns[t], x[k]);
+        for (int i = 0; i < n; i++)
+            in[i] = (float)(i + t);
+        plan_run(turns[t]);
+        const float *out = plan_output(turns[t], y[k]);
+        for (int i = 0; i < n; i++)
+            CHECK_EQ(out[i], 2 * (float)(i + t) + 1);
+    }
+    plan_free(larger);
+    plan_free(small);
+    plan_free(large);
+    graph_free(g[0]);
+    graph_free(g[1]);
+}
+
 static void test_the_profile_names_layers(void)
 {
     struct variable v[MLP_VARIABLES];
@@ -624,6 +663,7 @@ int main(void)
     RUN(test_a_distant_device_gives_the_same_numbers);
     RUN(test_kernels_that_a_backend_lacks_come_from_the_reference);
     RUN(test_failures_are_explained);
+    RUN(test_plans_that_take_turns_share_an_arena);
     RUN(test_the_profile_names_layers);
     return check_done();
 }
