@@ -25,6 +25,10 @@ static const struct config_key keys[] = {
     {"seed", I, "integer", "0", "Seed of initial weights, order of samples, dropout and synthetic data.",
      RANGE(0, MANY)},
     {"device", S, "string", "\"auto\"", "auto, cpu, cuda or cuda:K.", ANY},
+    {"conv_algorithm", S, "string", "\"auto\"",
+     "How convolutions are computed: auto takes Winograd's algorithm where it is faster (3x3 without stride), with about twice the "
+     "rounding error; direct sums plain products everywhere.",
+     ONE_OF("auto|direct")},
     {"folder", S, "string", NULL,
      "Absolute folder that relative paths start from; written by antler into the resolved config.", ANY},
 

@@ -1,4 +1,5 @@
 /* cpu.c - the fast backend of the host: the table that backend.h asks for, and which op has which kernel. */
+#include "engine/cpu/conv_kernels.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/kernels.h"
 #include "base/io.h"
@@ -44,6 +45,22 @@ const struct rows *rows_choose(void)
     return &rows_baseline;
 }
 
+/* The tables that belong to a table of rows. */
+static void choose_convolutions(struct device *device)
+{
+    device->conv = &conv_kernels_baseline;
+    device->winograd = &winograd_kernels_baseline;
+#if defined(__x86_64__)
+    if (device->rows == &rows_avx512) {
+        device->conv = &conv_kernels_avx512;
+        device->winograd = &winograd_kernels_avx512;
+    } else if (device->rows == &rows_avx2) {
+        device->conv = &conv_kernels_avx2;
+        device->winograd = &winograd_kernels_avx2;
+    }
+#endif
+}
+
 int slices_for(int64_t work, int64_t grain, int most)
 {
     int64_t n = work / grain;
@@ -74,8 +91,11 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     gemm_hold_to_one_thread();
     device->rows = rows_choose();
     gemm_choose(device->rows->name);
-    snprintf(device->description, sizeof device->description, "%s loops, %s products, %d thread%s",
-             device->rows->name, gemm_description(), n_threads, n_threads == 1 ? "" : "s");
+    device->direct_convolutions = options->direct_convolutions;
+    choose_convolutions(device);
+    snprintf(device->description, sizeof device->description, "%s loops, %s products, %s convolutions, %d thread%s",
+             device->rows->name, gemm_description(), device->direct_convolutions ? "direct" : "Winograd", n_threads,
+             n_threads == 1 ? "" : "s");
     return device;
 }
 
@@ -152,7 +172,8 @@ static void cpu_run(struct device *device, const struct kernel *kernels, int n_k
 
 static bool cpu_can_fuse(const struct node *node, const struct expr *epilogue)
 {
-    return (node->op == OP_MATMUL || node->op == OP_CONV) && epilogue->n_steps <= 64;
+    bool product = node->op == OP_MATMUL || node->op == OP_CONV || node->op == OP_CONV_DX || node->op == OP_CONV_DW;
+    return product && epilogue->n_steps <= 64;
 }
 
 static void cpu_describe(struct device *device, struct str *out)

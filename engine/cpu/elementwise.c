@@ -51,11 +51,16 @@ const struct map_program *epilogue_prepare(struct device *device, struct kernel 
     return map_prepare(arena, device->rows, kernel->epilogue, output_shape(kernel), inputs, n);
 }
 
+/* Only a variable is updated in place. */
 bool epilogue_may_overwrite(const struct kernel *kernel)
 {
-    for (int i = kernel->node->n_inputs; kernel->epilogue && i < kernel->n_inputs; i++)
-        if (shape_equal(kernel->in_value[i]->shape, output_shape(kernel)))
+    for (int i = kernel->node->n_inputs; kernel->epilogue && i < kernel->n_inputs; i++) {
+        const struct value *v = kernel->in_value[i];
+        while (v->node->op == OP_RESHAPE || v->node->op == OP_STOP)
+            v = v->node->inputs[0];
+        if (v->node->op == OP_VARIABLE && shape_equal(kernel->in_value[i]->shape, output_shape(kernel)))
             return true;
+    }
     return false;
 }
 

@@ -14,6 +14,9 @@ struct device {
     struct threads *threads;
     int n_threads;
     const struct rows *rows;
+    const struct conv_kernels *conv;
+    const struct winograd_kernels *winograd;
+    bool direct_convolutions;
     char description[160];
 };
 

@@ -19,6 +19,7 @@ static bool fill_kernel(struct plan *plan, const struct step *step, struct kerne
         return err_prefix(err, "cannot plan '%s' on '%s'", op_table[step->node->op].name, plan->backend->name);
     kernel->run = NULL;
     kernel->prepared = NULL;
+    kernel->variant = NULL;
     kernel->workspace_bytes = 0;
     return backend_reference.prepare(NULL, kernel, &plan->arena, err);
 }
@@ -297,6 +298,7 @@ struct plan_kernel plan_kernel(const struct plan *plan, int k)
     const struct kernel *kernel = &plan->kernels[k];
     return (struct plan_kernel){.label = plan->kernel_labels[k] ? plan->kernel_labels[k] : "",
                                 .op = op_table[kernel->node->op].name,
+                                .variant = kernel->variant ? kernel->variant : "",
                                 .fused = kernel->epilogue != NULL,
                                 .shape = kernel->node->outputs[0]->shape,
                                 .calls = plan->calls,
@@ -323,7 +325,8 @@ void plan_write(struct str *out, const struct plan *plan)
     for (int k = 0; k < plan->n_kernels; k++) {
         const struct kernel *kernel = &plan->kernels[k];
         const struct step *step = plan_step_of(plan, kernel);
-        str_addf(out, "%d %s(", k, op_table[kernel->node->op].name);
+        str_addf(out, "%d %s%s%s(", k, op_table[kernel->node->op].name, kernel->variant ? ":" : "",
+                 kernel->variant ? kernel->variant : "");
         for (int i = 0; i < step->n_inputs; i++) {
             str_add(out, i ? ", " : "");
             write_place(out, plan, step->inputs[i]);

@@ -46,6 +46,7 @@ struct plan_stats plan_stats(const struct plan *plan);
  * results, each once) are those of one call. */
 struct plan_kernel {
     const char *label, *op;
+    const char *variant; /* the algorithm where the backend has several, else "" */
     bool fused;         /* has an epilogue */
     struct shape shape; /* of its first result */
     int64_t calls, nanoseconds, multiply_adds, bytes;

@@ -208,7 +208,10 @@ bool session_start_device(struct session *s, struct err *err)
 {
     if (!weights_prepare(s, err) || !variables_fit(s, err))
         return false;
-    s->device = s->backend->open(&(struct device_options){.n_threads = s->n_threads}, err);
+    const struct device_options options = {
+        .n_threads = s->n_threads,
+        .direct_convolutions = !strcmp(js_string(s->config, "conv_algorithm", "auto"), "direct")};
+    s->device = s->backend->open(&options, err);
     return s->device && variables_allocate(s->variables, s->n_variables, s->backend, s->device, s->seed, err) &&
            weights_load(s, err);
 }

@@ -36,11 +36,11 @@ static void fill_input(const struct one_case *c, int i, void *data)
 }
 
 /* Runs the graph and copies every kept value, one behind the other. */
-static float *run_on(const struct one_case *c, const struct backend *backend, int n_threads, bool no_fusion, size_t *n)
+static float *run_with(const struct one_case *c, const struct backend *backend, const struct device_options *options, bool no_fusion, size_t *n)
 {
     struct err err = {0};
     float *all = NULL;
-    struct device *device = backend->open(&(struct device_options){.n_threads = n_threads}, &err);
+    struct device *device = backend->open(options, &err);
     struct plan *plan = device ? plan_new(c->g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err) : NULL;
     if (!plan) {
         CHECK_FAIL("%s: %s", backend->name, err.text);
@@ -62,6 +62,11 @@ static float *run_on(const struct one_case *c, const struct backend *backend, in
     plan_free(plan);
     backend->close(device);
     return all;
+}
+
+static float *run_on(const struct one_case *c, const struct backend *backend, int n_threads, bool no_fusion, size_t *n)
+{
+    return run_with(c, backend, &(struct device_options){.n_threads = n_threads}, no_fusion, n);
 }
 
 static void compare(const char *what, const float *got, const float *want, size_t n, double tolerance)
@@ -98,14 +103,16 @@ static void check_case(const char *what, struct one_case *c, struct value *y, bo
         size_t n = 0, m = 0;
         float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_on(c, &backend_cpu, 1, true, &m);
         float *fused = run_on(c, &backend_cpu, 1, false, &m), *threads = run_on(c, &backend_cpu, 3, false, &m);
-        if (want && plain && fused && threads) {
+        float *direct = run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
+        if (want && plain && fused && threads && direct) {
             CHECK_EQ(n, m);
             compare(what, plain, want, n, 3e-5);
             compare(what, fused, want, n, 3e-5);
+            compare(what, direct, want, n, 1e-5);
             if (memcmp(fused, threads, n * sizeof *fused))
                 CHECK_FAIL("%s: other bytes with 3 threads", what);
         }
-        free(want), free(plain), free(fused), free(threads);
+        free(want), free(plain), free(fused), free(threads), free(direct);
     }
     graph_free(c->g);
 }
@@ -147,38 +154,121 @@ static void test_products_of_every_orientation(void)
     CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
 }
 
-static void check_conv(int n_spatial, int64_t size, int64_t stride, int64_t dilation, int64_t pad, int64_t groups, int64_t in, int64_t channels, int64_t out)
+struct conv_case {
+    int n_spatial;
+    int64_t batch, size, stride, dilation, pad, groups, in, channels, out;
+};
+
+/* Sizes and pads differ from axis to axis. */
+static struct window window_of(const struct conv_case *v, int64_t *x, int64_t *k)
 {
-    struct window w = {.n_spatial = n_spatial, .groups = groups};
-    int64_t x[RANK_MAX] = {3}, k[RANK_MAX] = {0};
-    for (int d = 0; d < n_spatial; d++) {
-        w.size[d] = size + (d == 0 && size > 1);
-        w.stride[d] = stride;
-        w.dilation[d] = dilation;
-        w.pad_before[d] = pad;
-        w.pad_after[d] = pad + (pad && d == 0);
-        x[1 + d] = in + d;
+    struct window w = {.n_spatial = v->n_spatial, .groups = v->groups};
+    int n = v->n_spatial;
+    for (int d = 0; d < n; d++) {
+        w.size[d] = v->size + (d == 0 && v->size == 2);
+        w.stride[d] = v->stride;
+        w.dilation[d] = v->dilation;
+        w.pad_before[d] = v->pad;
+        w.pad_after[d] = v->pad + (v->pad == 1 && d == 0);
+        x[1 + d] = v->in + d;
         k[d] = w.size[d];
     }
-    x[1 + n_spatial] = channels;
-    k[n_spatial] = channels / groups;
-    k[n_spatial + 1] = out;
-    CASE("conv", true, y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, n_spatial + 2)), feed(&c, shape_make(k, n_spatial + 2)), &w),
-                                   feed(&c, SHAPE(out)), NULL, NULL););
+    x[0] = v->batch;
+    k[n] = v->channels / v->groups;
+    x[1 + n] = v->channels;
+    k[n + 1] = v->out;
+    return w;
+}
+
+static void check_conv(const struct conv_case *v)
+{
+    int64_t x[RANK_MAX] = {0}, k[RANK_MAX] = {0};
+    int rank = v->n_spatial + 2;
+    struct window w = window_of(v, x, k);
+    char what[200];
+    snprintf(what, sizeof what, "conv %d-D, batch %d, size %d, stride %d, dilation %d, pad %d, groups %d, in %d, %d -> %d channels", v->n_spatial,
+             (int)v->batch, (int)v->size, (int)v->stride, (int)v->dilation, (int)v->pad, (int)v->groups, (int)v->in, (int)v->channels, (int)v->out);
+    CASE(what, true, y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, rank)), feed(&c, shape_make(k, rank)), &w),
+                                 feed(&c, SHAPE(v->out)), NULL, NULL););
 }
 
 static void test_convolutions(void)
 {
-    check_conv(2, 3, 1, 1, 1, 1, 9, 3, 5);
-    check_conv(2, 3, 2, 1, 0, 1, 10, 4, 6);
-    check_conv(2, 1, 1, 1, 0, 1, 7, 5, 3);
-    check_conv(2, 3, 1, 2, 2, 1, 9, 2, 4);
-    check_conv(2, 3, 1, 1, 1, 2, 8, 4, 6);
-    check_conv(2, 2, 3, 1, 1, 4, 8, 4, 8);
-    check_conv(1, 5, 1, 1, 2, 1, 21, 3, 4);
-    check_conv(1, 3, 2, 2, 4, 1, 17, 2, 3);
-    check_conv(3, 2, 1, 1, 1, 1, 4, 2, 3);
-    check_conv(2, 3, 1, 1, 1, 1, 40, 16, 24);
+    static const struct conv_case cases[] = {
+        {2, 3, 3, 1, 1, 1, 1, 9, 3, 5},  {2, 3, 3, 2, 1, 0, 1, 10, 4, 6}, {2, 3, 1, 1, 1, 0, 1, 7, 5, 3},    {2, 3, 3, 1, 2, 2, 1, 9, 2, 4},
+        {2, 3, 3, 1, 1, 1, 2, 8, 4, 6},  {2, 3, 2, 3, 1, 1, 4, 8, 4, 8},  {1, 3, 5, 1, 1, 2, 1, 21, 3, 4},   {1, 3, 3, 2, 2, 4, 1, 17, 2, 3},
+        {3, 3, 2, 1, 1, 1, 1, 4, 2, 3},  {2, 3, 3, 1, 1, 1, 1, 40, 16, 24}, {2, 1, 5, 1, 1, 0, 1, 5, 1, 33}, {2, 1, 1, 2, 1, 0, 1, 13, 20, 40},
+        {2, 2, 7, 4, 1, 3, 1, 30, 3, 17}, {3, 2, 3, 2, 1, 1, 2, 6, 4, 6},  {1, 1, 3, 1, 1, 1, 1, 1, 1, 1},    {2, 2, 2, 2, 2, 1, 1, 11, 3, 70},
+        {2, 70, 1, 1, 1, 0, 1, 1, 9, 65}, {1, 2, 4, 1, 3, 0, 3, 40, 6, 9},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_conv(&cases[i]);
+}
+
+static void test_convolutions_of_every_small_size(void)
+{
+    for (int64_t size = 1; size <= 13; size++)
+        for (int64_t pad = size < 3; pad <= 1; pad++) {
+            check_conv(&(struct conv_case){2, 5, 3, 1, 1, pad, 1, size, 17, 9});
+            check_conv(&(struct conv_case){2, 1, 3, 2, 1, pad, 1, size, 16, 33});
+        }
+    check_conv(&(struct conv_case){2, 3, 3, 1, 1, 2, 1, 8, 8, 8});
+}
+
+static void test_depthwise_convolutions(void)
+{
+    check_conv(&(struct conv_case){2, 3, 3, 1, 1, 1, 37, 11, 37, 37});
+    check_conv(&(struct conv_case){2, 3, 3, 2, 1, 1, 16, 12, 16, 16});
+    check_conv(&(struct conv_case){2, 2, 3, 1, 2, 0, 5, 9, 5, 5});
+    check_conv(&(struct conv_case){2, 2, 3, 2, 1, 1, 6, 9, 6, 12});
+    check_conv(&(struct conv_case){1, 3, 5, 1, 1, 0, 19, 33, 19, 19});
+}
+
+static const char *variant_of(const struct one_case *c, enum op op, const struct device_options *options)
+{
+    static char variant[32];
+    struct err err = {0};
+    struct device *device = backend_cpu.open(options, &err);
+    struct plan *plan = plan_new(c->g, &backend_cpu, device, &(struct plan_options){0}, &err);
+    snprintf(variant, sizeof variant, "no such op");
+    for (int k = 0; k < plan_stats(plan).n_kernels; k++)
+        if (!strcmp(plan_kernel(plan, k).op, op_table[op].name))
+            snprintf(variant, sizeof variant, "%s", plan_kernel(plan, k).variant);
+    plan_free(plan);
+    backend_cpu.close(device);
+    return variant;
+}
+
+static void check_variant(const struct conv_case *v, const char *forward, const char *dx, const char *dw)
+{
+    int64_t x[RANK_MAX] = {0}, k[RANK_MAX] = {0};
+    struct window w = window_of(v, x, k);
+    struct one_case c = {.g = graph_new()};
+    feed(&c, shape_make(x, v->n_spatial + 2));
+    feed(&c, shape_make(k, v->n_spatial + 2));
+    struct value *y = op_conv(c.g, c.inputs[0], c.inputs[1], &w), *gradients[2] = {NULL};
+    graph_gradient(c.g, op_sum_all(c.g, op_mul(c.g, y, feed(&c, y->shape))), c.inputs, 2, gradients);
+    for (int i = 0; i < 2; i++)
+        graph_keep(c.g, gradients[i]);
+    graph_keep(c.g, y);
+    const struct device_options automatic = {.n_threads = 1}, direct = {.n_threads = 1, .direct_convolutions = true};
+    CHECK_STR(variant_of(&c, OP_CONV, &automatic), forward);
+    CHECK_STR(variant_of(&c, OP_CONV_DX, &automatic), dx);
+    CHECK_STR(variant_of(&c, OP_CONV_DW, &automatic), dw);
+    CHECK_STR(variant_of(&c, OP_CONV, &direct), strcmp(forward, "winograd") ? forward : "direct");
+    CHECK_STR(variant_of(&c, OP_CONV_DW, &direct), strcmp(dw, "winograd") ? dw : "direct");
+    graph_free(c.g);
+}
+
+static void test_the_algorithm_follows_the_shape(void)
+{
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 0, 1, 26, 32, 64}, "winograd", "winograd", "winograd");
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 1, 1, 8, 64, 64}, "winograd", "winograd", "winograd");
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 1, 1, 28, 1, 32}, "direct", "direct", "direct");
+    check_variant(&(struct conv_case){2, 8, 3, 2, 1, 1, 1, 32, 16, 32}, "direct", "direct", "direct");
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 0, 1, 3, 64, 64}, "direct", "direct", "direct");
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 1, 1, 16, 512, 512}, "winograd", "winograd", "direct");
+    check_variant(&(struct conv_case){2, 8, 3, 1, 1, 1, 32, 16, 32, 32}, "depthwise", "depthwise", "depthwise");
 }
 
 static void test_pooling(void)
@@ -296,6 +386,9 @@ int main(void)
     RUN(test_maps_broadcast_like_numpy);
     RUN(test_products_of_every_orientation);
     RUN(test_convolutions);
+    RUN(test_convolutions_of_every_small_size);
+    RUN(test_depthwise_convolutions);
+    RUN(test_the_algorithm_follows_the_shape);
     RUN(test_pooling);
     RUN(test_reductions);
     RUN(test_softmax_and_cross_entropies);
