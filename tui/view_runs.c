@@ -38,7 +38,7 @@ static const struct column_row columns[COL_COUNT] = {
     [COL_BEST] = {{"best@", LIST_POINT, 6, 14, 1, false}, "best.val_loss"},
     [COL_TIME] = {{"time", LIST_RIGHT, 4, 8, 3, false}, "duration"},
     [COL_AGE] = {{"age", LIST_RIGHT, 3, 8, 6, false}, "created"},
-    [COL_SPARK] = {{"", LIST_LEFT, 8, 0, 5, true}, NULL},
+    [COL_SPARK] = {{"last epochs", LIST_LEFT, SPARK_COLUMNS, SPARK_COLUMNS, 5, true}, NULL},
 };
 
 static const struct run_summary *selected_run(const struct app *app, const void *state)
@@ -211,6 +211,21 @@ static void fill_best(struct list_cell *cell, const struct run_summary *run)
     cell->style = metric ? STYLE_TEXT : STYLE_FAINT;
 }
 
+/* Where it branched from (unless the tree shows it), tags and note; of a failed run why. */
+static void fill_words(const struct app *app, const struct runs_row *row, struct list_cell *cell)
+{
+    const struct run_summary *run = row->run, *parent = *row->branch ? NULL : app_find_run(app, run->parent_run);
+    size_t used = 0, size = sizeof cell->text;
+    if (run->parent_run && !*row->branch)
+        used = (size_t)snprintf(cell->text, size, "from %.60s:%lld  ", parent ? parent->name : run->parent_run,
+                                (long long)run->parent_epoch);
+    for (size_t i = 0; i < run->n_tags && used < size; i++)
+        used += (size_t)snprintf(cell->text + used, size - used, "#%s ", run->tags[i]);
+    if (run->note && used < size)
+        snprintf(cell->text + used, size - used, "%s%s", run->n_tags ? " " : "", run->note);
+    cell->style = STYLE_FAINT;
+}
+
 static void fill_spark(const struct app *app, struct runs_row *row, struct list_cell *cell)
 {
     const struct run_summary *run = row->run;
@@ -223,7 +238,8 @@ static void fill_spark(const struct app *app, struct runs_row *row, struct list_
         tile_spark(run->spark, run->n_spark, app->rung == RUNG_ASCII, row->spark, SPARK_COLUMNS);
     cell->points = row->spark;
     cell->n_points = SPARK_COLUMNS;
-    cell->style = human_state_style(run->state);
+    cell->points_style = human_state_style(run->state);
+    fill_words(app, row, cell);
 }
 
 static void fill(void *context, int row, int column, struct list_cell *cell)
@@ -261,7 +277,7 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s).text);
         break;
     case COL_AGE:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(f->app->wall - run->created).text);
+        snprintf(cell->text, sizeof cell->text, "%s", human_age(f->app->wall - run->created).text);
         break;
     case COL_SPARK:
         fill_spark(f->app, r, cell);
@@ -276,6 +292,9 @@ static void draw_list(const struct app *app, struct runs_view *v, struct grid *g
     struct list_column shown[COL_COUNT];
     for (int i = 0; i < COL_COUNT; i++)
         shown[i] = columns[i].column;
+    for (int row = v->list.top; row < v->list.top + rect.h && row < (int)v->n_rows; row++)
+        if (v->rows[row].run->error && *v->rows[row].run->error) /* why it failed comes first */
+            shown[COL_SPARK].rank = 0;
     struct fill_context f = {.app = app, .view = v};
     struct list list = v->list;
     list_draw(&list, grid, rect, shown, COL_COUNT, v->sort, v->reverse, true, fill, &f);

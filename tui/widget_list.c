@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2 };
+enum { GAP = 2, LEAST_WORDS = 10 };
 
 void list_settle(struct list *list, int rows)
 {
@@ -82,6 +82,11 @@ static int before_point(const struct grid *grid, const char *text)
     return grid_columns(grid, text) - (point ? grid_columns(grid, point) : 0);
 }
 
+static bool is_number(const char *text)
+{
+    return strpbrk(text, "0123456789") != NULL;
+}
+
 static void measure_column(struct table *table, const struct grid *grid, int c, bool sorted)
 {
     const struct list_column *column = &table->columns[c];
@@ -89,18 +94,20 @@ static void measure_column(struct table *table, const struct grid *grid, int c, 
     table->whole[c] = 0;
     for (int r = 0; r < table->rows; r++) {
         const struct list_cell *cell = &table->cells[r * table->n + c];
-        int width = cell->points ? cell->n_points : grid_columns(grid, cell->text),
+        int width = grid_columns(grid, cell->text) + (cell->points ? cell->n_points + GAP : 0),
             whole = before_point(grid, cell->text);
         widest = width > widest ? width : widest;
+        if (!is_number(cell->text))
+            continue;
         table->whole[c] = whole > table->whole[c] ? whole : table->whole[c];
         behind = width - whole > behind ? width - whole : behind;
     }
     int title = grid_columns(grid, column->title) + (sorted ? 2 : 0);
-    int width = column->align == LIST_POINT ? table->whole[c] + behind : widest;
-    if (title > width) {
-        table->whole[c] += title - width;
+    int width = table->whole[c] + behind;
+    width = column->align != LIST_POINT || widest > width ? widest : width;
+    if (title > width)
         width = title;
-    }
+    table->whole[c] = width - behind; /* numbers stand at the right as a block */
     width = width < column->min ? column->min : width;
     table->width[c] = column->max && width > column->max ? column->max : width;
 }
@@ -139,10 +146,12 @@ static void draw_cell(struct grid *grid, const struct table *table, struct rect 
 {
     int width = grid_columns(grid, cell->text), x = 0;
     if (cell->points) {
-        grid_points(grid, rect, 0, 0, cell->style, cell->points, cell->n_points);
+        grid_points(grid, rect, 0, 0, cell->points_style, cell->points, cell->n_points);
+        if (rect.w - cell->n_points - GAP >= (width < LEAST_WORDS ? width : LEAST_WORDS))
+            grid_text(grid, rect, cell->n_points + GAP, 0, cell->style, cell->text);
         return;
     }
-    if (table->columns[c].align == LIST_RIGHT)
+    if (table->columns[c].align == LIST_RIGHT || (table->columns[c].align == LIST_POINT && !is_number(cell->text)))
         x = rect.w - width;
     else if (table->columns[c].align == LIST_POINT)
         x = table->whole[c] - before_point(grid, cell->text);

@@ -22,7 +22,7 @@ void list_settle(struct list *list, int rows);
 bool list_action(struct list *list, enum action action, int rows);
 void list_wheel(struct list *list, int by, int rows);
 
-enum list_align { LIST_LEFT, LIST_RIGHT, LIST_POINT }; /* POINT: decimal points under each other */
+enum list_align { LIST_LEFT, LIST_RIGHT, LIST_POINT }; /* POINT: decimal points under each other; what is no number stands at the right */
 struct list_column {
     const char *title;
     enum list_align align;
@@ -33,8 +33,9 @@ struct list_column {
 struct list_cell {
     char text[192];
     enum style style;
-    const uint32_t *points; /* instead of text: code points (a sparkline), lent */
+    const uint32_t *points; /* before the text: code points (a sparkline), lent */
     int n_points;
+    enum style points_style;
 };
 /* Fills a cell (zeroed before). */
 typedef void list_fill(void *context, int row, int column, struct list_cell *cell);

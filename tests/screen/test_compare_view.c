@@ -123,7 +123,7 @@ static void test_a_run_without_records_is_compared_too(void)
     app_mark(screen.app, broken, true);
     app_mark(screen.app, first, true);
     screen_press("3");
-    CHECK_HAS(screen_text(), "●  broken        ✗    0/8  —       —                      baseline  loss became NaN\n");
+    CHECK_HAS(screen_text(), "●  broken        ✗    0/8       —       —                 baseline  loss became NaN\n");
     screen_press("g Space e");
     CHECK_HAS(screen_text(), "baseline");
     screen_close();

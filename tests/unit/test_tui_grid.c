@@ -110,10 +110,10 @@ static void test_a_list_aligns_points_marks_the_sort_and_drops_columns_by_rank(v
     struct list list = {.count = 3, .selected = 1};
     fresh(44, 4, false);
     list_draw(&list, &grid, grid_all(&grid), columns, 4, 1, false, true, fill_runs, NULL);
-    CHECK_STR(dumped(), "name                    loss ▾  epoch  last\n"
-                        "digits-cnn              0.0312   0/20  █▅▁\n"
-                        "digits-mlp             12.5      1/20  █▅▁\n"
-                        "moons-wide            NaN        2/20  █▅▁\n");
+    CHECK_STR(dumped(), "name                   loss ▾  epoch  last\n"
+                        "digits-cnn             0.0312   0/20  █▅▁\n"
+                        "digits-mlp            12.5      1/20  █▅▁\n"
+                        "moons-wide                NaN   2/20  █▅▁\n");
     CHECK(grid_at(&grid, 5, 2)->flags & CELL_SELECTED);
     CHECK(!(grid_at(&grid, 5, 1)->flags & CELL_SELECTED));
     fresh(24, 3, false);
