@@ -155,6 +155,8 @@ static prepare_function *const prepare_table[OP_COUNT] = {
     [OP_REVERSE] = prepare_reverse,
     [OP_CONCAT] = prepare_concat,
     [OP_PAD] = prepare_pad,
+    [OP_RECURRENT] = prepare_recurrent,
+    [OP_RECURRENT_DX] = prepare_recurrent_dx,
 };
 
 static bool cpu_prepare(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err)

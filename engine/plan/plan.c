@@ -156,6 +156,11 @@ static int64_t multiply_adds_of(const struct node *node)
         struct shape a = node->inputs[0]->shape;
         return shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
     }
+    if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX) {
+        struct shape x = node->inputs[0]->shape, r = node->op == OP_RECURRENT ? node->inputs[2]->shape : x;
+        int64_t rows = shape_elements(node->outputs[0]->shape) / node->outputs[0]->shape.dim[2];
+        return rows * (shape_elements(r) + (node->op == OP_RECURRENT ? x.dim[2] * r.dim[1] : 0));
+    }
     if (node->op != OP_CONV && node->op != OP_CONV_DX && node->op != OP_CONV_DW)
         return 0;
     /* outputs times taps times channels of a group */

@@ -380,8 +380,53 @@ static void test_updates_work_in_place(void)
     CHECK(!memcmp(got, threads, sizeof got));
 }
 
+struct recurrent_case {
+    int64_t n, t, f, u;
+    bool masked, backwards;
+};
+
+static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind kind, enum recurrent_function activation,
+                            enum recurrent_function gate)
+{
+    struct one_case c = {.g = graph_new()};
+    const struct recurrent recurrent = {.kind = kind, .activation = activation, .gate = gate, .backwards = r->backwards};
+    int64_t gates = (kind == RECURRENT_LSTM ? 4 : kind == RECURRENT_GRU ? 3 : 1) * r->u;
+    struct value *results[3], *in[6] = {NULL}, *mask = NULL;
+    in[0] = feed(&c, SHAPE(r->n, r->t, r->f));
+    in[1] = feed(&c, SHAPE(r->f, gates));
+    in[2] = op_scale(c.g, feed(&c, SHAPE(r->u, gates)), 1 / sqrt((double)r->u));
+    in[3] = feed(&c, kind == RECURRENT_GRU ? SHAPE(2, gates) : SHAPE(gates));
+    in[4] = feed(&c, SHAPE(r->n, r->u));
+    in[5] = kind == RECURRENT_LSTM ? feed(&c, SHAPE(r->n, r->u)) : NULL;
+    struct value *x = op_scale(c.g, in[0], 1 / sqrt((double)r->f));
+    if (r->masked) {
+        struct value *step = op_constant(c.g, DTYPE_I32, (struct shape){0}, &(int32_t){1});
+        mask = op_expr(c.g, "a > -0.4", op_random(c.g, RANDOM_NORMAL, step, SHAPE(r->n, r->t), 1, 2), NULL, NULL, NULL);
+    }
+    op_recurrent(c.g, &recurrent, x, in[1], in[2], in[3], in[4], in[5], mask, results);
+    struct value *last = kind == RECURRENT_LSTM ? op_expr(c.g, "a * b", results[1], results[2], NULL, NULL) : results[1];
+    struct value *y = op_add(c.g, results[0], op_reshape(c.g, last, SHAPE(r->n, 1, r->u)));
+    check_case("recurrent", &c, y, true);
+}
+
+static void test_recurrent_layers(void)
+{
+    static const struct recurrent_case cases[] = {{1, 1, 1, 1, false, false},   {3, 5, 7, 9, true, false},
+                                                  {17, 4, 20, 33, false, true}, {100, 3, 5, 16, true, true},
+                                                  {9, 27, 3, 40, false, false}, {2, 3, 1100, 64, true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int kind = RECURRENT_SIMPLE; kind <= RECURRENT_LSTM; kind++) {
+            check_recurrent(&cases[i], kind, FUNCTION_TANH, FUNCTION_SIGMOID);
+            if (i == 1 || i == 3)
+                check_recurrent(&cases[i], kind, FUNCTION_SIGMOID, FUNCTION_HARD_SIGMOID);
+            if (i == 2)
+                check_recurrent(&cases[i], kind, FUNCTION_RELU, FUNCTION_SIGMOID);
+        }
+}
+
 int main(void)
 {
+    RUN(test_recurrent_layers);
     RUN(test_updates_work_in_place);
     RUN(test_maps_broadcast_like_numpy);
     RUN(test_products_of_every_orientation);

@@ -1,0 +1,284 @@
+/* recurrent.c - whole recurrent layers, forward: the op `recurrent`. The gradient is in recurrent_gradient.c.
+ *
+ * The batch is cut into slices of a few samples; each walks all steps of its own without waiting for others. x K is
+ * computed for a chunk of steps ahead, into the memory of the gates, which is then still in the cache when h R is added
+ * to it. Both kernels are packed once per call.
+ */
+#include "engine/cpu/recurrent.h"
+
+#include <string.h>
+
+#include "engine/cpu/gemm.h"
+
+extern const struct cells cells_baseline;
+#if defined(__x86_64__)
+extern const struct cells cells_avx2, cells_avx512;
+#endif
+
+const struct cells *cells_for(const char *level)
+{
+#if defined(__x86_64__)
+    const struct cells *const all[] = {&cells_avx2, &cells_avx512};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (!strcmp(all[i]->name, level))
+            return all[i];
+#endif
+    (void)level;
+    return &cells_baseline;
+}
+
+void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function, float *x,
+                     int64_t n)
+{
+    switch (function) {
+    case FUNCTION_TANH:
+        rows->step[EXPR_TANH](x, x, NULL, NULL, (int)n);
+        break;
+    case FUNCTION_SIGMOID:
+        rows->step[EXPR_SIGMOID](x, x, NULL, NULL, (int)n);
+        break;
+    case FUNCTION_RELU:
+        s->cells->relu(x, n);
+        break;
+    case FUNCTION_HARD_SIGMOID:
+        s->cells->hard_sigmoid(x, n);
+        break;
+    case FUNCTION_LINEAR:
+        break;
+    }
+}
+
+/* Samples of a slice: enough rows for the products, and enough slices for the threads. */
+enum { ROWS_SMALL = 8, ROWS_LARGE = 12, BATCH_LARGE = 96, PACK_SLICES = 8 };
+
+static int64_t packed_floats(int64_t k, int64_t n)
+{
+    return ((int64_t)gemm_packed_b_floats(k, n) + 15) & ~(int64_t)15;
+}
+
+bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n, int64_t t,
+                        int64_t u)
+{
+    int64_t gates = recurrent_gates(r->kind) * u, rows = n >= BATCH_LARGE ? ROWS_LARGE : ROWS_SMALL;
+    *s = (struct recurrent_sizes){.r = *r,
+                                  .cells = cells_for(device->rows->name),
+                                  .n = n,
+                                  .t = t,
+                                  .u = u,
+                                  .gates = gates,
+                                  .width = r->kind == RECURRENT_SIMPLE ? u : recurrent_saved(r->kind) * u,
+                                  .n_slices = (int)((n + rows - 1) / rows),
+                                  .rows = rows};
+    return n > 0 && t > 0 && gates < INT32_MAX / 2 && (n + rows - 1) / rows < 1 << 20;
+}
+
+struct forward {
+    struct recurrent_sizes s;
+    struct recurrent_places p;
+    int64_t f, steps_ahead; /* of x K */
+    int64_t kernel_floats, recurrent_floats, scratch_floats; /* in the workspace, in this order; scratch per slice */
+};
+
+struct forward_call {
+    const struct kernel *kernel;
+    const struct forward *w;
+    const struct rows *rows;
+};
+
+/* What one slice works with. */
+struct walk {
+    const struct forward_call *call;
+    int64_t first, n; /* samples */
+    float *h, *c, *zh;
+};
+
+static float *packed_kernel(const struct forward_call *call)
+{
+    return call->kernel->workspace;
+}
+
+static float *packed_recurrent(const struct forward_call *call)
+{
+    return packed_kernel(call) + call->w->kernel_floats;
+}
+
+/* Columns of slice number `slice` of both kernels. */
+static void pack_slice(void *context, int slice)
+{
+    const struct forward_call *call = context;
+    const struct forward *w = call->w;
+    int64_t panel = gemm_panel(), n_panels = (w->s.gates + panel - 1) / panel;
+    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel, to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
+    to = to < w->s.gates ? to : w->s.gates;
+    if (from >= to)
+        return;
+    gemm_pack_b_columns(packed_kernel(call), call->kernel->in[w->p.kernel], w->s.gates, false, w->f, w->s.gates, from, to - from);
+    gemm_pack_b_columns(packed_recurrent(call), call->kernel->in[w->p.recurrent_kernel], w->s.gates, false, w->s.u, w->s.gates, from,
+                        to - from);
+}
+
+/* The gates of sample n at step t: in `saved`, for the simple cell in y. */
+static float *gates_at(const struct walk *k, int64_t n, int64_t t)
+{
+    const struct forward *w = k->call->w;
+    return (float *)k->call->kernel->out[w->p.saved >= 0 ? w->p.saved : w->p.y] + ((k->first + n) * w->s.t + t) * w->s.width;
+}
+
+/* x K + b for the steps [from, to). */
+static void project(const struct walk *k, int64_t from, int64_t to)
+{
+    const struct forward *w = k->call->w;
+    for (int64_t n = 0; n < k->n; n++) {
+        float *z = gates_at(k, n, from);
+        for (int64_t t = 0; t < to - from; t++)
+            memcpy(z + t * w->s.width, k->call->kernel->in[w->p.bias], (size_t)w->s.gates * sizeof *z);
+        gemm_run_packed(&(struct gemm){.m = to - from,
+                                       .n = w->s.gates,
+                                       .k = w->f,
+                                       .a = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f,
+                                       .lda = w->f,
+                                       .b = packed_kernel(k->call),
+                                       .ldb = w->s.gates,
+                                       .c = z,
+                                       .ldc = w->s.width,
+                                       .alpha = 1,
+                                       .beta = 1},
+                        0);
+    }
+}
+
+/* h R, added to the gates; for GRU apart, because the reset gate comes between. */
+static void recur(const struct walk *k, int64_t t)
+{
+    const struct forward *w = k->call->w;
+    bool apart = w->s.r.kind == RECURRENT_GRU;
+    gemm_run_packed(&(struct gemm){.m = k->n,
+                                   .n = w->s.gates,
+                                   .k = w->s.u,
+                                   .a = k->h,
+                                   .lda = w->s.u,
+                                   .b = packed_recurrent(k->call),
+                                   .ldb = w->s.gates,
+                                   .c = apart ? k->zh : gates_at(k, 0, t),
+                                   .ldc = apart ? w->s.gates : w->s.t * w->s.width,
+                                   .alpha = 1,
+                                   .beta = apart ? 0 : 1},
+                    0);
+}
+
+static void apply(const struct walk *k, enum recurrent_function function, float *x, int64_t n)
+{
+    recurrent_apply(&k->call->w->s, k->call->rows, function, x, n);
+}
+
+static void sample_lstm(const struct walk *k, float *z, int64_t n, bool held)
+{
+    const struct recurrent_sizes *s = &k->call->w->s;
+    int64_t u = s->u;
+    float *h = k->h + n * u, *c = k->c + n * u;
+    apply(k, s->r.gate, z, 2 * u);
+    apply(k, s->r.activation, z + 2 * u, u);
+    apply(k, s->r.gate, z + 3 * u, u);
+    if (!held) {
+        s->cells->lstm_state(c, h, z, c, u);
+        apply(k, s->r.activation, h, u);
+        s->cells->multiply(h, z + 3 * u, u);
+    }
+    memcpy(z + 4 * u, c, (size_t)u * sizeof *c);
+}
+
+static void sample_gru(const struct walk *k, float *z, int64_t n, bool held)
+{
+    const struct forward *w = k->call->w;
+    const struct recurrent_sizes *s = &w->s;
+    const float *bias = k->call->kernel->in[w->p.bias];
+    s->cells->gru_gates(z, k->zh + n * s->gates, bias + s->gates, s->u);
+    apply(k, s->r.gate, z, 2 * s->u);
+    s->cells->gru_candidate(z, s->u);
+    apply(k, s->r.activation, z + 2 * s->u, s->u);
+    if (!held)
+        s->cells->gru_state(k->h + n * s->u, z, s->u);
+}
+
+static void sample_simple(const struct walk *k, const float *z, int64_t n, bool held)
+{
+    const struct recurrent_sizes *s = &k->call->w->s;
+    if (held)
+        return;
+    memcpy(k->h + n * s->u, z, (size_t)s->u * sizeof *z);
+    apply(k, s->r.activation, k->h + n * s->u, s->u);
+}
+
+static void step(const struct walk *k, int64_t t)
+{
+    const struct forward *w = k->call->w;
+    const struct kernel *kernel = k->call->kernel;
+    recur(k, t);
+    for (int64_t n = 0; n < k->n; n++) {
+        int64_t row = (k->first + n) * w->s.t + t;
+        float *z = gates_at(k, n, t);
+        bool held = w->p.mask >= 0 && ((const float *)kernel->in[w->p.mask])[row] == 0;
+        if (w->s.r.kind == RECURRENT_LSTM)
+            sample_lstm(k, z, n, held);
+        else if (w->s.r.kind == RECURRENT_GRU)
+            sample_gru(k, z, n, held);
+        else
+            sample_simple(k, z, n, held);
+        memcpy((float *)kernel->out[w->p.y] + row * w->s.u, k->h + n * w->s.u, (size_t)w->s.u * sizeof(float));
+    }
+}
+
+static void forward_slice(void *context, int slice)
+{
+    const struct forward_call *call = context;
+    const struct forward *w = call->w;
+    const struct kernel *kernel = call->kernel;
+    int64_t u = w->s.u, first = slice_begin(w->s.n, w->s.n_slices, slice);
+    struct walk k = {call, first, slice_begin(w->s.n, w->s.n_slices, slice + 1) - first, NULL, NULL, NULL};
+    k.h = packed_recurrent(call) + w->recurrent_floats + slice * w->scratch_floats;
+    k.c = k.h + w->s.rows * u;
+    k.zh = k.c;
+    size_t bytes = (size_t)(k.n * u) * sizeof(float);
+    memcpy(k.h, (const float *)kernel->in[w->p.h] + first * u, bytes);
+    if (w->p.c >= 0)
+        memcpy(k.c, (const float *)kernel->in[w->p.c] + first * u, bytes);
+    for (int64_t i = 0; i < w->s.t; i++) {
+        int64_t t = w->s.r.backwards ? w->s.t - 1 - i : i, ahead = w->s.t - i < w->steps_ahead ? w->s.t - i : w->steps_ahead;
+        if (i % w->steps_ahead == 0)
+            project(&k, w->s.r.backwards ? t - ahead + 1 : t, w->s.r.backwards ? t + 1 : t + ahead);
+        step(&k, t);
+    }
+    memcpy((float *)kernel->out[w->p.last_h] + first * u, k.h, bytes);
+    if (w->p.last_c >= 0)
+        memcpy((float *)kernel->out[w->p.last_c] + first * u, k.c, bytes);
+}
+
+static void run_recurrent(const struct kernel *kernel, struct device *device)
+{
+    const struct forward *w = kernel->prepared;
+    struct forward_call call = {kernel, w, device->rows};
+    threads_run(device->threads, pack_slice, &call, PACK_SLICES);
+    threads_run(device->threads, forward_slice, &call, w->s.n_slices);
+}
+
+enum { STEPS_AHEAD = 12, KERNEL_IN_CACHE = 128 * 1024 }; /* floats */
+
+bool prepare_recurrent(struct device *device, struct kernel *kernel, struct arena *arena)
+{
+    const struct recurrent *r = &kernel->node->attrs.recurrent;
+    struct forward *w = arena_alloc(arena, sizeof *w);
+    w->p = recurrent_places(r);
+    const struct shape x = input_of(kernel, w->p.x)->shape;
+    w->f = x.dim[2];
+    if (!recurrent_sizes_of(&w->s, device, r, x.dim[0], x.dim[1], input_of(kernel, w->p.h)->shape.dim[1]) || w->f > INT32_MAX)
+        return false;
+    w->steps_ahead = w->f * w->s.gates > KERNEL_IN_CACHE ? 4 * STEPS_AHEAD : STEPS_AHEAD;
+    w->kernel_floats = packed_floats(w->f, w->s.gates);
+    w->recurrent_floats = packed_floats(w->s.u, w->s.gates);
+    w->scratch_floats = w->s.rows * w->s.u * (1 + (r->kind == RECURRENT_GRU ? 3 : 1));
+    kernel->workspace_bytes =
+        (size_t)(w->kernel_floats + w->recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
+    kernel->prepared = w;
+    kernel->run = run_recurrent;
+    return true;
+}
