@@ -85,6 +85,8 @@ const char *keras_canonical_class(const char *class_name)
 char *keras_snake_name(const char *class_name)
 {
     struct str word = {0}, once = {0}, snake = {0};
+    if (!strcmp(class_name, "GroupQueryAttention")) /* the name under which Keras exports another class */
+        class_name = "GroupedQueryAttention";
     for (const char *p = class_name; *p; p++)
         if (isalnum((unsigned char)*p) || *p == '_' || (unsigned char)*p >= 0x80)
             str_add_char(&word, *p);

@@ -54,7 +54,7 @@ struct model_spec {
 };
 
 /* `where` is the place for messages ("config.json", "model"). ERR_FORMAT for a damaged Keras config, ERR_USAGE for our own.
- * The short form: "inputs": ["a"] is one call, [["a"], ["b"]] are several; "a:1" means call 1 of a; no inputs = the layer before;
+ * The short form: "inputs": ["a"] is one call, [["a"], ["b"]] are several, {"query": "a", "value": "b"} is one by argument; "a:1" means call 1 of a; no inputs = the layer before;
  * "call" = keyword arguments; "outputs" of the model default to the calls nobody consumes. Without any of these it is Sequential.
  * Cycles, missing producers, duplicate names, loops, more than 100,000 layers, nesting deeper than 16 are refused. */
 struct model_spec *model_spec_from_keras(const json_t *envelope, const char *where, struct err *err);

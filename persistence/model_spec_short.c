@@ -125,6 +125,12 @@ static json_t *tensor_object(const struct model_spec *spec, struct tensor_ref re
                      "float32", "keras_history", spec->layers[ref.layer].name, ref.node, ref.tensor);
 }
 
+/* Classes whose call takes its tensors one by one, not as a list. */
+static bool takes_separate_inputs(const char *class_name)
+{
+    return !strcmp(class_name, "MultiHeadAttention") || !strcmp(class_name, "GroupQueryAttention");
+}
+
 static bool add_call(struct spec_builder *b, struct layer_spec *layer, const struct tensor_ref *refs, int n,
                      const json_t *kwargs, struct err *err)
 {
@@ -136,10 +142,59 @@ static bool add_call(struct spec_builder *b, struct layer_spec *layer, const str
         call->inputs[i] = refs[i];
         json_array_append_new(tensors, tensor_object(b->spec, refs[i]));
     }
-    call->args = json_pack("[O]", n == 1 ? json_array_get(tensors, 0) : tensors);
+    if (takes_separate_inputs(layer->class_name))
+        call->args = json_incref(tensors);
+    else
+        call->args = json_pack("[O]", n == 1 ? json_array_get(tensors, 0) : tensors);
     call->kwargs = kwargs ? json_deep_copy(kwargs) : json_object();
     json_decref(tensors);
     return true;
+}
+
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* {"query": "a", "initial_state": ["b", "c"]}: a call whose tensors all go by name, in the order of the names. */
+static bool read_named_call(struct spec_builder *b, struct layer_spec *layer, const json_t *inputs,
+                            const json_t *kwargs, struct err *err)
+{
+    enum { MOST = 64 };
+    const char *keys[MOST], *key, *place = arena_printf(b->spec->arena, "%s.inputs", layer->where), *owners[MOST];
+    struct tensor_ref refs[MOST];
+    json_t *value, *named = kwargs ? json_deep_copy(kwargs) : json_object();
+    int n_keys = 0, n = 0;
+    bool ok = json_object_size(inputs) > 0 && json_object_size(inputs) <= MOST;
+    if (!ok)
+        err_set(err, b->code, "%s: must name 1 to %d arguments, found %zu", place, MOST, json_object_size(inputs));
+    json_object_foreach((json_t *)inputs, key, value) if (ok) keys[n_keys++] = key;
+    qsort(keys, (size_t)n_keys, sizeof *keys, by_text);
+    for (int i = 0; ok && i < n_keys; i++) {
+        const json_t *given = json_object_get(inputs, keys[i]);
+        json_t *tensors = json_array();
+        size_t count = json_is_array(given) ? json_array_size(given) : 1;
+        for (size_t k = 0; ok && k < count; k++) {
+            ok = n < MOST || err_set(err, b->code, "%s: more than %d tensors", place, MOST);
+            ok = ok && resolve(b, json_is_array(given) ? json_array_get(given, k) : given, place, &refs[n], err);
+            if (ok)
+                json_array_append_new(tensors, tensor_object(b->spec, refs[n]));
+            owners[n++] = keys[i];
+        }
+        json_object_set(named, keys[i], json_is_array(given) ? tensors : json_array_get(tensors, 0));
+        json_decref(tensors);
+    }
+    struct call_spec *call = ok ? spec_add_call(b, layer, n, err) : NULL;
+    for (int i = 0; call && i < n; i++) {
+        call->inputs[i] = refs[i];
+        call->input_keys[i] = arena_strdup(b->spec->arena, owners[i]);
+    }
+    if (call) {
+        call->args = json_array();
+        call->kwargs = json_incref(named);
+    }
+    json_decref(named);
+    return call != NULL;
 }
 
 /* inputs: a list of names = one call. */
@@ -148,6 +203,8 @@ static bool read_call(struct spec_builder *b, struct layer_spec *layer, const js
 {
     const char *place = arena_printf(b->spec->arena, "%s.inputs", layer->where);
     size_t n = json_array_size(inputs);
+    if (json_is_object(inputs))
+        return read_named_call(b, layer, inputs, kwargs, err);
     if (!json_is_array(inputs) || !n || n > 4096)
         return err_set(err, b->code, "%s: must be a list of 1 to 4096 layer names, found %s of %zu", place,
                        js_type_name(inputs), n);
@@ -172,7 +229,8 @@ static bool read_calls(struct spec_builder *b, int index, const json_t *entry, s
         return !inputs || err_set(err, b->code, "%s.inputs: an InputLayer has no inputs", layer->where);
     if (!inputs)
         return add_call(b, layer, &(struct tensor_ref){.layer = index - 1}, 1, kwargs, err);
-    if (!json_is_array(json_array_get(inputs, 0)))
+    const json_t *first = json_array_get(inputs, 0);
+    if (!json_is_array(first) && !json_is_object(first))
         return read_call(b, layer, inputs, kwargs, err);
     for (size_t i = 0; i < json_array_size(inputs); i++)
         if (!read_call(b, layer, json_array_get(inputs, i), kwargs, err))

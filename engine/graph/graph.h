@@ -84,6 +84,9 @@ enum op {
     OP_BATCH_NORM_DX, /* x, gamma, mean, variance, dy -> dx, dgamma, dbeta */
     OP_LAYER_NORM, /* x, over the last `n_axes` axes; gamma, beta of that shape -> y, mean, rstd (of the other axes' shape) */
     OP_LAYER_NORM_DX, /* x, gamma, mean, rstd, dy -> dx, dgamma, dbeta */
+    OP_ATTENTION,  /* q [N, T, H, D], k [N, S, G, D], v [N, S, G, E], then a mask and a step where the attributes ask for them -> y [N, T, H, E],
+                      probabilities [N, H, T, S] before dropout; head h reads group h / (H / G) of k and v */
+    OP_ATTENTION_DX, /* q, k, v, probabilities, dy, mask and step as above, then maybe dprobabilities -> dq, dk, dv */
     OP_DROPOUT,    /* x, step int32 () -> x * mask / (1 - rate); kept where uniform(seed, stream, step, element) >= rate, the
                       element counted in noise_shape */
     OP_RANDOM,     /* step int32 () -> uniform [0,1) or standard normal of a shape, from (seed, stream, step, element) */
@@ -127,6 +130,15 @@ struct window { /* convolutions and pooling; spatial dims only, unused ones size
 /* Output size of one spatial dim; <= 0 when the window does not fit. */
 int64_t window_out(const struct window *w, int axis, int64_t in);
 
+/* How attention scores become probabilities: softmax over S of scale * q k, of the allowed positions only. */
+struct attention {
+    float scale, rate; /* rate: of dropout on the probabilities */
+    int64_t window;    /* query i reads keys j with |i - j| < window; 0 = all */
+    bool causal;       /* and only j <= i */
+    bool masked;       /* and only where the mask, broadcast to [N, H, T, S], is not 0 */
+    bool zero_empty;   /* a query without any allowed key gets probabilities 0 instead of 1 / S */
+};
+
 struct op_attrs {
     const struct expr *expr;      /* MAP */
     struct variable *variable;    /* VARIABLE */
@@ -139,10 +151,11 @@ struct op_attrs {
     enum pool_kind pool;
     int64_t begin[RANK_MAX], end[RANK_MAX], stride[RANK_MAX]; /* SLICE; PAD: begin = before, end = after, stride = distance of
                                      neighbouring elements of x in the result (1 = dense; the gaps get the fill too) */
+    struct attention attention;   /* ATTENTION, ATTENTION_DX */
     float value;                  /* PAD fill, DROPOUT rate, norms epsilon */
     struct shape shape;           /* RESHAPE, BROADCAST, RANDOM, CONV_DX (x), CONV_DW (w), POOL_DX, GATHER_DTABLE: result */
     struct shape noise_shape;     /* DROPOUT: dims 1 share the mask */
-    uint64_t seed;                /* DROPOUT, RANDOM */
+    uint64_t seed;                /* DROPOUT, RANDOM, ATTENTION */
     uint32_t stream;
     enum random_kind random;
     int64_t k;                    /* ONE_HOT depth, TOP_K_HIT k, ADD_I32 amount */
@@ -260,6 +273,9 @@ struct value *op_batch_norm(struct graph *g, struct value *x, struct value *gamm
                             struct value **variance);
 struct value *op_layer_norm(struct graph *g, struct value *x, int n_axes, struct value *gamma, struct value *beta, double epsilon);
 struct value *op_dropout(struct graph *g, struct value *x, struct value *step, double rate, uint64_t seed, uint32_t stream, const struct shape *noise_shape);
+/* mask NULL = none; step NULL where the rate is 0. probabilities may be NULL. */
+struct value *op_attention(struct graph *g, struct value *q, struct value *k, struct value *v, struct value *mask, struct value *step,
+                           const struct attention *how, uint64_t seed, uint32_t stream, struct value **probabilities);
 struct value *op_random(struct graph *g, enum random_kind kind, struct value *step, struct shape shape, uint64_t seed, uint32_t stream);
 /* As above OP_RECURRENT; c only for LSTM, mask may be NULL. results: y, last h, last c (NULL unless LSTM). */
 bool op_recurrent(struct graph *g, const struct recurrent *recurrent, struct value *x, struct value *kernel, struct value *recurrent_kernel,

@@ -41,7 +41,8 @@ typedef void gradient_rule(struct graph *g, struct node *node, struct value *con
 gradient_rule gradient_map, gradient_reshape, gradient_transpose, gradient_broadcast, gradient_concat, gradient_slice,
     gradient_pad, gradient_reverse, gradient_reduce, gradient_matmul, gradient_conv, gradient_conv_dx, gradient_conv_dw,
     gradient_pool, gradient_pool_dx, gradient_gather, gradient_gather_dtable, gradient_softmax, gradient_xent,
-    gradient_sparse_xent, gradient_batch_norm, gradient_layer_norm, gradient_dropout, gradient_recurrent;
+    gradient_sparse_xent, gradient_batch_norm, gradient_layer_norm, gradient_dropout, gradient_recurrent,
+    gradient_attention;
 /* For ops that are themselves gradients and are not differentiated again: fails with their name instead of giving zero.
  */
 gradient_rule gradient_refused;

@@ -71,8 +71,8 @@ struct lowering {
     int *calls;                   /* calls so far, by layer->number */
     int call_number; /* 0 = the layer's first call in this graph: keeps the random streams of shared layers apart */
     struct value *penalty;      /* sum of activity regularization so far, NULL = none */
-    struct value *const *masks; /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the
-                                   step counts, 0 = padding */
+    struct value **masks;   /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the step
+                               counts, 0 = padding. Set to NULL by `mask`: whoever reads the input later finds none */
     struct value **outputs; /* lower writes [1..] when its layer has several outputs; [0] is what it returns */
     struct value **output_masks; /* likewise for mask */
 };

@@ -11,7 +11,8 @@
 
 /* One table per family, ended by a row without a name. */
 extern const struct layer_class layers_core[], layers_activation[], layers_conv[], layers_pool[], layers_norm[],
-    layers_merge[], layers_shape[], layers_random[], layers_recurrent[], layers_wrapper[], layers_custom[];
+    layers_merge[], layers_shape[], layers_random[], layers_recurrent[], layers_wrapper[], layers_attention[],
+    layers_custom[];
 
 const json_t *layer_arg(const struct layer *layer, const char *name);
 int64_t layer_int(const struct layer *layer, const char *name);
@@ -43,6 +44,8 @@ struct value *layer_value(struct lowering *l, const struct layer *layer, int var
 /* Where a variable already got a new value in this graph (a shared layer), that value, else the variable's. */
 struct value *layer_current(struct lowering *l, struct variable *variable);
 void layer_assign(struct lowering *l, struct variable *variable, struct value *value);
+/* Adds the activity regularization (NULL = none) of a value inside a layer to the penalty. */
+void penalize_activity(struct lowering *l, const struct regularizer *regularizer, struct value *value);
 /* The random stream of this call. */
 uint32_t layer_stream(const struct lowering *l, const struct layer *layer);
 /* The seed: the layer's own "seed" or the model's. */

@@ -6,7 +6,7 @@
 
 static const struct layer_class *const families[] = {
     layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
-    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper, layers_custom,
+    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper, layers_attention, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -34,7 +34,6 @@ static const char *const keras_only[] = {
     "EinsumDense",
     "Equalization",
     "FlaxLayer",
-    "GroupQueryAttention",
     "HashedCrossing",
     "Hashing",
     "IntegerLookup",
@@ -42,7 +41,6 @@ static const char *const keras_only[] = {
     "MaxNumBoundingBoxes",
     "MelSpectrogram",
     "MixUp",
-    "MultiHeadAttention",
     "Normalization",
     "Pipeline",
     "RandAugment",

@@ -10,6 +10,14 @@ static void add_penalty(struct lowering *l, struct value *term)
     l->penalty = l->penalty ? op_add(l->graph, l->penalty, term) : term;
 }
 
+void penalize_activity(struct lowering *l, const struct regularizer *regularizer, struct value *value)
+{
+    if (!regularizer || !value)
+        return;
+    struct value *total = regularizer_lower(l->graph, regularizer, as_float(l->graph, value));
+    add_penalty(l, op_scale(l->graph, total, 1.0 / (double)l->batch));
+}
+
 static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct value *const *inputs, int n,
                                 struct masked outputs)
 {
@@ -21,12 +29,8 @@ static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct 
     outputs.values[0] = layer->class->lower(layer, &own, inputs, n);
     outputs.masks[0] = layer->class->mask ? layer->class->mask(layer, &own, inputs, n) : NULL;
     l->penalty = own.penalty;
-    for (int i = 0; layer->activity_regularizer && i < (layer->class->call ? LAYER_MAX_OUTPUTS : 1); i++) {
-        struct value *output = as_float(l->graph, outputs.values[i]);
-        if (output)
-            add_penalty(l, op_scale(l->graph, regularizer_lower(l->graph, layer->activity_regularizer, output),
-                                    1.0 / (double)l->batch));
-    }
+    for (int i = 0; i < (layer->class->call ? LAYER_MAX_OUTPUTS : 1); i++)
+        penalize_activity(l, layer->activity_regularizer, outputs.values[i]);
     return outputs.values[0];
 }
 
@@ -37,7 +41,7 @@ void lower_use(struct lowering *l, const struct layer_use *use, const struct cal
 {
     enum model_mode mode = l->mode;
     const struct call_spec *outer = l->call;
-    struct value *const *outer_masks = l->masks;
+    struct value **outer_masks = l->masks;
     if (call && json_is_false(json_object_get(call->kwargs, "training")))
         l->mode = MODE_INFER;
     l->call = call;
@@ -86,6 +90,9 @@ static void lower_call(struct lowering *l, const struct submodel *s, struct call
         take_keyword_masks(l->graph, call, operands, n);
     values[ref.layer][ref.node] = new_masked(l->graph, most_outputs(&s->uses[ref.layer], spec));
     lower_use(l, &s->uses[ref.layer], call, operands, n, values[ref.layer][ref.node]);
+    for (int i = 0; i < call->n_inputs; i++)
+        if (!operands.masks[i])
+            values[call->inputs[i].layer][call->inputs[i].node].masks[call->inputs[i].tensor] = NULL;
 }
 
 static void lower_submodel(struct lowering *l, const struct submodel *s, struct masked inputs, struct masked outputs)

@@ -166,6 +166,44 @@ def other_cases():
     add("Embedding-float", keras.Sequential([keras.Input((6,)), L.Embedding(5, 3)]), inputs=[rng.integers(0, 5, (3, 6)).astype("float32")])
 
 
+def attention_cases():
+    """Rows of padding, causal, windows, groups, gates, several axes, scores as an output, masks given and masks that came along."""
+    both = dict(gradients=True, reload=True)
+
+    def heads(layer, query=(5, 6), value=(4, 6), key=None, mask=None, **call):
+        tensors = [keras.Input(s) for s in (query, value, key) if s]
+        arrays = [rng.normal(0, 1, (3, *s)).astype("float32") for s in (query, value, key) if s]
+        inputs = list(tensors)
+        if mask:
+            inputs.append(keras.Input(mask, dtype="bool"))
+            call["attention_mask"] = inputs[-1]
+            arrays.append(rng.random((3, *mask)) < 0.6)
+        add(type(layer).__name__, keras.Model(inputs, layer(*tensors, **call)), inputs=arrays, **both)
+
+    heads(L.MultiHeadAttention(2, 3))
+    heads(L.MultiHeadAttention(3, 2, value_dim=4, output_shape=7, use_bias=False, dropout=0.1), key=(4, 5), value=(4, 3))
+    heads(L.MultiHeadAttention(2, 3, output_shape=(2, 3)), use_causal_mask=True)
+    heads(L.MultiHeadAttention(2, 3, dropout=0.4, kernel_regularizer="l2", activity_regularizer="l1"), return_attention_scores=True)
+    heads(L.MultiHeadAttention(2, 3), mask=(5, 4))
+    heads(L.MultiHeadAttention(2, 3), mask=(1, 5, 4), return_attention_scores=True, use_causal_mask=True)
+    heads(L.MultiHeadAttention(2, 3, sliding_window=2, use_gate=True), use_causal_mask=True)
+    heads(L.MultiHeadAttention(2, 3, attention_axes=2), query=(3, 5, 6), value=(3, 4, 6))
+    heads(L.MultiHeadAttention(2, 3), query=(3, 2, 6), value=(2, 4, 6), mask=(3, 2, 2, 4), return_attention_scores=True)
+    heads(L.MultiHeadAttention(2, 3, attention_axes=(1, 3)), query=(3, 2, 4, 6), value=(2, 2, 3, 6), return_attention_scores=True)
+    heads(L.GroupQueryAttention(3, 4, 2))
+    heads(L.GroupQueryAttention(3, 6, 3, use_gate=True, sliding_window=3, activity_regularizer="l2"), key=(4, 6), use_causal_mask=True)
+    heads(L.GroupQueryAttention(3, 4, 1, dropout=0.2), mask=(5, 4), return_attention_scores=True)
+    for layer in [L.MultiHeadAttention(2, 3), L.GroupQueryAttention(2, 4, 2, dropout=0.1)]:
+        a, b = keras.Input((6,), dtype="int32"), keras.Input((4,), dtype="int32")
+        q, v = L.Embedding(5, 6, mask_zero=True)(a), L.Embedding(5, 6, mask_zero=True)(b)
+        y = L.GlobalAveragePooling1D()(layer(layer(q, v), v, key=v))
+        add("attention-masked", keras.Model([a, b], y), **both)
+    a = keras.Input((6,), dtype="int32")
+    h = L.Embedding(5, 6, mask_zero=True)(a)
+    h = L.Add()([h, L.MultiHeadAttention(2, 3)(h, h, use_causal_mask=True)])
+    add("attention-residual", keras.Model(a, L.GlobalAveragePooling1D()(h)), **both)
+
+
 def merge_cases():
     for make in [L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Concatenate, lambda: L.Concatenate(axis=1)]:
         a, b = keras.Input((3, 4)), keras.Input((3, 4))
@@ -479,6 +517,12 @@ def short_cases():
                              {"class": "Concatenate", "inputs": ["a", "f", "d"]}, dense(2)],
         "short-outputs": [{"class": "InputLayer", "name": "a", "shape": [4]}, {"class": "InputLayer", "name": "b", "shape": [4]},
                           {"class": "Multiply", "name": "m", "inputs": ["b", "a"]}, dense(3, name="p"), dense(2, name="q", inputs=["m"])],
+        "short-attention": [{"class": "InputLayer", "name": "x", "shape": [5, 4]}, {"class": "InputLayer", "name": "m", "shape": [5, 5]},
+                            {"class": "MultiHeadAttention", "name": "self", "num_heads": 2, "key_dim": 3, "inputs": ["x", "x"], "call": {"use_causal_mask": True}},
+                            {"class": "MultiHeadAttention", "name": "named", "num_heads": 2, "key_dim": 3, "inputs": {"query": "self", "value": "x", "attention_mask": "m"}},
+                            {"class": "GroupQueryAttention", "name": "scores", "head_dim": 3, "num_query_heads": 2, "num_key_value_heads": 1,
+                             "inputs": ["named", "x", "self"], "call": {"return_attention_scores": True}},
+                            {"class": "Flatten", "name": "p", "inputs": ["scores:0:1"]}, {"class": "Flatten", "name": "q", "inputs": ["scores"]}],
         "short-custom": [{"class": "InputLayer", "shape": [3]}, {"class": "Expression", "expression": "x * s + tanh(b)",
                           "weights": {"s": {"shape": "last", "initializer": "ones"}, "b": {"shape": [3], "initializer": {"class": "RandomNormal", "stddev": 1}}}},
                          dense(3, activation={"expression": "x * relu(x)"})],
@@ -528,6 +572,7 @@ def compare_short(case, report):
 layer_cases()
 conv_cases()
 other_cases()
+attention_cases()
 merge_cases()
 graph_cases()
 mask_cases()

@@ -219,6 +219,22 @@ static struct value *dropout(struct graph *g, struct value **x)
     struct shape noise = SHAPE(3, 1, 5);
     return op_dropout(g, x[0], step(g), 0.4, 7, 9, &noise);
 }
+static struct value *attention_plain(struct graph *g, struct value **x)
+{
+    return op_attention(g, x[0], x[1], x[2], NULL, NULL, &(struct attention){.scale = 0.7f}, 0, 0, NULL);
+}
+static struct value *attention_causal_groups(struct graph *g, struct value **x)
+{
+    struct attention how = {.scale = 0.5f, .rate = 0.3f, .causal = true, .window = 3};
+    return op_attention(g, x[0], x[1], x[2], NULL, step(g), &how, 5, 6, NULL);
+}
+static struct value *attention_masked(struct graph *g, struct value **x) /* the second query sees nothing */
+{
+    static const float mask[] = {1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0};
+    struct value *p, *m = op_constant(g, DTYPE_F32, SHAPE(1, 1, 3, 4), mask);
+    struct value *y = op_attention(g, x[0], x[1], x[2], m, NULL, &(struct attention){.scale = 1}, 0, 0, &p);
+    return op_add(g, op_sum_all(g, op_expr(g, "a * cos(3 * a)", p, NULL, NULL, NULL)), y);
+}
 static struct value *random_times(struct graph *g, struct value **x)
 {
     return op_mul(g, x[0], op_random(g, RANDOM_NORMAL, step(g), SHAPE(3, 5), 1, 2));
@@ -323,6 +339,9 @@ static const struct gradient_case *all_cases(size_t *n)
     CASE(batch_norm_plain, -2, 2, 1, S(7, 2));
     CASE(layer_norm, -2, 2, 3, S(2, 3, 4), S(3, 4), S(3, 4));
     CASE(dropout, -1, 1, 1, S(3, 2, 5));
+    CASE(attention_plain, -1, 1, 3, S(2, 3, 2, 4), S(2, 5, 2, 4), S(2, 5, 2, 3));
+    CASE(attention_causal_groups, -1, 1, 3, S(2, 5, 4, 3), S(2, 4, 2, 3), S(2, 4, 2, 2));
+    CASE(attention_masked, -1, 1, 3, S(1, 3, 2, 3), S(1, 4, 1, 3), S(1, 4, 1, 2));
     CASE(random_times, -1, 1, 1, S(3, 5));
     CASE(recurrent_lstm, -0.8, 0.8, 1, S(12 + 16 + 16 + 8 + 8));
     CASE(recurrent_lstm_masked, -0.8, 0.8, 1, S(12 + 16 + 16 + 8 + 8));
