@@ -2,6 +2,8 @@
 #include "engine/cpu/conv_kernels.h"
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/kernels.h"
+#include "engine/cpu/norm_kernels.h"
+#include "engine/cpu/pool_kernels.h"
 #include "base/io.h"
 
 #include <stdio.h>
@@ -46,19 +48,19 @@ const struct rows *rows_choose(void)
 }
 
 /* The tables that belong to a table of rows. */
-static void choose_convolutions(struct device *device)
+static void choose_tables(struct device *device)
 {
-    device->conv = &conv_kernels_baseline;
-    device->winograd = &winograd_kernels_baseline;
+#define TABLES(isa)                                                                                                    \
+    device->conv = &conv_kernels_##isa, device->winograd = &winograd_kernels_##isa, device->pool = &pool_kernels_##isa, \
+    device->norm = &norm_kernels_##isa
+    TABLES(baseline);
 #if defined(__x86_64__)
-    if (device->rows == &rows_avx512) {
-        device->conv = &conv_kernels_avx512;
-        device->winograd = &winograd_kernels_avx512;
-    } else if (device->rows == &rows_avx2) {
-        device->conv = &conv_kernels_avx2;
-        device->winograd = &winograd_kernels_avx2;
-    }
+    if (device->rows == &rows_avx512)
+        TABLES(avx512);
+    else if (device->rows == &rows_avx2)
+        TABLES(avx2);
 #endif
+#undef TABLES
 }
 
 int slices_for(int64_t work, int64_t grain, int most)
@@ -92,7 +94,7 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     device->rows = rows_choose();
     gemm_choose(device->rows->name);
     device->direct_convolutions = options->direct_convolutions;
-    choose_convolutions(device);
+    choose_tables(device);
     snprintf(device->description, sizeof device->description, "%s loops, %s products, %s convolutions, %d thread%s",
              device->rows->name, gemm_description(), device->direct_convolutions ? "direct" : "Winograd", n_threads,
              n_threads == 1 ? "" : "s");
@@ -174,8 +176,7 @@ static void cpu_run(struct device *device, const struct kernel *kernels, int n_k
 
 static bool cpu_can_fuse(const struct node *node, const struct expr *epilogue)
 {
-    bool product = node->op == OP_MATMUL || node->op == OP_CONV || node->op == OP_CONV_DX || node->op == OP_CONV_DW;
-    return product && epilogue->n_steps <= 64;
+    return node->op != OP_REDUCE && epilogue->n_steps <= 64;
 }
 
 static void cpu_describe(struct device *device, struct str *out)

@@ -16,6 +16,8 @@ struct device {
     const struct rows *rows;
     const struct conv_kernels *conv;
     const struct winograd_kernels *winograd;
+    const struct pool_kernels *pool;
+    const struct norm_kernels *norm;
     bool direct_convolutions;
     char description[160];
 };

@@ -17,10 +17,10 @@ struct device; /* a backend's opened device: its threads, its memory */
 struct kernel {
     void (*run)(const struct kernel *kernel, struct device *device);
     const struct node *node;        /* shapes and attributes */
-    const struct expr *epilogue;    /* fused after a matmul, conv, conv_dx, conv_dw or reduce (where can_fuse allowed it): input 0 is
-                                       the node's result, inputs 1.. are the operands after the node's own inputs, broadcast to the
-                                       result's shape; NULL for none. out then has epilogue->n_results parts and the node's own
-                                       result is not stored. An out may be the memory of one of the epilogue's operands (weights
+    const struct expr *epilogue;    /* fused after a matmul, conv, conv_dx, conv_dw, pool, pool_dx, batch_norm or reduce (where can_fuse
+                                       allowed it): input 0 is the node's first result, inputs 1.. are the operands after the node's own inputs, broadcast to the
+                                       result's shape; NULL for none. out then has epilogue->n_results parts, then the node's
+                                       other results; its first result is not stored. An out may be the memory of one of the epilogue's operands (weights
                                        updated in place), never of the node's own inputs: read an element before writing it */
     const struct value *in_value[KERNEL_MAX_INPUTS]; /* shapes of the operands, in order of `in` */
     const void *in[KERNEL_MAX_INPUTS];
@@ -53,7 +53,7 @@ struct backend {
     void (*run)(struct device *device, const struct kernel *kernels, int n_kernels);
     /* Optional: NULL means that memory is not host memory */
     bool host_memory;
-    /* Optional: may the plan fuse this epilogue after this matmul, conv, conv_dx, conv_dw or reduce? NULL = never */
+    /* Optional: may the plan fuse this epilogue after this node (of those named above)? NULL = never */
     bool (*can_fuse)(const struct node *node, const struct expr *epilogue);
     /* Optional: what the device reaches just now: products of 512 x 512 x 512, and copies within the caches (bytes read plus written).
      * Takes some 50 ms. For profiles. */

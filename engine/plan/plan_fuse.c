@@ -50,7 +50,8 @@ static struct uses count_uses(const struct plan *plan, struct arena *scratch)
 
 static bool takes_epilogue(enum op op)
 {
-    return op == OP_MATMUL || op == OP_CONV || op == OP_CONV_DX || op == OP_CONV_DW || op == OP_REDUCE;
+    return op == OP_MATMUL || op == OP_CONV || op == OP_CONV_DX || op == OP_CONV_DW || op == OP_REDUCE || op == OP_POOL ||
+           op == OP_POOL_DX || op == OP_BATCH_NORM;
 }
 
 static bool is_cheap(const struct expr *e)
@@ -225,14 +226,48 @@ static const struct expr *product_first(struct plan *plan, const struct step *ma
     return expr_finish(&b, results, map->n_outputs, map->n_inputs);
 }
 
-/* Makes the map the epilogue of the product (or reduction) that its input i is. */
+static bool is_assigned(const struct plan *plan, const struct step *step)
+{
+    for (int i = 0; i < plan->n_assigns; i++)
+        for (int k = 0; k < step->n_outputs; k++)
+            if (plan->assigns[i].value == step->outputs[k])
+                return true;
+    return false;
+}
+
+/* May the step run where the map stands? Those in between that read its other results must be updates of variables: the order puts
+ * them behind it. */
+static bool can_wait(const struct plan *plan, const struct uses *u, const struct step *step, const struct step *map)
+{
+    for (const struct step *s = step + 1; s < map && step->n_outputs > 1; s++)
+        for (int i = 0; i < s->n_inputs && !s->dead; i++)
+            if (s->inputs[i]->node == step->node && !(is_update(u, s) && is_assigned(plan, s)))
+                return false;
+    return true;
+}
+
+/* The map's results, then what else the step gives. */
+static struct value **join_outputs(struct plan *plan, struct uses *u, const struct step *map, const struct step *product)
+{
+    int n = map->n_outputs + product->n_outputs - 1;
+    struct value **outputs = arena_array(&plan->arena, (size_t)n, sizeof *outputs);
+    memcpy(outputs, map->outputs, (size_t)map->n_outputs * sizeof *outputs);
+    for (int k = 1; k < product->n_outputs; k++) {
+        outputs[map->n_outputs + k - 1] = product->outputs[k];
+        u->producer[product->outputs[k]->number] = (int)(map - plan->steps);
+    }
+    return outputs;
+}
+
+/* Makes the map the epilogue of the product (norm, reduction, ...) that its input i is the first result of. */
 static bool fuse_epilogue(struct plan *plan, struct uses *u, struct step *map, int i)
 {
     struct step *product = &plan->steps[u->producer[map->inputs[i]->number]];
     const struct value *v = map->inputs[i];
     if (product->dead || product->epilogue || !takes_epilogue(product->node->op) || u->pinned[v->number] ||
         u->all[v->number] != 1 || !shape_equal(v->shape, map->outputs[0]->shape) ||
-        product->n_inputs + map->n_inputs - 1 > KERNEL_MAX_INPUTS)
+        product->n_inputs + map->n_inputs - 1 > KERNEL_MAX_INPUTS || v != product->outputs[0] ||
+        product->n_outputs + map->n_outputs - 1 > KERNEL_MAX_OUTPUTS || !can_wait(plan, u, product, map))
         return false;
     const struct expr *epilogue = product_first(plan, map, i);
     if (!epilogue || !plan->backend->can_fuse(product->node, epilogue))
@@ -248,9 +283,9 @@ static bool fuse_epilogue(struct plan *plan, struct uses *u, struct step *map, i
     *map = (struct step){.node = node,
                          .epilogue = epilogue,
                          .inputs = inputs,
-                         .outputs = map->outputs,
+                         .outputs = join_outputs(plan, u, map, product),
                          .n_inputs = n,
-                         .n_outputs = map->n_outputs};
+                         .n_outputs = map->n_outputs + product->n_outputs - 1};
     product->dead = true;
     return true;
 }

@@ -96,6 +96,8 @@ static void run_with_epilogue(const struct kernel *k, struct device *device)
     const struct value *product = k->node->outputs[0];
     struct kernel plain = *k;
     plain.out[0] = k->workspace;
+    for (int i = 1; i < k->node->n_outputs; i++)
+        plain.out[i] = k->out[k->epilogue->n_results + i - 1];
     plain.workspace = (char *)k->workspace + result_bytes(k->node);
     runs[k->node->op](&plain, device);
     const struct value *values[KERNEL_MAX_INPUTS] = {product};
