@@ -274,7 +274,9 @@ int app_refresh(struct app *app, bool force)
 static unsigned places_now(const struct app *app)
 {
     const struct screen_view_ops *ops = app->stack[app->depth - 1].ops;
-    return IN_ALL | (ops->places ? ops->places(app, app->stack[app->depth - 1].state) : 0);
+    const struct run_summary *run = app_run(app);
+    return IN_ALL | (ops->places ? ops->places(app, app->stack[app->depth - 1].state) : 0) |
+           (run && run_lives(run) ? IN_LIVE : 0);
 }
 
 static int open_selected(struct app *app, const char *view)
@@ -381,6 +383,8 @@ int app_event(struct app *app, const struct event *event)
     if (given)
         return flags | given;
     enum action action = event->kind == EVENT_KEY ? keys_action(&app->map, event->key, places_now(app)) : ACTION_NONE;
+    if (event->kind == EVENT_KEY && action == ACTION_NONE && app_run(app)) /* refused with a reason */
+        action = keys_action(&app->map, event->key, IN_LIVE);
     if (action != ACTION_NONE)
         flags |= app_action(app, action);
     if (app->quit)
@@ -403,7 +407,7 @@ void app_view(struct app *app, struct grid *grid)
 {
     struct rect rest = grid_all(grid);
     if (grid->width < SMALLEST_WIDTH || grid->height < SMALLEST_HEIGHT) {
-        grid_textf(grid, rest, 0, 0, STYLE_TEXT, "antler needs 40x10, this is %dx%d", grid->width, grid->height);
+        grid_textf(grid, rest, 0, 0, STYLE_TEXT, "needs 40x10, is %dx%d", grid->width, grid->height);
         return;
     }
     struct rect foot = rect_bottom(&rest, 1);

@@ -29,7 +29,8 @@ enum key_place {
     IN_PICK = 1024,     /* a plain list to choose one from */
     IN_FORM = 2048,     /* fields of a config */
     IN_ROWS = 8192,     /* rows that can be opened and marked, neither filtered nor sorted */
-    IN_COMPARED = 16384 /* runs over each other */
+    IN_COMPARED = 16384, /* runs over each other */
+    IN_LIVE = 32768      /* the selected run has not ended: it can be steered */
 };
 
 /* clang-format off: one row a line */
@@ -81,7 +82,7 @@ enum key_place {
     X(LOG_Y, "log-y", "y", IN_CHART, 0, "log", "y axis linear or logarithmic")                                         \
     X(LOG_X, "log-x", "X", IN_CHART, 0, "", "x axis linear or logarithmic")                                            \
     X(SMOOTH, "smooth", "s", IN_CHART, 0, "smooth", "smoothing 0, 0.6, 0.9, 0.97; the raw curve stays behind")         \
-    X(METRICS, "metrics", "m", IN_CHART, 0, "metrics", "choose what is drawn: one metric, or all")                                      \
+    X(METRICS, "metrics", "m", IN_CHART, 0, "metrics", "choose what is drawn: one metric, or all of them")             \
     X(SPLIT, "split", "v", IN_CHART, 0, "", "training, validation or both")                                            \
     X(CLIP, "clip", "o", IN_CHART, 0, "", "clip outliers, marked with an arrow")                                       \
     X(PART, "part", "v", IN_RESULT, 25, "part", "the part of the data: test, validation, training")                    \
@@ -106,11 +107,11 @@ enum key_place {
     X(COMPARE, "compare", "c", IN_RUN, 37, "compare", "compare the marked runs")                                       \
     X(ACTIONS, "actions", "a", IN_RUN, 60, "actions", "everything that can be done with it, as a menu")                \
     X(COPY, "copy", "Y", IN_RUN, 0, "copy", "copy the path or value, and show it")                                     \
-    X(STOP, "stop", "S", IN_RUN, 50, "stop", "CHANGES THE RUN: stop after this step, with a checkpoint")               \
-    X(PAUSE, "pause", "P", IN_RUN, 0, "pause", "CHANGES THE RUN: pause or continue")                                   \
-    X(KEEP, "keep", "K", IN_RUN, 0, "keep", "CHANGES THE RUN: a checkpoint now")                                       \
-    X(LEARNING_RATE, "learning-rate", "L", IN_RUN, 0, "rate", "CHANGES THE RUN: another learning rate")                \
-    X(EPOCHS, "epochs", "E", IN_RUN, 0, "epochs", "CHANGES THE RUN: another number of epochs")                         \
+    X(STOP, "stop", "S", IN_LIVE, 35, "stop", "CHANGES THE RUN: stop after this step, with a checkpoint")               \
+    X(PAUSE, "pause", "P", IN_LIVE, 39, "pause", "CHANGES THE RUN: pause or continue")                                   \
+    X(KEEP, "keep", "K", IN_LIVE, 0, "keep", "CHANGES THE RUN: a checkpoint now")                                       \
+    X(LEARNING_RATE, "learning-rate", "L", IN_LIVE, 0, "rate", "CHANGES THE RUN: another learning rate")                \
+    X(EPOCHS, "epochs", "E", IN_LIVE, 0, "epochs", "CHANGES THE RUN: another number of epochs")                         \
     X(TAG, "tag", "T", IN_RUN, 0, "tag", "CHANGES THE RUN: its tags")                                                  \
     X(NOTE, "note", "N", IN_RUN, 0, "note", "CHANGES THE RUN: its note")                                               \
     X(DELETE, "delete", "D", IN_RUN, 0, "delete", "CHANGES THE RUN: to the trash, after asking by name")               \

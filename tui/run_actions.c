@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool lives(const struct run_summary *run)
+bool run_lives(const struct run_summary *run)
 {
     return run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED;
 }
@@ -25,7 +25,7 @@ static int command(struct app *app, const struct run_summary *run, const char *n
 {
     struct err err = {0};
     int64_t number;
-    if (!lives(run))
+    if (!run_lives(run))
         return refuse(app, run, name);
     char *folder = app_run_folder(app, run);
     bool ok = run_command_add(folder, name, value, &number, &err);
@@ -116,7 +116,7 @@ static int ask_tags(struct app *app, const struct run_summary *run)
 
 static int ask_delete(struct app *app, const struct run_summary *run)
 {
-    if (lives(run)) {
+    if (run_lives(run)) {
         app_say(app, STYLE_WARNING, "%s is %s: stop it first (S)", run->name, run_state_name(run->state));
         return LOOP_DRAW;
     }
@@ -145,14 +145,16 @@ static int choose_action(struct app *app, int line)
 
 static int open_menu(struct app *app, const struct run_summary *run)
 {
-    unsigned places = IN_RUN | (app_checkpoint(app) ? IN_CHECKPOINT : 0);
+    static const char changes[] = "CHANGES THE RUN: "; /* the capital says so */
+    unsigned places = IN_RUN | (app_checkpoint(app) ? IN_CHECKPOINT : 0) | (run_lives(run) ? IN_LIVE : 0);
     int n = 0;
     for (int a = ACTION_NONE + 1; a < ACTION_COUNT && n < APP_MAX_MENU; a++) {
         const struct key_row *row = keys_row((enum action)a);
         if (!(row->places & places) || a == ACTION_ACTIONS)
             continue;
         menu_actions[n] = (enum action)a;
-        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s", row->help);
+        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s",
+                 row->help + (str_starts(row->help, changes) ? sizeof changes - 1 : 0));
         keys_of(&app->map, (enum action)a, app->menu_hints[n], sizeof app->menu_hints[n]);
         n++;
     }
@@ -173,13 +175,13 @@ int run_action(struct app *app, const struct run_summary *run, enum action actio
     case ACTION_KEEP:
         return command(app, run, "checkpoint", NAN, "writes a checkpoint");
     case ACTION_LEARNING_RATE:
-        return lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id,
-                                    answer_learning_rate)
-                          : refuse(app, run, "that");
+        return run_lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id,
+                                        answer_learning_rate)
+                              : refuse(app, run, "that");
     case ACTION_EPOCHS:
-        return lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.", "",
-                                    run->id, answer_epochs)
-                          : refuse(app, run, "that");
+        return run_lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.",
+                                        "", run->id, answer_epochs)
+                              : refuse(app, run, "that");
     case ACTION_TAG:
         return ask_tags(app, run);
     case ACTION_NOTE:

@@ -145,31 +145,38 @@ static bool help_wants(const struct keymap *map, enum action action, const char 
     return row->places & places;
 }
 
+/* What is found, in order: what belongs to this place before what works everywhere. */
+static int help_order(const struct keymap *map, const char *search, unsigned places, enum action *order)
+{
+    int n = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int a = 1; a < ACTION_COUNT; a++) {
+            bool general = keys_row((enum action)a)->places & (IN_ALL | IN_MOVE);
+            if (general == pass && help_wants(map, (enum action)a, search, places))
+                order[n++] = (enum action)a;
+        }
+    return n;
+}
+
 void help_draw(struct help *help, struct grid *grid, const struct keymap *map, unsigned places)
 {
     char title[64], keys[96];
     const char *search = edit_text(&help->search);
-    int found = 0, width = grid->width - 4 < 84 ? grid->width - 4 : 84;
-    for (int a = 1; a < ACTION_COUNT; a++)
-        found += help_wants(map, (enum action)a, search, places);
+    enum action order[ACTION_COUNT];
+    int found = help_order(map, search, places, order), width = grid->width - 4 < 84 ? grid->width - 4 : 84;
     snprintf(title, sizeof title, "help - %d keys %s", found, *search ? "found" : "work here");
     int rows = found + 4 < grid->height - 2 ? found + 4 : grid->height - 2;
     struct rect inside = open_box(grid, width, rows, title), line = rect_top(&inside, 1);
     int x = grid_text(grid, line, 0, 0, STYLE_FAINT, "find ");
     edit_draw(&help->search, grid, (struct rect){line.x + x, line.y, line.w - x, line.h}, true,
               "type to search all keys; Esc closes");
-    int highest = found - inside.h > 0 ? found - inside.h : 0, row = -help->top;
+    int highest = found - inside.h > 0 ? found - inside.h : 0;
     help->top = help->top < 0 ? 0 : help->top > highest ? highest : help->top;
-    row = -help->top;
-    for (int a = 1; a < ACTION_COUNT; a++) {
-        if (!help_wants(map, (enum action)a, search, places))
-            continue;
-        if (row >= 0 && row < inside.h) {
-            grid_text(grid, (struct rect){inside.x, inside.y, 22 < inside.w ? 22 : inside.w, inside.h}, 0, row,
-                      STYLE_KEY, keys_of(map, (enum action)a, keys, sizeof keys));
-            grid_text(grid, inside, 23, row, STYLE_TEXT, keys_row((enum action)a)->help);
-        }
-        row++;
+    for (int row = 0; row < inside.h && help->top + row < found; row++) {
+        enum action action = order[help->top + row];
+        grid_text(grid, (struct rect){inside.x, inside.y, 22 < inside.w ? 22 : inside.w, inside.h}, 0, row, STYLE_KEY,
+                  keys_of(map, action, keys, sizeof keys));
+        grid_text(grid, inside, 23, row, STYLE_TEXT, keys_row(action)->help);
     }
     if (help->top < highest)
         grid_put(grid, inside, inside.w - 1, inside.h - 1, STYLE_FAINT, 0x25BE);

@@ -378,6 +378,20 @@ static void test_every_key_in_the_help_works_here(void)
     }
 }
 
+static void test_what_steers_a_run_is_offered_while_it_lives(void)
+{
+    screen_show("run", parent, 100, 60);
+    screen_press("?");
+    CHECK_HAS(screen_text(), "to the best checkpoint");
+    CHECK(!strstr(screen_text(), "another learning rate"));
+    screen_press("Esc S");
+    CHECK_HAS(screen_text(), "digits is finished: stop works on a running one");
+    screen_press("a");
+    CHECK_HAS(screen_text(), "its tags");
+    CHECK(!strstr(screen_text(), "pause or continue"));
+    screen_close();
+}
+
 static void test_every_size_is_drawn(void)
 {
     screen_show("run", child, 80, 24);
@@ -421,6 +435,7 @@ int main(void)
     RUN(test_a_running_run_grows_while_it_is_watched_and_its_end_is_noticed);
     RUN(test_an_epoch_that_ends_takes_few_bytes);
     RUN(test_a_run_that_is_deleted_while_it_is_shown);
+    RUN(test_what_steers_a_run_is_offered_while_it_lives);
     RUN(test_every_size_is_drawn);
     RUN(test_the_mouse_selects_what_it_points_at);
     RUN(test_every_key_in_the_help_works_here); /* last: it changes what is remembered */

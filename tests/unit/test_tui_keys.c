@@ -36,7 +36,7 @@ static void test_capitals_change_a_run_and_nothing_else_does(void)
         bool changes = str_starts(keys_row((enum action)a)->help, "CHANGES THE RUN");
         CHECK(!changes || strchr("SPKLETND", map.key[a][0]));
     }
-    CHECK_EQ(keys_action(&map, 'S', IN_ALL | IN_RUN), ACTION_STOP);
+    CHECK_EQ(keys_action(&map, 'S', IN_ALL | IN_LIVE), ACTION_STOP);
     CHECK_EQ(keys_action(&map, 'S', IN_ALL | IN_LIST), ACTION_NONE);
     CHECK_EQ(keys_action(&map, K_CTRL | 'l', IN_ALL), ACTION_REDRAW);
     CHECK_EQ(keys_action(&map, 0, ~0u), ACTION_NONE);
@@ -50,7 +50,7 @@ static void test_a_key_map_file_changes_keys_and_explains_what_is_wrong(void)
     keys_init(&map);
     CHECK_OK(keys_load(&map, "evaluate = Alt-e F5 # mine\r\n  stop = Ctrl-S\n", "k", &err), err);
     CHECK_STR(keys_of(&map, ACTION_EVALUATE, text, sizeof text), "Alt-e F5");
-    CHECK_EQ(keys_action(&map, K_CTRL | 's', IN_RUN), ACTION_STOP);
+    CHECK_EQ(keys_action(&map, K_CTRL | 's', IN_LIVE), ACTION_STOP);
     CHECK(!keys_load(&map, "\nevalute = e\n", "k", &err));
     CHECK_STR(err.text, "k:2: no action 'evalute', did you mean 'evaluate'");
     CHECK(!keys_load(&map, "evaluate = Strg-E\n", "k", &err));
