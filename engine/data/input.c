@@ -27,6 +27,21 @@ static bool recognise(const char *path, enum kind *kind, struct err *err)
     return ok;
 }
 
+static void *refuse_arrays(const char *path, const struct field *inputs, int n_inputs, const char *const *names, int n,
+                           struct err *err)
+{
+    struct str wanted = {0}, found = {0};
+    for (int i = 0; i < n_inputs; i++)
+        str_addf(&wanted, "%s'%s'", i ? ", " : "", inputs[i].name ? inputs[i].name : "");
+    for (int i = 0; i < n; i++)
+        str_addf(&found, "%s'%s'", i ? ", " : "", names[i]);
+    err_set(err, ERR_FORMAT, "'%s' holds the arrays %s, expected one for each input of the model: %s", path,
+            n ? str_text(&found) : "(none)", str_text(&wanted));
+    str_release(&wanted);
+    str_release(&found);
+    return NULL;
+}
+
 /* The data object that loads the file like the run's own data. New reference. */
 static json_t *npz_source(const char *path, const struct field *inputs, int n_inputs, struct err *err)
 {
@@ -45,9 +60,7 @@ static json_t *npz_source(const char *path, const struct field *inputs, int n_in
         x = json_string(n == 1 ? names[0] : "x");
     }
     if (json_is_object(x) && json_object_size(x) != (size_t)n_inputs) {
-        source = err_null(err, ERR_FORMAT,
-                          "'%s' has arrays for %zu of the model's %d inputs, expected one named like each of them",
-                          path, json_object_size(x), n_inputs);
+        source = refuse_arrays(path, inputs, n_inputs, names, n, err);
         json_decref(x);
     } else {
         source = json_pack("{s:s, s:s, s:o, s:n}", "format", "npz", "path", path, "x", x, "y");

@@ -86,7 +86,7 @@ static bool parse_factor(const json_t *value, double *factor)
     char number[32];
     if (json_is_number(value)) {
         *factor = json_number_value(value);
-        return isfinite(*factor);
+        return true;
     }
     if (!slash || (size_t)(slash - text) >= sizeof number)
         return false;
@@ -149,6 +149,9 @@ static bool make_scale(struct dataset *ds, int i, const json_t *value, const jso
         return err_set(err, ERR_USAGE,
                        "data.scale: found '%s', expected a factor such as 0.5 or \"1/255\", \"minmax\" or \"standard\"",
                        word ? word : js_type_name(value));
+    if (!isfinite((float)factor) || (float)factor == 0)
+        return err_set(err, ERR_USAGE,
+                       "data.scale: the factor is %g, expected one that float32 holds and that is not 0", factor);
     scale->period = standard || minmax ? (s->shape.rank ? s->shape.dim[s->shape.rank - 1] : 1) : 1;
     scale->multiply = arena_array(&p->arena, (size_t)scale->period, sizeof *scale->multiply);
     scale->multiply[0] = (float)factor;

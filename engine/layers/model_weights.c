@@ -20,7 +20,7 @@ bool variable_fits(const struct variable *variable, const struct weight *weight)
     return same;
 }
 
-/* One line per failure of a layer. True when there is none. */
+/* Why the weights of a layer do not fit, one clause after the other. True when they do. */
 static bool check_layer(const struct layer *layer, const struct keras_file *file, struct str *failures)
 {
     int found = 0;
@@ -29,16 +29,17 @@ static bool check_layer(const struct layer *layer, const struct keras_file *file
         found += layer_find_weight(file, layer, layer->variables[i]) != NULL;
     bool more = layer_count_weights(file, layer) > layer->n_variables;
     if (found < layer->n_variables || more) {
-        str_addf(failures, "\n  layer '%s' (%s, %s): the model has %d weights, the file has %s%d", layer->path,
-                 layer->class->name, layer->h5_group, layer->n_variables, more ? "more than " : "", found);
+        str_addf(failures, "%slayer '%s' (%s, %s): the model has %d weights, the file has %s%d",
+                 failures->length ? "; " : "", layer->path, layer->class->name, layer->h5_group, layer->n_variables,
+                 more ? "more than " : "", found);
         return false;
     }
     for (int i = 0; i < layer->n_variables; i++) {
         const struct weight *weight = layer_find_weight(file, layer, layer->variables[i]);
         if (variable_fits(layer->variables[i], weight))
             continue;
-        str_addf(failures, "\n  layer '%s' (%s): %s in the file has the shape ", layer->path, layer->class->name,
-                 layer->variables[i]->name);
+        str_addf(failures, "%slayer '%s' (%s): %s in the file has the shape ", failures->length ? "; " : "",
+                 layer->path, layer->class->name, layer->variables[i]->name);
         shape_of_weight(failures, weight);
         str_add(failures, ", the model wants ");
         shape_write(failures, layer->variables[i]->shape);
@@ -49,9 +50,11 @@ static bool check_layer(const struct layer *layer, const struct keras_file *file
 
 static bool refuse(int n_failed, const struct str *failures, struct err *err)
 {
-    return err_set(err, ERR_FORMAT, "the weights of %d layer%s do not fit the model:%s%s", n_failed,
-                   n_failed == 1 ? "" : "s", str_text(failures),
-                   "\n  (use \"skip_mismatch\": true to keep the other layers)");
+    return err_set(
+        err, ERR_FORMAT,
+        "the weights of %d layer%s do not fit the model (model.weights with \"skip_mismatch\": true keeps the "
+        "others): %s",
+        n_failed, n_failed == 1 ? "" : "s", str_text(failures));
 }
 
 bool model_check_weights(const struct model *model, const struct keras_file *file, bool skip_mismatch,

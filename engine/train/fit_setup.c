@@ -37,6 +37,36 @@ static bool read_class_weights(struct fit *fit, const json_t *object, struct err
     return true;
 }
 
+/* Says which weights no sample of the training part will ever take. */
+static void warn_of_absent_classes(struct fit *fit)
+{
+    struct session *s = fit->session;
+    int k = fit->class_weights ? session_target_field(s, s->data, 0) : -1;
+    if (k < 0)
+        return;
+    enum dtype dtype = compile_target_dtype(s->compile, 0);
+    int64_t width = shape_elements(s->data->targets[k].shape), n = s->data->n_samples[SPLIT_TRAIN];
+    void *target = xmalloc((size_t)width * 4 + 4);
+    bool *seen = xcalloc((size_t)fit->n_class_weights + 1, sizeof *seen);
+    for (int64_t i = 0; i < n; i++) {
+        dataset_gather_target(s->data, SPLIT_TRAIN, k, &i, 1, dtype, target);
+        int64_t class = step_class_of(target, dtype, 0, width);
+        if (class >= 0 && class < fit->n_class_weights)
+            seen[class] = true;
+    }
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(json_object_get(s->config, "fit"), "class_weight"), key, value)
+    {
+        int64_t class;
+        if (str_to_int64(key, &class) && !seen[class])
+            str_addf(&s->warnings, "fit.class_weight.%s has no effect: no sample of the training part is of class %s\n",
+                     key, key);
+    }
+    free(seen);
+    free(target);
+}
+
 static bool read_arguments(struct fit *fit, struct err *err)
 {
     const struct session *s = fit->session;
@@ -54,15 +84,24 @@ static bool read_arguments(struct fit *fit, struct err *err)
     return read_class_weights(fit, json_object_get(arguments, "class_weight"), err);
 }
 
+/* As Keras warns that its input ran out of data. */
+static void warn_of_steps(struct fit *fit, const char *key, const char *what, const struct pass *pass)
+{
+    if (pass->steps_per_epoch > pass->n_batches)
+        str_addf(&fit->session->warnings, "fit.%s is %lld, the data give %lld batches of %lld: %s ends after those\n",
+                 key, (long long)pass->steps_per_epoch, (long long)pass->n_batches, (long long)pass->batch, what);
+}
+
 static bool make_passes(struct fit *fit, struct err *err)
 {
-    const struct session *s = fit->session;
+    struct session *s = fit->session;
     int64_t batch = session_fit_int(s, "batch_size", 32), n_validation = s->data->n_samples[SPLIT_VALIDATION];
     if (!pass_init(&fit->train, s->data->n_samples[SPLIT_TRAIN], batch, "train", err))
         return err_prefix(err, "%s", fit->where);
     fit->train.shuffle = js_bool(json_object_get(s->config, "fit"), "shuffle", true);
     fit->train.seed = s->seed;
     fit->train.steps_per_epoch = session_fit_int(s, "steps_per_epoch", 0);
+    warn_of_steps(fit, "steps_per_epoch", "an epoch", &fit->train);
     pass_seek(&fit->train, fit->at.epoch, 0);
     if (!n_validation)
         return true;
@@ -70,6 +109,7 @@ static bool make_passes(struct fit *fit, struct err *err)
                    err))
         return false;
     fit->validation.steps_per_epoch = session_fit_int(s, "validation_steps", 0);
+    warn_of_steps(fit, "validation_steps", "a validation", &fit->validation);
     return true;
 }
 
@@ -143,6 +183,7 @@ bool fit_init(struct fit *fit, struct session *session, const char *where, struc
         fit_release(fit);
         return false;
     }
+    warn_of_absent_classes(fit);
     read_learning_rate(fit);
     return true;
 }

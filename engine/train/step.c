@@ -119,8 +119,7 @@ int64_t step_batch(const struct step *step)
     return step->batch;
 }
 
-/* The class of sample i of a target of labels or of one-hot rows. */
-static int64_t class_of(const void *target, enum dtype dtype, int64_t i, int64_t width)
+int64_t step_class_of(const void *target, enum dtype dtype, int64_t i, int64_t width)
 {
     if (dtype == DTYPE_I32)
         return ((const int32_t *)target)[i];
@@ -147,7 +146,7 @@ static void feed_weights(struct step *step, enum split split, const int64_t *pos
         const void *labels = plan_input(step->plan, target);
         int64_t width = shape_elements(target->shape) / step->batch;
         for (int64_t i = 0; i < step->batch; i++) {
-            int64_t c = class_of(labels, target->dtype, i, width);
+            int64_t c = step_class_of(labels, target->dtype, i, width);
             weights[i] *= c >= 0 && c < step->n_class_weights ? (float)step->class_weights[c] : 1;
         }
     }

@@ -30,6 +30,8 @@ int64_t step_batch(const struct step *step);
 /* Copies the samples at `positions` (step_batch of them) of a split into the step's inputs, targets and weights. */
 void step_feed(struct step *step, enum split split, const int64_t *positions);
 void step_run(struct step *step);
+/* The class of sample i of a target of labels or of one-hot rows of this width: what class_weights goes by. */
+int64_t step_class_of(const void *target, enum dtype dtype, int64_t i, int64_t width);
 /* STEP_PREDICT: the output of the last run, (batch, shape of one sample...), float32. */
 const float *step_output(struct step *step, int output);
 /* STEP_TRAIN: loss of the last batch, regularization included. */

@@ -248,6 +248,29 @@ def test_steps_keep_and_nan(home):
     check(result["epoch"] == 1 and result["state"] == "finished", f"TerminateOnNaN ends it: {result}")
 
 
+def test_what_has_no_effect_is_said(home):
+    fit = {**MLP["fit"], "steps_per_epoch": 500, "validation_steps": 40, "class_weight": {"0": 2.0, "7": 3.0}}
+    warnings = home.json("check", home.config("more", with_(MLP, ["fit"], fit)))["warnings"]
+    for words in ("fit.steps_per_epoch is 500, the data give 15 batches of 16: an epoch ends after those",
+                  "fit.validation_steps is 40, the data give 2 batches of 16", "fit.class_weight.7 has no effect"):
+        check(any(words in w for w in warnings), f"{words!r} is among {warnings}")
+    check(len(warnings) == 3, f"three warnings, found {warnings}")
+    _, _, err = home.antler("train", home.config("more", with_(MLP, ["fit"], fit)))
+    check("fit.steps_per_epoch is 500" in err, f"train says it too: {err}")
+    for scale in (0, 1e300, "0/3"):
+        fails(home, 2, ["data.scale: the factor is"], "train", home.config("zero", with_(MLP, ["data"], {**MLP["data"], "scale": scale})))
+
+
+def test_weights_that_do_not_fit_are_told_in_one_line(home):
+    wide = json.loads(json.dumps(MLP))
+    wide["model"]["layers"][0]["units"] = 9
+    file = home.last(home.json("train", home.config("mlp", MLP))["run"])
+    code, out, err = home.antler("train", home.config("wide", with_(wide, ["model", "weights"], file)), ok=False)
+    check(code == 4 and len(err.strip().splitlines()) == 1, f"one line and 4, found {code}: {err}")
+    for words in ("the weights of 2 layers do not fit", "layer 'dense' (Dense): kernel in the file has the shape (2, 8), the model wants (2, 9)", "layer 'out'"):
+        check(words in err, f"{words!r} is in {err}")
+
+
 def test_a_damaged_last_checkpoint_is_passed_over(home):
     whole = home.json("train", home.config("six", with_(MLP, ["fit", "epochs"], 6)))["run"]
     for name, damage in (("cut off", lambda data: data[:-100]), ("one bit wrong", lambda data: data[:3000] + bytes([data[3000] ^ 4]) + data[3001:])):
@@ -290,6 +313,8 @@ if __name__ == "__main__":
         test_one_of_two_resumes_wins(home)
         test_a_full_disk_stops_nothing_before_the_end(home)
         test_steps_keep_and_nan(home)
+        test_what_has_no_effect_is_said(home)
+        test_weights_that_do_not_fit_are_told_in_one_line(home)
         test_a_damaged_last_checkpoint_is_passed_over(home)
         test_data_that_changed_are_refused_in_place_and_said_in_a_branch(home)
     finally:
