@@ -13,7 +13,9 @@
 
 enum { LINE_MAX_BYTES = 4096, TAIL_BYTES = 65536 };
 
-static const char *const known_commands[] = {"stop", "pause", "continue", "checkpoint", "learning_rate", "epochs"};
+#define X(name, word, value) word,
+static const char *const known_commands[] = {RUN_COMMANDS(X)};
+#undef X
 enum { N_KNOWN = sizeof known_commands / sizeof known_commands[0] };
 
 static bool is_known(const char *command)

@@ -9,6 +9,15 @@
 
 #include "base/json.h"
 
+/* All of them. X(name, word, takes a value) */
+#define RUN_COMMANDS(X)                                                                                                \
+    X(STOP, "stop", false)                                                                                             \
+    X(PAUSE, "pause", false)                                                                                           \
+    X(CONTINUE, "continue", false)                                                                                     \
+    X(CHECKPOINT, "checkpoint", false)                                                                                 \
+    X(LEARNING_RATE, "learning_rate", true)                                                                            \
+    X(EPOCHS, "epochs", true)
+
 /* Appends under a lock; value may be NAN. *number is the command's. */
 bool run_command_add(const char *run_folder, const char *command, double value, int64_t *number, struct err *err) MUST_USE;
 

@@ -140,25 +140,21 @@ static int choose_family(struct app *app, int line)
 
 static void family_menu(struct app *app, struct chart_pane *pane)
 {
-    const struct run_summary *run = app_run(app);
+    const char *families[APP_MAX_MENU];
+    size_t n_families = curve_set_families(&pane->curves, true, families, APP_MAX_MENU - 1);
     int n = 0, selected = 0;
     if (pane->n_others) {
         snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "all of them");
         snprintf(app->menu_hints[n++], sizeof app->menu_hints[0], "small charts side by side");
     }
-    for (size_t i = 0; run && i < run->n_metrics && n < APP_MAX_MENU; i++) {
-        const char *family = curve_family(run->metrics[i].name);
-        int k = 0;
-        while (k < n && strcmp(app->menu_lines[k], family) != 0)
-            k++;
-        if (k < n) {
-            snprintf(app->menu_hints[k], sizeof app->menu_hints[k], "train  validation");
-            continue;
-        }
-        if (!strcmp(family, pane->curves.family) && !pane->all)
+    for (size_t i = 0; i < n_families; i++, n++) {
+        char validation[80];
+        snprintf(validation, sizeof validation, "val_%s", families[i]);
+        if (!strcmp(families[i], pane->curves.family) && !pane->all)
             selected = n;
-        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s", family);
-        app->menu_hints[n++][0] = 0;
+        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s", families[i]);
+        snprintf(app->menu_hints[n], sizeof app->menu_hints[n], "%s",
+                 curve_set_history(&pane->curves, validation) ? "train  validation" : "");
     }
     if (!n) {
         app_say(app, STYLE_WARNING, "nothing recorded yet");

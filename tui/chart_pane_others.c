@@ -22,7 +22,7 @@ void chart_pane_release_others(struct chart_pane *pane)
 /* Families without the one that is drawn large. */
 static size_t find_families(const struct chart_pane *pane, const char **families)
 {
-    size_t n = curve_set_families(&pane->curves, families, MOST_FAMILIES), kept = 0;
+    size_t n = curve_set_families(&pane->curves, false, families, MOST_FAMILIES), kept = 0;
     for (size_t k = 0; k < n; k++)
         if (strcmp(families[k], pane->curves.family) != 0)
             families[kept++] = families[k];

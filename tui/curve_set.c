@@ -230,14 +230,16 @@ static bool is_constant(const struct metric_series *series)
     return true;
 }
 
-size_t curve_set_families(const struct curve_set *set, const char **families, size_t most)
+size_t curve_set_families(const struct curve_set *set, bool all, const char **families, size_t most)
 {
     size_t n = 0;
     for (size_t r = 0; r < set->n_held; r++)
         for (size_t i = 0; i < set->held[r]->n && n < most; i++) {
             const struct metric_series *series = &set->held[r]->series[i];
             const char *family = curve_family(series->name);
-            bool known = is_batches(series->name) || (!strcmp(family, "learning_rate") && is_constant(series));
+            bool known =
+                is_batches(series->name) ||
+                (!all && (!strcmp(family, "learning_rate") || !strcmp(family, HISTORY_PACE)) && is_constant(series));
             for (size_t k = 0; k < n && !known; k++)
                 known = !strcmp(families[k], family);
             if (!known)

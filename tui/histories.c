@@ -31,6 +31,42 @@ const struct history *history_hold(const struct history *history)
     return history;
 }
 
+/* How long each epoch took, from the times of its records. Not known of the first one and across a fork. */
+static bool make_pace(struct arena *arena, const struct metric_series *from, struct metric_series *pace)
+{
+    int64_t *epoch = arena_array(arena, from->n, sizeof *epoch), *step = arena_array(arena, from->n, sizeof *step);
+    double *time = arena_array(arena, from->n, sizeof *time), *value = arena_array(arena, from->n, sizeof *value);
+    size_t n = 0, inherited = 0;
+    for (size_t i = 1; i < from->n; i++) {
+        double took = from->time[i] - from->time[i - 1];
+        if (from->epoch[i] != from->epoch[i - 1] + 1 || i == from->n_inherited || !(took > 0))
+            continue;
+        epoch[n] = from->epoch[i];
+        step[n] = from->step[i];
+        time[n] = from->time[i];
+        value[n++] = took;
+        inherited += i < from->n_inherited;
+    }
+    *pace = (struct metric_series){HISTORY_PACE, n, epoch, step, time, value, inherited};
+    return n > 1;
+}
+
+static void add_pace(struct kept_history *kept)
+{
+    struct history *h = &kept->history;
+    const struct metric_series *loss = NULL;
+    for (size_t i = 0; i < h->n; i++)
+        if (!strcmp(h->series[i].name, "loss"))
+            loss = &h->series[i];
+    struct metric_series *all = arena_array(&kept->arena, h->n + 1, sizeof *all);
+    for (size_t i = 0; i < h->n; i++)
+        all[i] = h->series[i];
+    if (!loss || !make_pace(&kept->arena, loss, &all[h->n]))
+        return;
+    h->series = all;
+    h->n++;
+}
+
 static struct kept_history *read_history(struct index *index, const struct run_summary *run, struct err *err)
 {
     struct kept_history *kept = xcalloc(1, sizeof *kept);
@@ -42,6 +78,7 @@ static struct kept_history *read_history(struct index *index, const struct run_s
         return NULL;
     }
     kept->history.origin = curve_origin(kept->history.series, kept->history.n);
+    add_pace(kept);
     for (size_t i = 0; i < kept->history.n; i++)
         kept->bytes += kept->history.series[i].n * BYTES_A_POINT;
     return kept;

@@ -14,8 +14,10 @@
 #include "persistence/index.h"
 #include "tui/curves.h"
 
+#define HISTORY_PACE "seconds/epoch"
+
 struct history {
-    const struct metric_series *series; /* all metrics, with the parent's part */
+    const struct metric_series *series; /* all metrics, with the parent's part; last HISTORY_PACE, where it is known */
     size_t n;
     struct curve_origin origin;
 };

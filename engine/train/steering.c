@@ -5,7 +5,7 @@
 
 static const char *const words[] = {
 #define X(name, word, value) word,
-    STEERING_VERBS(X)
+    RUN_COMMANDS(X)
 #undef X
 };
 

@@ -9,23 +9,15 @@
 #define ENGINE_TRAIN_STEERING_H
 
 #include "base/err.h"
+#include "persistence/run_commands.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* X(name, word in commands.log, takes a value) */
-#define STEERING_VERBS(X)                                                                                              \
-    X(STOP, "stop", false)                                                                                             \
-    X(PAUSE, "pause", false)                                                                                           \
-    X(CONTINUE, "continue", false)                                                                                     \
-    X(CHECKPOINT, "checkpoint", false)                                                                                 \
-    X(LEARNING_RATE, "learning_rate", true)                                                                            \
-    X(EPOCHS, "epochs", true)
-
 enum steering_verb {
 #define X(name, word, value) STEER_##name,
-    STEERING_VERBS(X)
+    RUN_COMMANDS(X)
 #undef X
         STEERING_VERB_COUNT
 };
