@@ -29,7 +29,7 @@ struct direct {
     struct conv v;
     struct pass *passes;
     int n_passes, n_slices;
-    bool depthwise;
+    bool depthwise, has_gaps; /* gaps: a pass without taps, its positions are zero */
     int64_t scratch, scratch_floats; /* in the workspace: per slice, for copies of source and dy */
     int64_t dy_copy;                 /* dw: floats of it behind the source's copy; 0 when dy is read in place */
     int64_t partial, partial_floats; /* dw: per slice */
@@ -39,7 +39,7 @@ struct direct {
 struct direct_call {
     const struct kernel *kernel;
     const struct direct *d;
-    const struct pass *pass;
+    const struct pass *pass; /* while its weights are packed, and of dw */
     const struct conv_kernels *kernels;
 };
 
@@ -269,24 +269,49 @@ static float *product_of(const struct direct *d, const struct kernel *k)
     return d->v.product_apart ? (float *)k->workspace + d->product : k->out[0];
 }
 
-static void pass_slice(void *context, int slice)
+static void run_unit(const struct direct_call *call, const struct pass *p, int64_t unit, float *scratch)
 {
-    const struct direct_call *call = context;
-    const struct pass *p = call->pass;
     const struct direct *d = call->d;
-    float *scratch = (float *)call->kernel->workspace + d->scratch + slice * d->scratch_floats, *product = product_of(d, call->kernel);
-    int64_t end = slice_begin(p->units, d->n_slices, slice + 1);
-    for (int64_t unit = slice_begin(p->units, d->n_slices, slice); unit < end; unit++) {
-        struct place at = place_of(p, unit);
-        const float *x = unit_source(p, call->kernel->in[0], &at, scratch);
-        int64_t to = destination_offset(p, &at);
-        (d->depthwise ? depthwise_unit : product_unit)(call, p, x, product + to, at.lines);
-        if (d->v.epilogue && d->n_passes == 1)
-            epilogue_run(d->v.epilogue, call->kernel, product, to, at.lines * p->out[2] * p->out_channels);
-    }
+    struct place at = place_of(p, unit);
+    const float *x = unit_source(p, call->kernel->in[0], &at, scratch);
+    float *product = product_of(d, call->kernel);
+    int64_t to = destination_offset(p, &at);
+    (d->depthwise ? depthwise_unit : product_unit)(call, p, x, product + to, at.lines);
+    if (d->v.epilogue && d->n_passes == 1)
+        epilogue_run(d->v.epilogue, call->kernel, product, to, at.lines * p->out[2] * p->out_channels);
 }
 
-struct sweep { /* the epilogue after all passes */
+/* All passes over one image: what it becomes stays in the cache for them and the epilogue. */
+static void run_image(const struct direct_call *call, int64_t image, float *scratch)
+{
+    const struct direct *d = call->d;
+    int64_t floats = spatial_in(&d->v.s) * d->v.c;
+    if (d->has_gaps)
+        memset(product_of(d, call->kernel) + image * floats, 0, (size_t)floats * sizeof(float));
+    for (int i = 0; i < d->n_passes; i++) {
+        const struct pass *p = &d->passes[i];
+        int64_t n = p->n_taps ? p->units / d->v.n : 0;
+        for (int64_t unit = image * n; unit < (image + 1) * n; unit++)
+            run_unit(call, p, unit, scratch);
+    }
+    if (d->v.epilogue)
+        epilogue_run(d->v.epilogue, call->kernel, product_of(d, call->kernel), image * floats, floats);
+}
+
+static void direct_slice(void *context, int slice)
+{
+    const struct direct_call *call = context;
+    const struct direct *d = call->d;
+    float *scratch = (float *)call->kernel->workspace + d->scratch + slice * d->scratch_floats;
+    int64_t n = d->n_passes > 1 ? d->v.n : d->passes->units, end = slice_begin(n, d->n_slices, slice + 1);
+    for (int64_t i = slice_begin(n, d->n_slices, slice); i < end; i++)
+        if (d->n_passes > 1)
+            run_image(call, i, scratch);
+        else
+            run_unit(call, d->passes, i, scratch);
+}
+
+struct sweep { /* the epilogue of dw */
     const struct kernel *kernel;
     const struct map_program *epilogue;
     const float *product;
@@ -311,18 +336,14 @@ static void sweep(const struct direct *d, const struct kernel *kernel, struct de
 static void run_direct(const struct kernel *kernel, struct device *device)
 {
     const struct direct *d = kernel->prepared;
-    for (int i = 0; i < d->n_passes; i++) {
+    for (int i = 0; i < d->n_passes && !d->depthwise; i++) {
         const struct pass *p = &d->passes[i];
         struct direct_call call = {kernel, d, p, device->conv};
-        if (p->units == 0)
-            continue;
-        int n_panels = (int)(d->v.groups * panels_of(p));
-        if (!d->depthwise)
-            run_slices(device->threads, pack_slice, &call, n_panels, n_panels * p->panel_floats < PACK_INLINE_FLOATS);
-        threads_run(device->threads, pass_slice, &call, d->n_slices);
+        int n_panels = p->units ? (int)(d->v.groups * panels_of(p)) : 0;
+        run_slices(device->threads, pack_slice, &call, n_panels, n_panels * p->panel_floats < PACK_INLINE_FLOATS);
     }
-    if (d->v.epilogue && d->n_passes > 1)
-        sweep(d, kernel, device, product_of(d, kernel));
+    struct direct_call call = {kernel, d, d->passes, device->conv};
+    threads_run(device->threads, direct_slice, &call, d->n_slices);
 }
 
 static int64_t copy_floats(const struct pass *p)
@@ -346,17 +367,16 @@ static int64_t multiply_adds(const struct conv *v)
 
 static void finish_direct(struct kernel *kernel, struct direct *d)
 {
-    int64_t floats = 0;
+    int64_t floats = 0, units = d->n_passes > 1 ? d->v.n : d->passes->units;
     for (int i = 0; i < d->n_passes; i++) {
         struct pass *p = &d->passes[i];
         int64_t copy = p->units ? copy_floats(p) : 0;
         d->scratch_floats = d->scratch_floats > copy ? d->scratch_floats : copy;
+        d->has_gaps = d->has_gaps || p->n_taps == 0;
         p->packed = floats;
         floats += p->units && !d->depthwise ? round_up(d->v.groups * panels_of(p) * p->panel_floats, 16) : 0;
-        int most = p->units > CONV_SLICES ? CONV_SLICES : p->units > 1 ? (int)p->units : 1;
-        int n_slices = slices_for(multiply_adds(&d->v) / d->n_passes, 1 << 19, most);
-        d->n_slices = n_slices > d->n_slices ? n_slices : d->n_slices;
     }
+    d->n_slices = slices_for(multiply_adds(&d->v), 1 << 19, units < CONV_SLICES ? (int)units : CONV_SLICES);
     d->scratch = floats;
     floats += d->n_slices * d->scratch_floats;
     d->product = floats;

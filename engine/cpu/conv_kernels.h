@@ -42,13 +42,20 @@ struct conv_kernels {
  * in the planes; in x and y they are not. */
 enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_PLANES = 36 };
 
+/* A tile of pixels of an image, dense with `channels` each: pixel (i, j) is image[at + (i * width + j) * channels]. Those outside of
+ * [top, bottom) x [left, right) are not there: they read as zero and are not written. */
+struct winograd_tile {
+    int64_t at, width, channels;
+    int top, bottom, left, right;
+};
+
 struct winograd_kernels {
     /* v = B^T x B of 6 x 6 pixels */
-    void (*input)(float *v, int64_t plane, const float *x, int64_t line, int64_t channels);
-    /* y = A^T m A; only the first `height` x `width` pixels are stored */
-    void (*output)(float *y, int64_t line, const float *m, int64_t plane, int64_t channels, int height, int width);
+    void (*input)(float *v, int64_t plane, const float *image, const struct winograd_tile *tile);
+    /* y = A^T m A, 4 x 4 pixels */
+    void (*output)(float *image, const struct winograd_tile *tile, const float *m, int64_t plane);
     /* m = A y A^T of 4 x 4 pixels: what `output` does, backwards */
-    void (*output_gradient)(float *m, int64_t plane, const float *y, int64_t line, int64_t channels);
+    void (*output_gradient)(float *m, int64_t plane, const float *image, const struct winograd_tile *tile);
     /* u = G w G^T; w[9] taps, `tap` floats apart */
     void (*filter)(float *u, int64_t plane, const float *w, int64_t tap, int64_t channels);
     /* w = G^T u G */

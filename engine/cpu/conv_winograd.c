@@ -18,11 +18,10 @@ struct winograd {
     int64_t rows, block_rows, block_tiles; /* tile rows: of the batch, of a block */
     int64_t blocks;
     int64_t c_wide, o_wide, v_plane, m_plane; /* floats of a tile in V and M; floats from plane to plane */
-    bool pads_source, pads_dy;
     int panel, n_slices;
     int64_t u_plane, filters; /* floats of a transformed filter plane; where they lie in the workspace */
     int64_t turned;           /* dx: where W turned and transposed lies */
-    int64_t scratch, scratch_floats, v_at, m_at; /* per slice: padded lines, V, M */
+    int64_t scratch, scratch_floats, m_at; /* per slice: V, M */
     int64_t partial, partial_floats;
     int64_t product;
 };
@@ -62,8 +61,6 @@ static struct winograd *winograd_new(struct arena *arena, const struct device *d
         w->out[d] = gradient ? v->s.in[d + 1] : v->s.out[d + 1];
         w->before[d] = gradient ? 2 - v->s.before[d + 1] : v->s.before[d + 1];
         w->tiles[d] = (w->out[d] + WINOGRAD_OUT - 1) / WINOGRAD_OUT;
-        w->pads_source = w->pads_source || w->before[d] || w->tiles[d] * WINOGRAD_OUT + 2 > w->in[d];
-        w->pads_dy = w->pads_dy || w->tiles[d] * WINOGRAD_OUT != w->out[d];
     }
     int lanes = device->conv->lanes;
     w->panel = conv_panel(device->conv, 1024, w->o);
@@ -86,19 +83,10 @@ static struct winograd *winograd_new(struct arena *arena, const struct device *d
     return w;
 }
 
-static int64_t padded_width(const struct winograd *w)
-{
-    return w->tiles[1] * WINOGRAD_OUT + 2;
-}
-
 /* Room for one slice, behind `floats` of the workspace; returns the floats with it. */
 static int64_t place_slices(struct winograd *w, int64_t floats)
 {
-    int64_t image_rows = w->block_rows < w->tiles[0] ? w->block_rows : w->tiles[0];
-    int64_t x = w->pads_source ? (image_rows * WINOGRAD_OUT + 2) * padded_width(w) * w->c : 0;
-    int64_t y = image_rows * WINOGRAD_OUT * w->tiles[1] * WINOGRAD_OUT * w->o;
-    w->v_at = round_up(x > y ? x : y, 16);
-    w->m_at = w->v_at + WINOGRAD_PLANES * w->v_plane;
+    w->m_at = WINOGRAD_PLANES * w->v_plane;
     w->scratch = floats;
     w->scratch_floats = w->m_at + WINOGRAD_PLANES * w->m_plane;
     return floats + w->n_slices * w->scratch_floats;
@@ -116,22 +104,30 @@ static struct run run_at(const struct winograd *w, int64_t row, int64_t end, int
     return r;
 }
 
+/* Pixels from (h, w) on of an image of height x width. */
+static struct winograd_tile tile_at(int64_t h, int64_t w, int64_t height, int64_t width, int64_t channels)
+{
+    int64_t bottom = height - h < WINOGRAD_IN ? height - h : WINOGRAD_IN, right = width - w < WINOGRAD_IN ? width - w : WINOGRAD_IN;
+    return (struct winograd_tile){.at = (h * width + w) * channels,
+                                  .width = width,
+                                  .channels = channels,
+                                  .top = h < 0 ? (int)-h : 0,
+                                  .left = w < 0 ? (int)-w : 0,
+                                  .bottom = (int)bottom,
+                                  .right = (int)right};
+}
+
 static void transform_source(const struct winograd_call *call, const struct run *r, float *scratch)
 {
     const struct winograd *w = call->w;
-    const float *image = (const float *)call->kernel->in[0] + r->image * w->in[0] * w->in[1] * w->c, *x;
-    int64_t line = (w->pads_source ? padded_width(w) : w->in[1]) * w->c, first = r->first * WINOGRAD_OUT - w->before[0];
-    if (w->pads_source) {
-        int64_t size[] = {1, w->in[0], w->in[1]}, from[] = {0, first, -w->before[1]}, span[] = {1, r->rows * WINOGRAD_OUT + 2, padded_width(w)};
-        conv_copy_padded(scratch, image, size, w->c, from, span);
-        x = scratch;
-    } else {
-        x = image + first * line;
-    }
-    float *v = scratch + w->v_at + r->tile * w->c_wide;
+    const float *image = (const float *)call->kernel->in[0] + r->image * w->in[0] * w->in[1] * w->c;
+    float *v = scratch + r->tile * w->c_wide;
     for (int64_t i = 0; i < r->rows; i++)
-        for (int64_t j = 0; j < w->tiles[1]; j++, v += w->c_wide)
-            call->device->winograd->input(v, w->v_plane, x + i * WINOGRAD_OUT * line + j * WINOGRAD_OUT * w->c, line, w->c);
+        for (int64_t j = 0; j < w->tiles[1]; j++, v += w->c_wide) {
+            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT - w->before[0], j * WINOGRAD_OUT - w->before[1], w->in[0],
+                                                w->in[1], w->c);
+            call->device->winograd->input(v, w->v_plane, image, &tile);
+        }
 }
 
 static float *product_of(const struct winograd_call *call)
@@ -139,22 +135,17 @@ static float *product_of(const struct winograd_call *call)
     return call->w->v.product_apart ? (float *)call->kernel->workspace + call->w->product : call->kernel->out[0];
 }
 
-static int64_t within(int64_t size, int64_t tile)
-{
-    int64_t left = size - tile * WINOGRAD_OUT;
-    return left < WINOGRAD_OUT ? left : WINOGRAD_OUT;
-}
-
 static void transform_back(const struct winograd_call *call, const struct run *r, const float *scratch)
 {
     const struct winograd *w = call->w;
     const float *m = scratch + w->m_at + r->tile * w->o_wide;
     float *product = product_of(call);
-    int64_t line = w->out[1] * w->o, first = (r->image * w->out[0] + r->first * WINOGRAD_OUT) * line;
+    int64_t line = w->out[1] * w->o, image = r->image * w->out[0] * line, first = image + r->first * WINOGRAD_OUT * line;
     for (int64_t i = 0; i < r->rows; i++)
-        for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide)
-            call->device->winograd->output(product + first + i * WINOGRAD_OUT * line + j * WINOGRAD_OUT * w->o, line, m, w->m_plane, w->o,
-                                           (int)within(w->out[0], r->first + i), (int)within(w->out[1], j));
+        for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide) {
+            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
+            call->device->winograd->output(product + image, &tile, m, w->m_plane);
+        }
     if (w->v.epilogue) {
         int64_t end = (r->first + r->rows) * WINOGRAD_OUT;
         end = end < w->out[0] ? end : w->out[0];
@@ -168,7 +159,7 @@ static void multiply_planes(const struct winograd_call *call, float *scratch, in
     const float *filters = (const float *)call->kernel->workspace + w->filters;
     int64_t no_offset = 0;
     for (int64_t i = 0; i < WINOGRAD_PLANES; i++)
-        call->device->conv->product(&(struct product){.a = scratch + w->v_at + i * w->v_plane,
+        call->device->conv->product(&(struct product){.a = scratch + i * w->v_plane,
                                                       .b = filters + i * w->u_plane,
                                                       .y = scratch + w->m_at + i * w->m_plane,
                                                       .taps = &no_offset,
@@ -289,19 +280,13 @@ void winograd_prepare_dx(struct device *device, struct kernel *kernel, struct ar
 static void transform_dy(const struct winograd_call *call, const struct run *r, float *scratch)
 {
     const struct winograd *w = call->w;
-    const float *image = (const float *)call->kernel->in[1] + r->image * w->out[0] * w->out[1] * w->o, *dy;
-    int64_t width = w->tiles[1] * WINOGRAD_OUT, line = (w->pads_dy ? width : w->out[1]) * w->o;
-    if (w->pads_dy) {
-        int64_t size[] = {1, w->out[0], w->out[1]}, from[] = {0, r->first * WINOGRAD_OUT, 0}, span[] = {1, r->rows * WINOGRAD_OUT, width};
-        conv_copy_padded(scratch, image, size, w->o, from, span);
-        dy = scratch;
-    } else {
-        dy = image + r->first * WINOGRAD_OUT * line;
-    }
+    const float *image = (const float *)call->kernel->in[1] + r->image * w->out[0] * w->out[1] * w->o;
     float *m = scratch + w->m_at + r->tile * w->o_wide;
     for (int64_t i = 0; i < r->rows; i++)
-        for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide)
-            call->device->winograd->output_gradient(m, w->m_plane, dy + i * WINOGRAD_OUT * line + j * WINOGRAD_OUT * w->o, line, w->o);
+        for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide) {
+            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
+            call->device->winograd->output_gradient(m, w->m_plane, image, &tile);
+        }
 }
 
 static void dw_block(const struct winograd_call *call, int64_t number, float *scratch, float *partial)
@@ -316,7 +301,7 @@ static void dw_block(const struct winograd_call *call, int64_t number, float *sc
         tile += r.rows * w->tiles[1];
     }
     for (int64_t i = 0; i < WINOGRAD_PLANES; i++)
-        call->device->conv->outer(&(struct outer){.a = scratch + w->v_at + i * w->v_plane,
+        call->device->conv->outer(&(struct outer){.a = scratch + i * w->v_plane,
                                                   .b = scratch + w->m_at + i * w->m_plane,
                                                   .y = partial + i * w->u_plane,
                                                   .lines = 1,

@@ -94,45 +94,62 @@ INLINE void filter_gradient_1d(const vec *u, vec *w)
         }                                                                                                                          \
     } while (0)
 
-/* Bodies for whole vectors of channels and for the part of one at the end. */
-#define LOAD_PIXEL(i, j) (n >= LANES ? vec_load(from + (i) * line + (j) * channels) : vec_load_part(from + (i) * line + (j) * channels, n))
+#define PIXEL(i, j) (tile->at + ((i) * tile->width + (j)) * tile->channels + c)
+#define INSIDE(i, j) ((i) >= tile->top && (i) < tile->bottom && (j) >= tile->left && (j) < tile->right)
+#define LOAD_WHOLE(i, j) vec_load(image + PIXEL(i, j))
+#define LOAD_PART(i, j) (INSIDE(i, j) ? vec_load_part(image + PIXEL(i, j), n) : (vec){0})
+#define STORE_WHOLE(k, l, value) vec_store(image + PIXEL(k, l), value)
+#define STORE_PART(k, l, value)                                                                                                    \
+    do {                                                                                                                           \
+        if (INSIDE(k, l))                                                                                                          \
+            vec_store_part(image + PIXEL(k, l), value, n);                                                                         \
+    } while (0)
 #define LOAD_PLANE(i, j) vec_load(from + ((i) * WINOGRAD_IN + (j)) * plane)
 #define STORE_PLANE(k, l, value) vec_store(to + ((k) * WINOGRAD_IN + (l)) * plane, value)
-#define STORE_PIXEL(k, l, value)                                                                                                   \
-    do {                                                                                                                           \
-        if ((k) < height && (l) < width)                                                                                           \
-            vec_store_part(to + (k) * line + (l) * channels, value, n);                                                            \
-    } while (0)
 #define LOAD_TAP(i, j) vec_load_part(from + ((i) * 3 + (j)) * tap, n)
 #define STORE_TAP(k, l, value) vec_store_part(to + ((k) * 3 + (l)) * tap, value, n)
 
-static void input(float *v, int64_t plane, const float *x, int64_t line, int64_t channels)
+static bool is_whole(const struct winograd_tile *tile, int size)
 {
-    for (int64_t c = 0; c < channels; c += LANES) {
-        int64_t n = channels - c;
-        const float *from = x + c;
+    return tile->top <= 0 && tile->left <= 0 && tile->bottom >= size && tile->right >= size;
+}
+
+static void input(float *v, int64_t plane, const float *image, const struct winograd_tile *tile)
+{
+    bool whole = is_whole(tile, WINOGRAD_IN);
+    for (int64_t c = 0; c < tile->channels; c += LANES) {
+        int64_t n = tile->channels - c;
         float *to = v + c;
-        BOTH_WAYS(input_1d, WINOGRAD_IN, WINOGRAD_IN, LOAD_PIXEL, STORE_PLANE);
+        if (whole && n >= LANES)
+            BOTH_WAYS(input_1d, WINOGRAD_IN, WINOGRAD_IN, LOAD_WHOLE, STORE_PLANE);
+        else
+            BOTH_WAYS(input_1d, WINOGRAD_IN, WINOGRAD_IN, LOAD_PART, STORE_PLANE);
     }
 }
 
-static void output(float *y, int64_t line, const float *m, int64_t plane, int64_t channels, int height, int width)
+static void output(float *image, const struct winograd_tile *tile, const float *m, int64_t plane)
 {
-    for (int64_t c = 0; c < channels; c += LANES) {
-        int64_t n = channels - c;
+    bool whole = is_whole(tile, WINOGRAD_OUT);
+    for (int64_t c = 0; c < tile->channels; c += LANES) {
+        int64_t n = tile->channels - c;
         const float *from = m + c;
-        float *to = y + c;
-        BOTH_WAYS(output_1d, WINOGRAD_IN, WINOGRAD_OUT, LOAD_PLANE, STORE_PIXEL);
+        if (whole && n >= LANES)
+            BOTH_WAYS(output_1d, WINOGRAD_IN, WINOGRAD_OUT, LOAD_PLANE, STORE_WHOLE);
+        else
+            BOTH_WAYS(output_1d, WINOGRAD_IN, WINOGRAD_OUT, LOAD_PLANE, STORE_PART);
     }
 }
 
-static void output_gradient(float *m, int64_t plane, const float *y, int64_t line, int64_t channels)
+static void output_gradient(float *m, int64_t plane, const float *image, const struct winograd_tile *tile)
 {
-    for (int64_t c = 0; c < channels; c += LANES) {
-        int64_t n = channels - c;
-        const float *from = y + c;
+    bool whole = is_whole(tile, WINOGRAD_OUT);
+    for (int64_t c = 0; c < tile->channels; c += LANES) {
+        int64_t n = tile->channels - c;
         float *to = m + c;
-        BOTH_WAYS(output_gradient_1d, WINOGRAD_OUT, WINOGRAD_IN, LOAD_PIXEL, STORE_PLANE);
+        if (whole && n >= LANES)
+            BOTH_WAYS(output_gradient_1d, WINOGRAD_OUT, WINOGRAD_IN, LOAD_WHOLE, STORE_PLANE);
+        else
+            BOTH_WAYS(output_gradient_1d, WINOGRAD_OUT, WINOGRAD_IN, LOAD_PART, STORE_PLANE);
     }
 }
 
