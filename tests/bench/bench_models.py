@@ -1,23 +1,20 @@
 #!/usr/bin/env python3
 """The ten models: milliseconds a training step of antler and of every peer that is installed, in interleaved rounds.
 
-  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--realtime]
+  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--action ACTION]
 
 antler is measured as people use it: the worker that `antler train` starts, from the time of its second epoch record to that of its last.
 A peer is a process that has built and compiled the model beforehand and answers with the time of a window of steps. In each round every
-cell has one window; the figure is the median over the rounds. Each side is run with one thread (bound to one core) and with two, and
+cell has one window; the figure is the median over the rounds. --action predict-1, predict-256 or evaluate-256 measures these instead, a
+call of so many samples that are in memory already: antler inside its worker (model_speed.c), peers inside their process. Each side is run with one thread (bound to one core) and with two, and
 counts with its better one. The floor is the multiply-adds of a step at the rate that numpy's sgemm reaches in the same rounds.
 """
-import argparse, contextlib, fcntl, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
 
 import models
+from common import ANTLER, BUILD, CORES, FIRST, PEERS, clean_env, cpu_name, quiet, set_priority
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("ANTLER_BUILD", SOURCE / "build"))
-ANTLER = str(BUILD / "antler")
-PEERS = os.environ.get("ANTLER_PEERS", os.path.expanduser("~/.cache/antler/peers"))
 HERE = pathlib.Path(__file__).parent
-CORES = sorted(os.sched_getaffinity(0))
 
 # ratio to the fastest peer, ratio to Keras on TensorFlow
 WANTED = {1: (1.3, 60), 2: (1.3, 30), 3: (1.05, 1.8), 4: (1.1, 1.4), 5: (2.0, 2.0), 6: (1.8, 2.0), 7: (1.2, 2.2), 8: (2.5, 3.0), 9: (1.5, 2.5), 10: (1.0, 1.15)}
@@ -36,12 +33,6 @@ VARIANTS = {
 }
 
 
-def clean_env(**more):
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "ANTLER_", "OMP_", "MKL_"))}
-    env.update(LC_ALL="C.UTF-8", **more)
-    return env
-
-
 def installed():
     """Packages of the peers' environment among those that VARIANTS needs."""
     python = f"{PEERS}/bin/python"
@@ -49,24 +40,6 @@ def installed():
         return set()
     probe = "import importlib.util, json; print(json.dumps([n for n in ('optax', 'torch', 'tensorflow', 'keras') if importlib.util.find_spec(n)]))"
     return set(json.loads(subprocess.run([python, "-c", probe], stdout=subprocess.PIPE, check=True, env=clean_env()).stdout))
-
-
-@contextlib.contextmanager
-def quiet(realtime):
-    """A window in which nobody else measures, where a lock file is agreed on (ANTLER_BENCH_LOCK)."""
-    path = os.environ.get("ANTLER_BENCH_LOCK")
-    if not realtime or not path:
-        yield
-        return
-    with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def set_priority(pid, realtime):
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setscheduler(int(task), os.SCHED_FIFO if realtime else os.SCHED_OTHER, os.sched_param(50 if realtime else 0))
 
 
 class Peer:
@@ -103,16 +76,15 @@ class Peer:
     def ready(self):
         return self.answer(600) is not None
 
-    def window(self, seconds, realtime, action="train"):
+    def window(self, seconds, action):
         if self.dead:
             return None
-        with quiet(realtime):
-            if realtime:
-                set_priority(self.process.pid, True)
-            self.process.stdin.write(f"{action} {seconds}\n".encode())
+        with quiet():
+            set_priority(self.process.pid, True)
+            self.process.stdin.write(f"{action.replace('-', ' ')} {seconds}\n".encode())
             self.process.stdin.flush()
             result = self.answer(120)
-            if realtime and result:
+            if result:
                 set_priority(self.process.pid, False)
         if result:
             self.peak_bytes = result["peak_bytes"]
@@ -135,36 +107,43 @@ class Antler:
 
     def ready(self):
         """Finds out how many epochs a second holds; None and self.dead when this build lacks a layer."""
-        if self.train(3, False) is None:
+        if self.train(3) is None:
             return False
-        ms = self.train(3, False)
-        self.ms = self.train(3 + int(200 / ms / self.steps), False) if ms else None
+        ms = self.train(3)
+        self.ms = self.train(3 + int(200 / ms / self.steps)) if ms else None
         return self.ms is not None
 
-    def train(self, epochs, realtime):
+    def train(self, epochs, first=()):
         self.n += 1
         home, path = f"{self.folder}/runs{self.threads}", f"{self.folder}/config{self.threads}.json"
         pathlib.Path(path).write_text(json.dumps(models.config(self.model, self.folder, epochs, **self.more)))
-
-        def child():
-            if realtime:
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
-
-        command = [ANTLER, "--home", home, "train", path, "--threads", str(self.threads), "--name", f"r{self.n}", "--json"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env(), preexec_fn=child)
+        command = [*first, ANTLER, "--home", home, "train", path, "--threads", str(self.threads), "--name", f"r{self.n}", "--json"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
         if done.returncode:
-            self.dead = done.stderr.decode(errors="replace").strip().splitlines()[-1]
+            self.dead = done.stderr.decode(errors="replace").strip().splitlines()[-1].removeprefix("antler: ").removeprefix(path + ": ")[:110]
             return None
+        folder = json.loads(done.stdout)["dir"]
+        _, _, use = os.wait4(int(pathlib.Path(folder, "lock").read_text().split()[0]), 0)
+        self.peak_bytes = use.ru_maxrss * 1024
         history = subprocess.run([ANTLER, "--home", home, "history", f"r{self.n}", "--json"], stdout=subprocess.PIPE, check=True, env=clean_env())
         times = json.loads(history.stdout)["metrics"]["loss"]["time"]
         return 1e3 * (times[-1] - times[0]) / (len(times) - 1) / self.steps
 
-    def window(self, seconds, realtime):
-        if self.dead:
-            return None
+    def step(self, seconds, action):
+        """evaluate and predict."""
+        kind, batch = action.split("-")
+        path = f"{self.folder}/config{self.threads}.json"
+        with quiet():
+            done = subprocess.run([*FIRST, str(BUILD / "tests/model_speed"), path, kind, batch, str(self.threads), str(seconds)], stdout=subprocess.PIPE,
+                                  env=clean_env(OPENBLAS_NUM_THREADS="1"), check=True)
+        return json.loads(done.stdout)["ms"]
+
+    def window(self, seconds, action):
+        if self.dead or action != "train":
+            return None if self.dead else self.step(seconds, action)
         epochs = 2 + int(seconds * 1e3 / self.ms / self.steps)
-        with quiet(realtime):
-            self.ms = self.train(epochs, realtime) or self.ms
+        with quiet():
+            self.ms = self.train(epochs, FIRST) or self.ms
         return None if self.dead else self.ms
 
     def close(self):
@@ -181,22 +160,19 @@ print(best / 1e9)
 """
 
 
-def sgemm_gflops(threads, realtime):
+def sgemm_gflops(threads):
     """The best of a third of a second of numpy's products of 1024."""
-    def child():
-        if realtime:
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
-
     python = f"{PEERS}/bin/python" if os.access(f"{PEERS}/bin/python", os.X_OK) else sys.executable
-    with quiet(realtime):
-        return float(subprocess.run([python, "-c", SGEMM, "0.3"], stdout=subprocess.PIPE, check=True, env=clean_env(OPENBLAS_NUM_THREADS=str(threads)), preexec_fn=child).stdout)
+    with quiet():
+        return float(subprocess.run([*FIRST, python, "-c", SGEMM, "0.3"], stdout=subprocess.PIPE, check=True, env=clean_env(OPENBLAS_NUM_THREADS=str(threads))).stdout)
 
 
-def multiply_adds(model, folder):
+def check(model, folder):
+    """What antler expects: multiply-adds of a step and bytes at the peak; None when it cannot run the model."""
     path = f"{folder}/check.json"
     pathlib.Path(path).write_text(json.dumps(models.config(model, folder)))
     done = subprocess.run([ANTLER, "check", path, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_env())
-    return json.loads(done.stdout)["multiply_adds"] if done.returncode == 0 else None
+    return json.loads(done.stdout) if done.returncode == 0 else {}
 
 
 def measure(model, options, folder, have):
@@ -216,9 +192,9 @@ def measure(model, options, folder, have):
     gemm = []
     try:
         for r in range(options.rounds):
-            gemm.append(sgemm_gflops(max(options.threads), options.realtime))
+            gemm.append(sgemm_gflops(max(options.threads)))
             for cell in started[r % len(started):] + started[:r % len(started)] if started else []:
-                ms = cell.window(options.seconds, options.realtime)
+                ms = cell.window(options.seconds, options.action)
                 if ms is None:
                     failed[cell.label] = cell.dead
                 else:
@@ -226,7 +202,10 @@ def measure(model, options, folder, have):
     finally:
         for cell in started:
             cell.close()
-    return {"model": model, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm), "multiply_adds": multiply_adds(model, folder)}
+    expected = check(model, folder)
+    return {"model": model, "action": options.action, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm),
+            "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"),
+            "peak_bytes": {label: max(c.peak_bytes for c in started if c.label == label) for label in rows}}
 
 
 def best(per_threads):
@@ -244,21 +223,36 @@ def print_cells(result):
         print(f"   {label:22} not run: {why}")
 
 
+HEAD = f"{'model':>5} {'antler ms':>10} {'2t gain':>8} {'fastest peer':>30} {'ratio':>7} {'wanted':>7} {'Keras-TF':>9} {'ratio':>7} {'wanted':>7} {'floor ms':>9} {'share':>6}"
+
+
+def summary_row(r):
+    """The row of a model: what the README quotes."""
+    if "antler" not in r["ms"]:
+        return f"{r['model']:>5} {r['failed'].get('antler', 'not run')}"
+    threads, wanted = r["ms"]["antler"], WANTED[r["model"]] if r["action"] == "train" else (1.0, 1.0)
+    ms = best(threads)[0]
+    gain = f"{statistics.median(threads[1]) / statistics.median(threads[2]):.2f}" if {1, 2} <= set(threads) else "-"
+    peers = sorted((best(v)[0], label) for label, v in r["ms"].items() if label != "antler")
+    peer, ratio = (f"{peers[0][1]} {peers[0][0]:.4f}", f"{peers[0][0] / ms:.2f}") if peers else ("-", "-")
+    tf = best(r["ms"]["keras-tensorflow"])[0] if "keras-tensorflow" in r["ms"] else None
+    keras, keras_ratio = (f"{tf:.4f}", f"{tf / ms:.1f}") if tf else ("-", "-")
+    floor = r["multiply_adds"] * 2 / r["sgemm_gflops"] / 1e6 if r["action"] == "train" else None
+    last = f"{floor:9.4f} {100 * floor / ms:5.0f}%" if floor else ""
+    return f"{r['model']:>5} {ms:10.4f} {gain:>8} {peer:>30} {ratio:>7} {wanted[0]:>7} {keras:>9} {keras_ratio:>7} {wanted[1]:>7} {last}"
+
+
+def memory_row(r):
+    peers = [b for label, b in r["peak_bytes"].items() if label != "antler"]
+    ours, expected = r["peak_bytes"]["antler"], r["expected_bytes"]
+    return (f"{r['model']:>5} {ours / 1e6:8.1f} MB, expected {expected / 1e6:8.1f} ({100 * (expected / ours - 1):+.0f} %)"
+            + (f", peers {min(peers) / 1e6:.0f} to {max(peers) / 1e6:.0f}" if peers else ""))
+
+
 def summary(results):
-    """The row of each model: what the README quotes."""
-    lines = ["", f"{'model':>5} {'antler ms':>10} {'2t gain':>8} {'fastest peer':>30} {'ratio':>7} {'wanted':>7} {'Keras-TF':>9} {'ratio':>7} {'wanted':>7} {'floor ms':>9} {'share':>6}"]
-    for r in results:
-        if "antler" not in r["ms"]:
-            lines.append(f"{r['model']:>5} {r['failed'].get('antler', 'not run')}")
-            continue
-        ms, _ = best(r["ms"]["antler"])
-        threads = r["ms"]["antler"]
-        gain = f"{statistics.median(threads[1]) / statistics.median(threads[2]):.2f}" if {1, 2} <= set(threads) else "-"
-        peers = sorted((best(v) + (label,)) for label, v in r["ms"].items() if label != "antler")
-        tf = best(r["ms"]["keras-tensorflow"])[0] if "keras-tensorflow" in r["ms"] else None
-        floor = r["multiply_adds"] * 2 / r["sgemm_gflops"] / 1e6
-        lines.append(f"{r['model']:>5} {ms:10.4f} {gain:>8} " + (f"{peers[0][2] + f' {peers[0][0]:.4f}':>30} {peers[0][0] / ms:7.2f} {WANTED[r['model']][0]:>7} " if peers else f"{'-':>30} {'-':>7} {WANTED[r['model']][0]:>7} ")
-                     + (f"{tf:9.4f} {tf / ms:7.1f} {WANTED[r['model']][1]:>7}" if tf else f"{'-':>9} {'-':>7} {WANTED[r['model']][1]:>7}") + f" {floor:9.4f} {100 * floor / ms:5.0f}%")
+    lines = ["", HEAD, *(summary_row(r) for r in results)]
+    if results[0]["action"] == "train":
+        lines += ["", "peak memory", *(memory_row(r) for r in results if "antler" in r["ms"])]
     return "\n".join(lines)
 
 
@@ -267,9 +261,9 @@ def main(argv):
     parser.add_argument("models", nargs="*", type=int, choices=[[], *models.MODELS], metavar="MODEL", default=[], help="1 to 10; default all")
     parser.add_argument("--peer", action="append", metavar="NAME", help="only peers whose name starts so: " + " ".join(VARIANTS) + "; none for antler alone")
     parser.add_argument("--threads", action="append", type=int, help="default 1 and all cores")
+    parser.add_argument("--action", default="train", choices=["train", "predict-1", "predict-256", "evaluate-256"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.2, help="of a window")
-    parser.add_argument("--realtime", action="store_true", help="measure with real-time priority (root), so that other processes do not disturb")
     options = parser.parse_args(argv)
     options.threads = options.threads or sorted({1, len(CORES)})
     have = installed()
@@ -281,7 +275,7 @@ def main(argv):
             results.append(measure(model, options, folder, have))
         print_cells(results[-1])
         sys.stdout.flush()
-        (BUILD / "bench-models.json").write_text(json.dumps(results, indent=2) + "\n")
+        (BUILD / f"bench-models-{options.action}.json").write_text(json.dumps({"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "models": results}, indent=2) + "\n")
     print(summary(results))
     print(f"sgemm of numpy on {max(options.threads)} threads: {statistics.median(r['sgemm_gflops'] for r in results):.0f} GFLOP/s")
     return results
