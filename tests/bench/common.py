@@ -3,7 +3,7 @@
 On a machine that others use too: ANTLER_BENCH_REALTIME=1 (root) measures with real-time priority, ANTLER_BENCH_LOCK names a lock file that
 is held while something is measured.
 """
-import contextlib, ctypes, fcntl, json, os, pathlib, statistics, subprocess, sys, time
+import contextlib, ctypes, fcntl, json, os, pathlib, statistics, subprocess, sys, tempfile, time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("ANTLER_BUILD", SOURCE / "build"))
@@ -55,20 +55,14 @@ def reap_all():
 
 
 def run(command, **env):
-    """(wall s, CPU s, peak bytes) of a command and all that it left behind. A shell starts it: a child of this process would count with
-    the memory that this process had."""
-    with quiet():
-        start = time.monotonic()
-        shell = subprocess.Popen(["sh", "-c", '"$@" >/dev/null & echo $!', "sh", *FIRST, *command], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                                 env=clean_env(**env))
-        pid = int(shell.stdout.readline())
-        shell.wait()
-        _, status, use = os.wait4(pid, 0)
-        wall = time.monotonic() - start
-        cpu, peak = reap_all()
-    if status:
-        sys.exit(f"{command}: exit {os.waitstatus_to_exitcode(status)}")
-    return wall, use.ru_utime + use.ru_stime + cpu, max(use.ru_maxrss * 1024, peak)
+    """(wall s, CPU s, peak bytes) of a command and all that it left behind (process_cost.c)."""
+    with quiet(), tempfile.TemporaryFile() as errors:
+        done = subprocess.run([*FIRST, str(BUILD / "tests/process_cost"), *command], stdout=subprocess.PIPE, stderr=errors, check=True, env=clean_env(**env))
+        cost = json.loads(done.stdout)
+        if cost["status"]:
+            errors.seek(0)
+            sys.exit(f"{command}: exit {cost['status']}\n{errors.read().decode(errors='replace')[-2000:]}")
+    return cost["wall_s"], cost["cpu_s"], cost["peak_bytes"]
 
 
 def ask(*command, first=()):
