@@ -1,6 +1,7 @@
 /* conv.c - the ops conv, conv_dx, conv_dw: which algorithm runs, see conv.h */
 #include "engine/cpu/conv.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* 1x1 without stride: all pixels of the batch are one long image. */
@@ -44,6 +45,25 @@ void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_
                    (size_t)(n * channels) * sizeof *to);
             memset(to + (left + n) * channels, 0, (size_t)((span[2] - left - n) * channels) * sizeof *to);
         }
+}
+
+int conv_scratch_count(const struct device *device, int n_slices)
+{
+    return device->n_threads < n_slices ? device->n_threads : n_slices;
+}
+
+int conv_scratch_take(struct conv_scratch *scratch)
+{
+    for (uint32_t taken = atomic_load(&scratch->taken);;) {
+        int number = __builtin_ctz(~taken);
+        if (atomic_compare_exchange_weak(&scratch->taken, &taken, taken | 1u << number))
+            return number;
+    }
+}
+
+void conv_scratch_give(struct conv_scratch *scratch, int number)
+{
+    atomic_fetch_and(&scratch->taken, ~(1u << number));
 }
 
 int conv_panel(const struct conv_kernels *kernels, int64_t rows, int64_t columns)

@@ -39,6 +39,15 @@ static inline int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
+/* Scratch memory is not a slice's but a thread's, so that it stays in its cache: a slice takes a number below the count of threads and
+ * gives it back at its end. What is computed does not depend on the number. */
+struct conv_scratch {
+    _Atomic uint32_t taken; /* a bit each */
+};
+int conv_scratch_count(const struct device *device, int n_slices); /* how many there are */
+int conv_scratch_take(struct conv_scratch *scratch);
+void conv_scratch_give(struct conv_scratch *scratch, int number);
+
 /* Columns of a panel of packed weights for lines of `rows` rows. */
 int conv_panel(const struct conv_kernels *kernels, int64_t rows, int64_t columns);
 

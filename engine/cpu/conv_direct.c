@@ -30,7 +30,7 @@ struct direct {
     struct pass *passes;
     int n_passes, n_slices;
     bool depthwise, has_gaps; /* gaps: a pass without taps, its positions are zero */
-    int64_t scratch, scratch_floats; /* in the workspace: per slice, for copies of source and dy */
+    int64_t scratch, scratch_floats; /* in the workspace, of each thread: for copies of source and dy */
     int64_t dy_copy;                 /* dw: floats of it behind the source's copy; 0 when dy is read in place */
     int64_t partial, partial_floats; /* dw: per slice */
     int64_t product;                 /* in the workspace, when it is apart */
@@ -41,6 +41,7 @@ struct direct_call {
     const struct direct *d;
     const struct pass *pass; /* while its weights are packed, and of dw */
     const struct conv_kernels *kernels;
+    struct conv_scratch *scratch;
 };
 
 struct axis { /* the taps of one dim in rising order of offset */
@@ -302,13 +303,15 @@ static void direct_slice(void *context, int slice)
 {
     const struct direct_call *call = context;
     const struct direct *d = call->d;
-    float *scratch = (float *)call->kernel->workspace + d->scratch + slice * d->scratch_floats;
+    int number = conv_scratch_take(call->scratch);
+    float *scratch = (float *)call->kernel->workspace + d->scratch + number * d->scratch_floats;
     int64_t n = d->n_passes > 1 ? d->v.n : d->passes->units, end = slice_begin(n, d->n_slices, slice + 1);
     for (int64_t i = slice_begin(n, d->n_slices, slice); i < end; i++)
         if (d->n_passes > 1)
             run_image(call, i, scratch);
         else
             run_unit(call, d->passes, i, scratch);
+    conv_scratch_give(call->scratch, number);
 }
 
 struct sweep { /* the epilogue of dw */
@@ -338,11 +341,12 @@ static void run_direct(const struct kernel *kernel, struct device *device)
     const struct direct *d = kernel->prepared;
     for (int i = 0; i < d->n_passes && !d->depthwise; i++) {
         const struct pass *p = &d->passes[i];
-        struct direct_call call = {kernel, d, p, device->conv};
+        struct direct_call call = {kernel, d, p, device->conv, NULL};
         int n_panels = p->units ? (int)(d->v.groups * panels_of(p)) : 0;
         run_slices(device->threads, pack_slice, &call, n_panels, n_panels * p->panel_floats < PACK_INLINE_FLOATS);
     }
-    struct direct_call call = {kernel, d, d->passes, device->conv};
+    struct conv_scratch scratch = {0};
+    struct direct_call call = {kernel, d, d->passes, device->conv, &scratch};
     threads_run(device->threads, direct_slice, &call, d->n_slices);
 }
 
@@ -365,7 +369,7 @@ static int64_t multiply_adds(const struct conv *v)
     return v->n * spatial_out(&v->s) * v->taps * (v->c / v->groups) * v->o;
 }
 
-static void finish_direct(struct kernel *kernel, struct direct *d)
+static void finish_direct(struct kernel *kernel, const struct device *device, struct direct *d)
 {
     int64_t floats = 0, units = d->n_passes > 1 ? d->v.n : d->passes->units;
     for (int i = 0; i < d->n_passes; i++) {
@@ -378,7 +382,7 @@ static void finish_direct(struct kernel *kernel, struct direct *d)
     }
     d->n_slices = slices_for(multiply_adds(&d->v), 1 << 19, units < CONV_SLICES ? (int)units : CONV_SLICES);
     d->scratch = floats;
-    floats += d->n_slices * d->scratch_floats;
+    floats += conv_scratch_count(device, d->n_slices) * d->scratch_floats;
     d->product = floats;
     floats += d->v.product_apart ? shape_elements(kernel->node->outputs[0]->shape) : 0;
     kernel->workspace_bytes = (size_t)floats * sizeof(float);
@@ -391,7 +395,7 @@ void direct_prepare(struct device *device, struct kernel *kernel, struct arena *
 {
     struct direct *d = direct_new(arena, v, 1);
     d->passes[0] = pass_forward(arena, device, v);
-    finish_direct(kernel, d);
+    finish_direct(kernel, device, d);
 }
 
 void direct_prepare_dx(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *v)
@@ -402,7 +406,7 @@ void direct_prepare_dx(struct device *device, struct kernel *kernel, struct aren
         int64_t residue[SPATIAL_DIMS] = {i / stride[2] / stride[1], i / stride[2] % stride[1], i % stride[2]};
         d->passes[i] = pass_gradient(arena, device, v, residue);
     }
-    finish_direct(kernel, d);
+    finish_direct(kernel, device, d);
 }
 
 /* dW: inputs X, dY. Every slice has a sum of its own, [group][tap][c of the group][o of the group, whole vectors]. */
@@ -462,7 +466,8 @@ static void dw_slice(void *context, int slice)
     const struct direct_call *call = context;
     const struct pass *p = call->pass;
     const struct direct *d = call->d;
-    float *scratch = (float *)call->kernel->workspace + d->scratch + slice * d->scratch_floats;
+    int number = conv_scratch_take(call->scratch);
+    float *scratch = (float *)call->kernel->workspace + d->scratch + number * d->scratch_floats;
     float *partial = (float *)call->kernel->workspace + d->partial + slice * d->partial_floats;
     memset(partial, 0, (size_t)d->partial_floats * sizeof *partial);
     int64_t end = slice_begin(p->units, d->n_slices, slice + 1);
@@ -475,6 +480,7 @@ static void dw_slice(void *context, int slice)
         else
             outer_unit(call, x, dy, at.lines, scratch + copy_floats(p), partial);
     }
+    conv_scratch_give(call->scratch, number);
 }
 
 /* Slices added in order; rows of (tap, c) of all groups beside each other. */
@@ -497,7 +503,8 @@ static void gather_dw(const struct direct_call *call, float *dw, const struct ro
 static void run_direct_dw(const struct kernel *kernel, struct device *device)
 {
     const struct direct *d = kernel->prepared;
-    struct direct_call call = {kernel, d, d->passes, device->conv};
+    struct conv_scratch scratch = {0};
+    struct direct_call call = {kernel, d, d->passes, device->conv, &scratch};
     threads_run(device->threads, dw_slice, &call, d->n_slices);
     float *dw = d->v.epilogue ? (float *)kernel->workspace + d->product : kernel->out[0];
     gather_dw(&call, dw, device->rows);
@@ -510,12 +517,12 @@ void direct_prepare_dw(struct device *device, struct kernel *kernel, struct aren
     struct direct *d = direct_new(arena, v, 1);
     struct pass *p = d->passes;
     *p = pass_forward(arena, device, v);
-    struct direct_call call = {kernel, d, p, device->conv};
+    struct direct_call call = {kernel, d, p, device->conv, NULL};
     int64_t width = padded_columns(&call), floats = 0;
     d->dy_copy = !d->depthwise && width != p->group_out ? round_up(p->band * p->grid[2] * width, 16) : 0;
     d->n_slices = slices_for(multiply_adds(v), 1 << 20, p->units < CONV_PARTIALS ? (int)p->units : CONV_PARTIALS);
     d->scratch_floats = copy_floats(p) + d->dy_copy;
-    floats += d->n_slices * d->scratch_floats;
+    floats += conv_scratch_count(device, d->n_slices) * d->scratch_floats;
     d->partial = floats;
     d->partial_floats = d->depthwise ? round_up(v->taps * v->c, 16) : round_up(v->groups * v->taps * p->group_in * width, 16);
     floats += d->n_slices * d->partial_floats;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { BLOCK_FLOATS = 160 * 1024, BLOCK_TILES_MIN = 28, PARTIAL_FLOATS_MAX = 1 << 20, HEAVY_FILTER_FLOATS = 1 << 18 };
+enum { BLOCK_FLOATS = 128 * 1024, BLOCK_TILES_MIN = 28, PARTIAL_FLOATS_MAX = 1 << 20, HEAVY_FILTER_FLOATS = 1 << 18 };
 
 struct winograd {
     struct conv v;
@@ -21,7 +21,7 @@ struct winograd {
     int panel, n_slices;
     int64_t u_plane, filters; /* floats of a transformed filter plane; where they lie in the workspace */
     int64_t turned;           /* dx: where W turned and transposed lies */
-    int64_t scratch, scratch_floats, m_at; /* per slice: V, M */
+    int64_t scratch, scratch_floats, m_at; /* of each thread: V, M */
     int64_t partial, partial_floats;
     int64_t product;
 };
@@ -30,6 +30,7 @@ struct winograd_call {
     const struct kernel *kernel;
     const struct winograd *w;
     const struct device *device;
+    struct conv_scratch *scratch;
 };
 
 bool winograd_fits(const struct conv *v)
@@ -83,13 +84,13 @@ static struct winograd *winograd_new(struct arena *arena, const struct device *d
     return w;
 }
 
-/* Room for one slice, behind `floats` of the workspace; returns the floats with it. */
-static int64_t place_slices(struct winograd *w, int64_t floats)
+/* Scratch behind `floats` of the workspace; returns the floats with it. */
+static int64_t place_scratch(struct winograd *w, const struct device *device, int64_t floats)
 {
     w->m_at = WINOGRAD_PLANES * w->v_plane;
     w->scratch = floats;
     w->scratch_floats = w->m_at + WINOGRAD_PLANES * w->m_plane;
-    return floats + w->n_slices * w->scratch_floats;
+    return floats + conv_scratch_count(device, w->n_slices) * w->scratch_floats;
 }
 
 struct run { /* tile rows of one image within a block */
@@ -197,10 +198,12 @@ static void block_slice(void *context, int slice)
 {
     const struct winograd_call *call = context;
     const struct winograd *w = call->w;
-    float *scratch = (float *)call->kernel->workspace + w->scratch + slice * w->scratch_floats;
+    int number = conv_scratch_take(call->scratch);
+    float *scratch = (float *)call->kernel->workspace + w->scratch + number * w->scratch_floats;
     int64_t end = slice_begin(w->blocks, w->n_slices, slice + 1);
     for (int64_t b = slice_begin(w->blocks, w->n_slices, slice); b < end; b++)
         block(call, b, scratch);
+    conv_scratch_give(call->scratch, number);
 }
 
 /* W[tap][c][o] -> [8 - tap][o][c], a tap a slice */
@@ -239,7 +242,8 @@ static void filter_slice(void *context, int slice)
 static void run_winograd(const struct kernel *kernel, struct device *device)
 {
     const struct winograd *w = kernel->prepared;
-    struct winograd_call call = {kernel, w, device};
+    struct conv_scratch scratch = {0};
+    struct winograd_call call = {kernel, w, device, &scratch};
     if (w->turned >= 0)
         threads_run(device->threads, turn_slice, &call, 9);
     threads_run(device->threads, filter_slice, &call, FILTER_SLICES);
@@ -252,13 +256,13 @@ static int slices_of(const struct winograd *w, int most)
     return slices_for(w->rows * w->tiles[1] * WINOGRAD_PLANES * w->c * w->o, 1 << 19, most);
 }
 
-static void finish(struct kernel *kernel, struct winograd *w, bool gradient)
+static void finish(struct kernel *kernel, const struct device *device, struct winograd *w, bool gradient)
 {
     int64_t floats = round_up(WINOGRAD_PLANES * w->u_plane, 16);
     w->turned = gradient ? floats : -1;
     floats += gradient ? round_up(9 * w->c * w->o, 16) : 0;
     w->n_slices = slices_of(w, CONV_SLICES);
-    w->product = place_slices(w, floats);
+    w->product = place_scratch(w, device, floats);
     floats = w->product + (w->v.product_apart ? shape_elements(kernel->node->outputs[0]->shape) : 0);
     kernel->workspace_bytes = (size_t)floats * sizeof(float);
     kernel->prepared = w;
@@ -268,12 +272,12 @@ static void finish(struct kernel *kernel, struct winograd *w, bool gradient)
 
 void winograd_prepare(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *v)
 {
-    finish(kernel, winograd_new(arena, device, v, false), false);
+    finish(kernel, device, winograd_new(arena, device, v, false), false);
 }
 
 void winograd_prepare_dx(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *v)
 {
-    finish(kernel, winograd_new(arena, device, v, true), true);
+    finish(kernel, device, winograd_new(arena, device, v, true), true);
 }
 
 /* dW: inputs X, dY */
@@ -317,12 +321,14 @@ static void dw_slice(void *context, int slice)
 {
     const struct winograd_call *call = context;
     const struct winograd *w = call->w;
-    float *scratch = (float *)call->kernel->workspace + w->scratch + slice * w->scratch_floats;
+    int number = conv_scratch_take(call->scratch);
+    float *scratch = (float *)call->kernel->workspace + w->scratch + number * w->scratch_floats;
     float *partial = (float *)call->kernel->workspace + w->partial + slice * w->partial_floats;
     memset(partial, 0, (size_t)w->partial_floats * sizeof *partial);
     int64_t end = slice_begin(w->blocks, w->n_slices, slice + 1);
     for (int64_t b = slice_begin(w->blocks, w->n_slices, slice); b < end; b++)
         dw_block(call, b, scratch, partial);
+    conv_scratch_give(call->scratch, number);
 }
 
 /* Channels of one slice: the sums of all others added in order, then transformed back. */
@@ -344,7 +350,8 @@ static void dw_back_slice(void *context, int slice)
 static void run_winograd_dw(const struct kernel *kernel, struct device *device)
 {
     const struct winograd *w = kernel->prepared;
-    struct winograd_call call = {kernel, w, device};
+    struct conv_scratch scratch = {0};
+    struct winograd_call call = {kernel, w, device, &scratch};
     threads_run(device->threads, dw_slice, &call, w->n_slices);
     threads_run(device->threads, dw_back_slice, &call, FILTER_SLICES);
     if (w->v.epilogue)
@@ -359,7 +366,7 @@ void winograd_prepare_dw(struct device *device, struct kernel *kernel, struct ar
         return;
     }
     w->n_slices = slices_of(w, CONV_PARTIALS);
-    w->partial = place_slices(w, 0);
+    w->partial = place_scratch(w, device, 0);
     w->partial_floats = WINOGRAD_PLANES * w->u_plane;
     w->product = w->partial + w->n_slices * w->partial_floats;
     kernel->workspace_bytes = (size_t)(w->product + (v->epilogue ? 9 * w->c * w->o : 0)) * sizeof(float);
