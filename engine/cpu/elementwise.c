@@ -64,15 +64,26 @@ bool epilogue_may_overwrite(const struct kernel *kernel)
     return false;
 }
 
-void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start,
-                  int64_t n)
+/* The product, then the operands behind the node's own. */
+static void epilogue_inputs(const struct kernel *kernel, const void *product, const void **inputs)
 {
-    const void *inputs[KERNEL_MAX_INPUTS];
-    int own = kernel->node->n_inputs, count = 0;
-    inputs[count++] = product;
-    for (int i = own; i < kernel->n_inputs; i++)
-        inputs[count++] = kernel->in[i];
+    *inputs++ = product;
+    for (int i = kernel->node->n_inputs; i < kernel->n_inputs; i++)
+        *inputs++ = kernel->in[i];
+}
+
+void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start, int64_t n)
+{
+    const void *inputs[KERNEL_MAX_INPUTS + 1];
+    epilogue_inputs(kernel, product, inputs);
     map_run(epilogue, inputs, (float *const *)kernel->out, start, n);
+}
+
+void epilogue_run_part(const struct map_program *epilogue, const struct kernel *kernel, const struct map_part *part)
+{
+    const void *inputs[KERNEL_MAX_INPUTS + 1];
+    epilogue_inputs(kernel, part->first, inputs);
+    map_run_part(epilogue, inputs, (float *const *)kernel->out, part);
 }
 
 /* Elements [start, start + n) of the uniform sequence that a mask is made of; start is a multiple of 4. */

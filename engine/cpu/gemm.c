@@ -11,20 +11,23 @@
 #include <string.h>
 
 enum {
-    K_BLOCK = 384,
-    N_BLOCK = 384,
-    GROUP = 4,            /* strips */
+    K_BLOCK = 512,
+    RIGHT_FLOATS = 128 * 1024, /* of a block of the right operand: half of an L2 cache of 1 MB */
+    N_BLOCK = 512,
+    STRIPS_TOGETHER = 4,  /* share a panel while it is in L1 */
     DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
     DIRECT_FLOATS = 8192, /* nor does one that fits into L1 */
     LEFT_PAD = 16,        /* between copied rows, so that they lie in different cache sets */
-    LEFT_CONFLICT = 512,  /* rows that are this many floats apart fall into the same cache sets */
+    LEFT_CONFLICT = 1024, /* rows that are this many floats apart fall into the same cache sets */
+    LINE = 16,            /* floats in a cache line */
 };
 
 static const struct gemm_kernels *kernels; /* NULL: OpenBLAS */
 
-/* One thread's panels. */
-static _Thread_local _Alignas(64) float right_block[K_BLOCK * N_BLOCK];
-static _Thread_local _Alignas(64) float left_group[GROUP * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
+/* One thread's panels, and the strip of a product that is not stored. */
+static _Thread_local _Alignas(64) float right_block[RIGHT_FLOATS];
+static _Thread_local _Alignas(64) float left_strips[STRIPS_TOGETHER * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
+static _Thread_local _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK];
 
 enum right { RIGHT_DIRECT, RIGHT_PACK, RIGHT_PACK_TRANSPOSED, RIGHT_PACKED };
 
@@ -33,9 +36,9 @@ struct product {
     int64_t m, n, k;
     const float *left, *right;
     int64_t left_stride, right_stride;
-    bool left_by_rows, c_transposed;
+    bool left_by_rows, left_copied, c_transposed;
     enum right kind;
-    float *c;
+    float *c; /* NULL: streamed */
     int64_t ldc;
     float alpha, beta;
     const struct gemm *g;
@@ -46,7 +49,6 @@ struct block {
     int64_t column, columns, k_first, k;
     float beta;
     bool last; /* in k */
-    bool left_copied;
 };
 
 struct strip {
@@ -61,6 +63,11 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+static int64_t clamp(int64_t x, int64_t least, int64_t most)
+{
+    return x < least ? least : x > most ? most : x;
+}
+
 static int panel_columns(void)
 {
     return 2 * kernels->lanes;
@@ -69,35 +76,33 @@ static int panel_columns(void)
 /* Floats between consecutive k of the panel that begins at `column` of n. */
 static int panel_width(int64_t column, int64_t n)
 {
-    return n - column <= kernels->lanes ? kernels->lanes : 2 * kernels->lanes;
+    return n - column <= kernels->lanes ? kernels->lanes : panel_columns();
 }
 
-static void pack_columns(float *panels, const float *b, int64_t ldb, bool transposed, int64_t k, int64_t columns)
+static void pack_panel(float *panel, const float *b, int64_t ldb, bool transposed, int64_t k, int64_t columns)
 {
-    int width = panel_columns();
-    for (int64_t j = 0; j < columns; j += width) {
-        int count = columns - j < width ? (int)(columns - j) : width;
-        if (transposed)
-            kernels->pack_transposed(panels + j * k, b + j * ldb, ldb, k, count);
-        else
-            kernels->pack(panels + j * k, b + j, ldb, k, count);
-    }
+    int count = (int)clamp(columns, 0, panel_columns());
+    if (transposed)
+        kernels->pack_transposed(panel, b, ldb, k, count);
+    else
+        kernels->pack(panel, b, ldb, k, count);
 }
 
 static void load_block(const struct product *p, const struct block *b)
 {
-    if (p->kind == RIGHT_PACK)
-        pack_columns(right_block, p->right + b->k_first * p->right_stride + b->column, p->right_stride, false, b->k,
-                     b->columns);
-    if (p->kind == RIGHT_PACK_TRANSPOSED)
-        pack_columns(right_block, p->right + b->column * p->right_stride + b->k_first, p->right_stride, true, b->k,
-                     b->columns);
+    bool transposed = p->kind == RIGHT_PACK_TRANSPOSED;
+    const float *from =
+        p->right + (transposed ? b->column * p->right_stride + b->k_first : b->k_first * p->right_stride + b->column);
+    for (int64_t column = 0; column < b->columns && (transposed || p->kind == RIGHT_PACK); column += panel_columns())
+        pack_panel(right_block + column * b->k, from + column * (transposed ? p->right_stride : 1), p->right_stride,
+                   transposed, b->k, b->columns - column);
 }
 
-/* Where the panel at `column` of the block begins, for a tile. */
+/* Where the tile finds the panel at `column` of the block. */
 static void point_to_panel(const struct product *p, const struct block *b, int64_t column, struct gemm_tile *t)
 {
     int64_t at = b->column + column;
+    t->packed = p->kind != RIGHT_DIRECT;
     if (p->kind == RIGHT_DIRECT) {
         t->b = p->right + b->k_first * p->right_stride + at;
         t->b_stride = p->right_stride;
@@ -118,7 +123,7 @@ static struct strip load_strip(const struct product *p, const struct block *b, i
     s.stride = p->left_stride;
     s.left =
         p->left_by_rows ? p->left + s.row * p->left_stride + b->k_first : p->left + b->k_first * p->left_stride + s.row;
-    if (!b->left_copied)
+    if (!p->left_copied)
         return s;
     if (p->left_by_rows) {
         for (int r = 0; r < s.rows; r++)
@@ -142,7 +147,7 @@ static void run_tile(const struct product *p, const struct block *b, const struc
     t->a_stride = s->stride;
     gemm_tile_function *run = p->left_by_rows ? kernels->by_rows[vectors][s->rows] : kernels->by_k[vectors][s->rows];
     if (!p->c_transposed) {
-        t->c = p->c + s->row * p->ldc + b->column + column;
+        t->c = p->c ? p->c + s->row * p->ldc + b->column + column : streamed_strip + column;
         run(t);
         return;
     }
@@ -157,42 +162,78 @@ static void run_tile(const struct product *p, const struct block *b, const struc
                               t->alpha, t->beta);
 }
 
+/* While the panels of a strip are computed, the lines of C's companions are fetched: an equal share with each panel. */
+static void fetch_beside(const struct product *p, const struct block *b, const struct strip *s, int64_t column,
+                         struct gemm_tile *t)
+{
+    int64_t per_row = divide_up(b->columns, LINE), lines = p->g->n_beside * per_row;
+    int64_t at = column / panel_columns() * divide_up(lines, divide_up(b->columns, panel_columns()));
+    t->next = t->b;
+    t->next_step = t->next_jump = 0;
+    if (p->c || at >= lines)
+        return;
+    t->next = p->g->beside[at / per_row] + s->row * p->ldc + b->column + at % per_row * LINE;
+    t->next_step = p->ldc;
+    t->next_jump = LINE;
+}
+
+static void finish_strips(const struct product *p, const struct block *b, const struct strip *first,
+                          const struct strip *last)
+{
+    const struct gemm *g = p->g;
+    int64_t row = first->row, rows = last->row + last->rows - row;
+    if (!b->last || !g->finish)
+        return;
+    if (p->c_transposed)
+        g->finish(g->context, p->c + b->column * p->ldc + row, p->ldc, b->column, row, b->columns, rows);
+    else if (p->c)
+        g->finish(g->context, p->c + row * p->ldc + b->column, p->ldc, row, b->column, rows, b->columns);
+    else
+        g->finish(g->context, streamed_strip, b->columns, row, b->column, rows, b->columns);
+}
+
 static void run_block(const struct product *p, const struct block *b)
 {
     int64_t strips = divide_up(p->m, kernels->rows), size = (int64_t)kernels->lanes * (b->k + LEFT_PAD);
-    struct gemm_tile t = {
-        .packed = p->kind != RIGHT_DIRECT, .k = b->k, .ldc = p->ldc, .alpha = p->alpha, .beta = b->beta};
+    int together = p->c ? STRIPS_TOGETHER : 1;
+    struct gemm_tile t = {.k = b->k, .ldc = p->c ? p->ldc : b->columns, .alpha = p->alpha, .beta = b->beta};
     load_block(p, b);
-    for (int64_t first = 0; first < strips; first += GROUP) {
-        struct strip s[GROUP];
-        int n = strips - first < GROUP ? (int)(strips - first) : GROUP;
+    for (int64_t first = 0; first < strips; first += together) {
+        struct strip s[STRIPS_TOGETHER];
+        int n = (int)clamp(strips - first, 0, together);
         for (int i = 0; i < n; i++)
-            s[i] = load_strip(p, b, first + i, strips, left_group + i * size);
+            s[i] = load_strip(p, b, first + i, strips, left_strips + i * size);
         for (int64_t column = 0; column < b->columns; column += panel_columns()) {
             point_to_panel(p, b, column, &t);
+            fetch_beside(p, b, s, column, &t);
             for (int i = 0; i < n; i++)
                 run_tile(p, b, &s[i], column, &t);
         }
-        int64_t rows = s[n - 1].row + s[n - 1].rows - s[0].row;
-        if (b->last && p->g->finish && !p->c_transposed)
-            p->g->finish(p->g->context, s[0].row, b->column, rows, b->columns);
-        else if (b->last && p->g->finish)
-            p->g->finish(p->g->context, b->column, s[0].row, b->columns, rows);
+        finish_strips(p, b, &s[0], &s[n - 1]);
     }
+}
+
+static int64_t k_step(int64_t k)
+{
+    return divide_up(divide_up(k, divide_up(k, K_BLOCK)), 8) * 8;
+}
+
+/* Columns in a block. */
+static int64_t n_step(int64_t n, int64_t k)
+{
+    int64_t most = clamp(RIGHT_FLOATS / k, panel_columns(), N_BLOCK),
+            blocks = divide_up(n, most / panel_columns() * panel_columns());
+    return divide_up(divide_up(n, blocks), panel_columns()) * panel_columns();
 }
 
 static void run_product(const struct product *p)
 {
-    int64_t n_blocks = divide_up(p->n, N_BLOCK), k_blocks = divide_up(p->k, K_BLOCK);
-    int64_t n_step = divide_up(divide_up(p->n, n_blocks), panel_columns()) * panel_columns();
-    int64_t k_step = divide_up(divide_up(p->k, k_blocks), 8) * 8;
+    int64_t by_k = k_step(p->k), by_n = n_step(p->n, by_k);
     struct block b;
-    b.left_copied = p->n > panel_columns() &&
-                    (!p->left_by_rows || (p->left_stride % LEFT_CONFLICT == 0 && p->n > 2 * panel_columns()));
-    for (b.column = 0; b.column < p->n; b.column += n_step) {
-        b.columns = p->n - b.column < n_step ? p->n - b.column : n_step;
-        for (b.k_first = 0; b.k_first < p->k; b.k_first += k_step) {
-            b.k = p->k - b.k_first < k_step ? p->k - b.k_first : k_step;
+    for (b.column = 0; b.column < p->n; b.column += by_n) {
+        b.columns = clamp(p->n - b.column, 0, by_n);
+        for (b.k_first = 0; b.k_first < p->k; b.k_first += by_k) {
+            b.k = clamp(p->k - b.k_first, 0, by_k);
             b.beta = b.k_first ? 1 : p->beta;
             b.last = b.k_first + b.k == p->k;
             run_block(p, &b);
@@ -208,11 +249,18 @@ static bool better_transposed(const struct gemm *g)
     return g->transpose_a || g->m * (g->k + g->n) < g->n * g->k;
 }
 
+static bool copies_left(const struct product *p)
+{
+    if (p->left_by_rows)
+        return p->left_stride % LEFT_CONFLICT == 0 && p->n > 2 * panel_columns();
+    return p->n > panel_columns();
+}
+
 static struct product as_product(const struct gemm *g)
 {
     struct product p = {.k = g->k, .c = g->c, .ldc = g->ldc, .alpha = g->alpha, .beta = g->beta, .g = g};
     bool right_transposed;
-    if (better_transposed(g)) {
+    if (g->c && better_transposed(g)) {
         p.c_transposed = true;
         p.m = g->n, p.n = g->m;
         p.left = g->b, p.left_stride = g->ldb, p.left_by_rows = g->transpose_b;
@@ -222,11 +270,10 @@ static struct product as_product(const struct gemm *g)
         p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
         p.right = g->b, p.right_stride = g->ldb, right_transposed = g->transpose_b;
     }
-    p.kind =
-        right_transposed ? RIGHT_PACK_TRANSPOSED
-        : p.m <= DIRECT_STRIPS * kernels->rows || p.right_stride <= 2 * kernels->lanes || p.k * p.n <= DIRECT_FLOATS
-            ? RIGHT_DIRECT
-            : RIGHT_PACK;
+    bool direct =
+        p.m <= DIRECT_STRIPS * kernels->rows || p.right_stride <= panel_columns() || p.k * p.n <= DIRECT_FLOATS;
+    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : direct ? RIGHT_DIRECT : RIGHT_PACK;
+    p.left_copied = copies_left(&p);
     return p;
 }
 
@@ -236,7 +283,7 @@ static void run_openblas(const struct gemm *g)
                 (blasint)g->m, (blasint)g->n, (blasint)g->k, g->alpha, g->a, (blasint)g->lda, g->b, (blasint)g->ldb,
                 g->beta, g->c, (blasint)g->ldc);
     if (g->finish)
-        g->finish(g->context, 0, 0, g->m, g->n);
+        g->finish(g->context, g->c, g->ldc, 0, 0, g->m, g->n);
 }
 
 /* C = beta * C */
@@ -246,7 +293,12 @@ static void run_empty(const struct gemm *g)
         for (int64_t j = 0; j < g->n; j++)
             g->c[i * g->ldc + j] = g->beta == 0 ? 0 : g->beta * g->c[i * g->ldc + j];
     if (g->finish)
-        g->finish(g->context, 0, 0, g->m, g->n);
+        g->finish(g->context, g->c, g->ldc, 0, 0, g->m, g->n);
+}
+
+bool gemm_can_stream(const struct gemm *g)
+{
+    return kernels && g->k > 0 && g->k <= K_BLOCK;
 }
 
 void gemm_run(const struct gemm *g)
@@ -290,10 +342,12 @@ static void copy_columns(float *panels, const float *b, int64_t ldb, bool transp
 void gemm_pack_b_columns(float *panels, const float *b, int64_t ldb, bool transpose_b, int64_t k, int64_t n,
                          int64_t first, int64_t count)
 {
-    if (kernels)
-        pack_columns(panels + first * k, transpose_b ? b + first * ldb : b + first, ldb, transpose_b, k, count);
-    else
+    if (!kernels) {
         copy_columns(panels, b, ldb, transpose_b, k, n, first, count);
+        return;
+    }
+    for (int64_t j = first; j < first + count; j += panel_columns())
+        pack_panel(panels + j * k, transpose_b ? b + j * ldb : b + j, ldb, transpose_b, k, first + count - j);
 }
 
 void gemm_run_packed(const struct gemm *g, int64_t first)
@@ -310,19 +364,33 @@ void gemm_run_packed(const struct gemm *g, int64_t first)
             run_empty(&plain);
         return;
     }
-    struct product p = {.m = g->m,
-                        .n = g->n,
-                        .k = g->k,
-                        .left = g->a,
-                        .left_stride = g->lda,
-                        .left_by_rows = !g->transpose_a,
-                        .right = g->b + first * g->k,
-                        .kind = RIGHT_PACKED,
-                        .c = g->c,
-                        .ldc = g->ldc,
-                        .alpha = g->alpha,
-                        .beta = g->beta,
-                        .g = g};
+    struct product p = {
+        .m = g->m, .n = g->n, .k = g->k, .left = g->a, .left_stride = g->lda, .left_by_rows = !g->transpose_a};
+    p.right = g->b + first * g->k;
+    p.kind = RIGHT_PACKED;
+    p.c = g->c, p.ldc = g->ldc, p.alpha = g->alpha, p.beta = g->beta, p.g = g;
+    p.left_copied = copies_left(&p);
+    run_product(&p);
+}
+
+void gemm_run_packed_a(const struct gemm *g)
+{
+    if (g->m == 0 || g->n == 0)
+        return;
+    if (!kernels || g->k == 0) {
+        struct gemm plain = *g;
+        plain.transpose_a = true;
+        plain.lda = g->m;
+        gemm_run(&plain);
+        return;
+    }
+    struct product p = {
+        .m = g->n, .n = g->m, .k = g->k, .left = g->b, .left_stride = g->ldb, .left_by_rows = g->transpose_b};
+    p.right = g->a;
+    p.kind = RIGHT_PACKED;
+    p.c_transposed = true;
+    p.c = g->c, p.ldc = g->ldc, p.alpha = g->alpha, p.beta = g->beta, p.g = g;
+    p.left_copied = copies_left(&p);
     run_product(&p);
 }
 

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { GEMM_BESIDE_MAX = 4 };
+
 /* C (m x n) = alpha * op(A) op(B) + beta * C, all row-major with strides lda, ldb, ldc. op(A) is m x k: stored [m][k],
  * or [k][m] when transpose_a; op(B) is k x n: stored [k][n], or [n][k] when transpose_b. C overlaps neither A nor B. */
 struct gemm {
@@ -30,12 +32,18 @@ struct gemm {
     const float *a, *b;
     float *c;
     float alpha, beta;
-    /* Optional: called with parts of C as soon as they are finished, while they are in the cache: rows [row, row + m)
-     * and columns [column, column + n). The parts cover C without overlap; one call is for at most about 64K elements
-     * where own kernels run. */
-    void (*finish)(void *context, int64_t row, int64_t column, int64_t m, int64_t n);
+    /* Optional: called with each part of C as soon as it is finished, while it is in the cache: rows [row, row + m) and
+     * columns [column, column + n); product points to its first element, ld is its stride. The parts cover C without
+     * overlap. */
+    void (*finish)(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m, int64_t n);
     void *context;
+    /* With `finish` and gemm_can_stream(g), c may be NULL: the product goes to `finish` only, strip by strip, and needs
+     * no memory. beside: what finish will touch, matrices of C's shape and stride ldc, fetched into the cache ahead. */
+    const float *beside[GEMM_BESIDE_MAX];
+    int n_beside;
 };
+/* Whether c may be NULL: the sums over k are not so long that they are cut into blocks. */
+bool gemm_can_stream(const struct gemm *g);
 void gemm_run(const struct gemm *g);
 
 /* Columns in a panel of a packed right operand. */
@@ -52,6 +60,11 @@ void gemm_pack_b_columns(float *panels, const float *b, int64_t ldb, bool transp
  * with the columns [first, first + g->n): first is a multiple of gemm_panel(), and so is g->n unless these are the
  * operand's last columns. */
 void gemm_run_packed(const struct gemm *g, int64_t first);
+
+/* The left operand packed: g->a is op(A)^T, packed with gemm_pack_b(panels, a, lda, !transpose_a, k, m). For products
+ * with few rows and a large B that is read where it lies: g->transpose_b, as in the gradient of a dense layer's input.
+ */
+void gemm_run_packed_a(const struct gemm *g);
 
 /* "avx512", "avx2", or "OpenBLAS Haswell": what this process uses, for doctor and for the record of a run. */
 const char *gemm_description(void);

@@ -126,7 +126,7 @@ INLINE void transpose(vec *r)
 }
 #endif
 
-enum { B_AHEAD = 8, GROUP = 3 }; /* k steps that B is fetched ahead; rows that share an address register */
+enum { B_AHEAD = 16, PACK_AHEAD = 64, GROUP = 3, NEXT_STEPS = 16 }; /* k steps that B is fetched ahead, also where it is packed; rows that share an address register */
 
 INLINE void fetch_strip(const float *b, const int vecs)
 {
@@ -141,7 +141,7 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
 {
     const mask last = mask_first(t->columns - (vecs - 1) * LANES);
     const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
-    const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
+    const float *b = t->b, *next = t->next, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
     float *c = t->c;
 #pragma GCC unroll 16
@@ -154,20 +154,24 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
     for (int i = 0; i < rows; i += GROUP)
         a[i / GROUP] = t->a + i * row;
 #define K_LOOP(load_last, fetch)                                                                                       \
-    for (int64_t k = t->k; k > 0; k--) {                                                                               \
-        vec b0 = vecs == 1 ? load_last(b) : vec_load(b), b1 = vecs == 1 ? b0 : load_last(b + LANES);                   \
-        fetch;                                                                                                         \
-        b += t->b_stride;                                                                                              \
-        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
-        {                                                                                                              \
-            vec x = vec_set(a[i / GROUP][i % GROUP * row]);                                                            \
-            acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                     \
-            if (vecs == 2)                                                                                             \
-                acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                                 \
-        }                                                                                                              \
-        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                                 \
-        {                                                                                                              \
-            a[i / GROUP] += step;                                                                                      \
+    for (int64_t left = t->k; left > 0; left -= NEXT_STEPS, next += t->next_jump) {                                    \
+        const float *line = next;                                                                                      \
+        for (int k = left < NEXT_STEPS ? (int)left : NEXT_STEPS; k > 0; k--, line += t->next_step) {                   \
+            vec b0 = vecs == 1 ? load_last(b) : vec_load(b), b1 = vecs == 1 ? b0 : load_last(b + LANES);               \
+            __builtin_prefetch(line, 0, 2);                                                                            \
+            fetch;                                                                                                     \
+            b += t->b_stride;                                                                                          \
+            _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                    \
+            {                                                                                                          \
+                vec x = vec_set(a[i / GROUP][i % GROUP * row]);                                                        \
+                acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                 \
+                if (vecs == 2)                                                                                         \
+                    acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                             \
+            }                                                                                                          \
+            _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                             \
+            {                                                                                                          \
+                a[i / GROUP] += step;                                                                                  \
+            }                                                                                                          \
         }                                                                                                              \
     }
 #define LOAD_EDGE(p) vec_load_masked(p, last)
@@ -251,8 +255,8 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
     mask m = mask_first(columns - LANES);
     for (int64_t i = 0; i < k; i++) {
         const float *from = b + i * ldb;
-        __builtin_prefetch(from + B_AHEAD * ldb);
-        __builtin_prefetch(from + B_AHEAD * ldb + LANES);
+        __builtin_prefetch(from + PACK_AHEAD * ldb);
+        __builtin_prefetch(from + PACK_AHEAD * ldb + LANES);
         vec_store(panel + i * 2 * LANES, vec_load(from));
         vec_store(panel + i * 2 * LANES + LANES, vec_load_masked(from + LANES, m));
     }
@@ -298,7 +302,7 @@ static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, in
 {
     mask m = mask_first(rows);
     for (int64_t i = 0; i < k; i++) {
-        __builtin_prefetch(a + (i + B_AHEAD) * lda);
+        __builtin_prefetch(a + (i + PACK_AHEAD) * lda);
         vec_store(panel + i * LANES, vec_load_masked(a + i * lda, m));
     }
 }

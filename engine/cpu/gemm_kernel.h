@@ -23,6 +23,9 @@ struct gemm_tile {
     float *c; /* C = alpha * A B + beta * C; beta = 0 never reads C */
     int64_t ldc;
     int columns; /* in use, 1 .. 2 * lanes: nothing else is read or written */
+    /* What is wanted next, fetched into the L2 cache meanwhile: at step i the line at next + i % 16 * step + i / 16 * jump. */
+    const float *next;
+    int64_t next_step, next_jump;
     float alpha, beta;
 };
 typedef void gemm_tile_function(const struct gemm_tile *tile);

@@ -46,6 +46,8 @@ int64_t dims_between(struct shape s, int from, int to);
 const struct map_program *epilogue_prepare(struct device *device, struct kernel *kernel, struct arena *arena);
 /* Applies it to elements [start, start + n) of the product; the results go to the kernel's outputs. */
 void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start, int64_t n);
+/* The same for a rectangle of the product, which lies at part->first. */
+void epilogue_run_part(const struct map_program *epilogue, const struct kernel *kernel, const struct map_part *part);
 /* Whether the product must not be computed in the first output: an output may be the memory of an operand that the epilogue reads. */
 bool epilogue_may_overwrite(const struct kernel *kernel);
 

@@ -1,5 +1,6 @@
 /* map.c - see map.h */
 #include "engine/cpu/map.h"
+#include "engine/cpu/map_fused.h"
 
 #include <string.h>
 
@@ -27,6 +28,8 @@ struct map_program {
     struct { int slot; float value; } *constants;
     int result_slot[EXPR_MAX_RESULTS]; /* slot (or -1 - input) to copy from; INT16_MAX when written directly */
     struct shape collapsed;            /* the output's dims after merging */
+    bool is_fused;
+    struct map_fused fused;
 };
 
 enum { WRITTEN_DIRECTLY = INT16_MAX };
@@ -171,6 +174,17 @@ static bool place_step(struct map_program *p, const struct expr *e, struct slots
     return in->apply != NULL;
 }
 
+static bool is_scalar(const void *context, int input)
+{
+    const struct operand *o = &((const struct map_program *)context)->operands[input];
+    return o->load == LOAD_SCALAR && !o->is_i32;
+}
+
+static bool is_dense(const void *context, int input)
+{
+    return ((const struct map_program *)context)->operands[input].load == LOAD_DIRECT;
+}
+
 const struct map_program *map_prepare(struct arena *arena, const struct rows *rows, const struct expr *e, struct shape out,
                                       const struct value *const *inputs, int n_inputs)
 {
@@ -180,6 +194,9 @@ const struct map_program *map_prepare(struct arena *arena, const struct rows *ro
     p->instructions = arena_array(arena, (size_t)e->n_steps, sizeof *p->instructions);
     p->constants = arena_array(arena, (size_t)e->n_steps, sizeof *p->constants);
     choose_loads(p, out, inputs);
+    p->is_fused = map_fused_find(&p->fused, e, is_scalar, is_dense, p);
+    if (p->is_fused)
+        return p;
     collapse(p, out, inputs);
     for (int i = 0; i < n_inputs; i++)
         p->operands[i].slot = -1; /* unused inputs stay so */
@@ -250,10 +267,11 @@ static void load_tile(const struct map_program *p, const void *const *inputs, fl
     }
 }
 
-static void run_tile(const struct map_program *p, const void *const *inputs, float *const *outputs, float tiles[][MAP_TILE],
+/* place: where the tile begins in each input that is read in place. */
+static void run_tile(const struct map_program *p, const float *const *place, float *const *outputs, float tiles[][MAP_TILE],
                      int64_t start, int n)
 {
-#define PLACE(slot) ((slot) >= 0 ? tiles[slot] : (const float *)inputs[-1 - (slot)] + start)
+#define PLACE(slot) ((slot) >= 0 ? tiles[slot] : place[-1 - (slot)])
     for (int k = 0; k < p->n_instructions; k++) {
         const struct instruction *in = &p->instructions[k];
         float *out = in->result >= 0 ? outputs[in->result] + start : tiles[in->out];
@@ -265,9 +283,9 @@ static void run_tile(const struct map_program *p, const void *const *inputs, flo
 #undef PLACE
 }
 
-void map_run(const struct map_program *p, const void *const *inputs, float *const *outputs, int64_t start, int64_t n)
+/* What is the same in every tile. */
+static void load_scalars(const struct map_program *p, const void *const *inputs, float tiles[][MAP_TILE], int64_t n)
 {
-    _Alignas(64) float tiles[MAP_MAX_SLOTS][MAP_TILE];
     int width = n < MAP_TILE ? (int)n : MAP_TILE;
     for (int k = 0; k < p->n_constants; k++)
         p->rows->fill(tiles[p->constants[k].slot], p->constants[k].value, width);
@@ -275,9 +293,58 @@ void map_run(const struct map_program *p, const void *const *inputs, float *cons
         if (p->operands[i].load == LOAD_SCALAR && p->operands[i].slot >= 0)
             p->rows->fill(tiles[p->operands[i].slot],
                           p->operands[i].is_i32 ? (float)*(const int32_t *)inputs[i] : *(const float *)inputs[i], width);
+}
+
+/* Where element `start` of the inputs lies that are read in place; input 0 begins at `first` when that is not NULL. */
+static void find_places(const struct map_program *p, const void *const *inputs, const float *first, int64_t start, const float **place)
+{
+    for (int i = 0; i < p->n_inputs; i++)
+        if (p->operands[i].load == LOAD_DIRECT)
+            place[i] = i == 0 && first ? first : (const float *)inputs[i] + start;
+        else
+            place[i] = inputs[i];
+}
+
+static void run_fused(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first, int64_t start,
+                      int64_t n)
+{
+    const float *place[EXPR_MAX_INPUTS];
+    float *out[EXPR_MAX_RESULTS];
+    find_places(p, inputs, first, start, place);
+    for (int r = 0; r < p->n_results; r++)
+        out[r] = outputs[r] + start;
+    map_fused_run(&p->fused, p->rows, place, out, n);
+}
+
+static void run_range(const struct map_program *p, const void *const *inputs, float *const *outputs, float tiles[][MAP_TILE],
+                      const float *first, int64_t start, int64_t n)
+{
+    if (p->is_fused) {
+        run_fused(p, inputs, outputs, first, start, n);
+        return;
+    }
     for (int64_t done = 0; done < n; done += MAP_TILE) {
         int part = n - done < MAP_TILE ? (int)(n - done) : MAP_TILE;
+        const float *place[EXPR_MAX_INPUTS];
+        find_places(p, inputs, first ? first + done : NULL, start + done, place);
         load_tile(p, inputs, tiles, start + done, part);
-        run_tile(p, inputs, outputs, tiles, start + done, part);
+        run_tile(p, place, outputs, tiles, start + done, part);
     }
+}
+
+void map_run(const struct map_program *p, const void *const *inputs, float *const *outputs, int64_t start, int64_t n)
+{
+    _Alignas(64) float tiles[MAP_MAX_SLOTS][MAP_TILE];
+    load_scalars(p, inputs, tiles, n);
+    run_range(p, inputs, outputs, tiles, NULL, start, n);
+}
+
+void map_run_part(const struct map_program *p, const void *const *inputs, float *const *outputs, const struct map_part *part)
+{
+    _Alignas(64) float tiles[MAP_MAX_SLOTS][MAP_TILE];
+    bool joined = part->n == part->width && part->ld == part->width;
+    int64_t rows = joined ? 1 : part->m, n = joined ? part->m * part->n : part->n;
+    load_scalars(p, inputs, tiles, n);
+    for (int64_t i = 0; i < rows; i++)
+        run_range(p, inputs, outputs, tiles, part->first + i * part->ld, (part->row + i) * part->width + part->column, n);
 }

@@ -17,5 +17,12 @@ const struct map_program *map_prepare(struct arena *arena, const struct rows *ro
 /* Elements [start, start + n) of every result, in row-major order of `out`. Results may be stored over inputs that have the shape of
  * `out`; results of one call do not overlap each other. */
 void map_run(const struct map_program *program, const void *const *inputs, float *const *outputs, int64_t start, int64_t n);
+/* The same for a rectangle of `out` seen as rows of `width` elements: rows [row, row + m), columns [column, column + n). Input 0, which
+ * has the shape of `out`, is read from `first`, where its rectangle lies with a stride of ld. */
+struct map_part {
+    int64_t width, row, column, m, n, ld;
+    const float *first;
+};
+void map_run_part(const struct map_program *program, const void *const *inputs, float *const *outputs, const struct map_part *part);
 
 #endif

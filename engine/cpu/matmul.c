@@ -2,18 +2,29 @@
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/kernels.h"
 
+enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16 };
+
+/* What all slices share is packed first, in slices too. */
+enum shared { SHARED_NOTHING, SHARED_A, SHARED_B };
+
 /* A product of matrices, `batch` of them; rows or columns of each are cut into slices. */
 struct matmul {
     struct gemm shape;
     int64_t batch;
     int n_slices;
-    bool by_columns, product_apart; /* apart: in the workspace, see epilogue_may_overwrite */
+    bool by_columns;
+    enum shared shared;
+    size_t packed_floats;         /* at the start of the workspace */
+    bool streamed, product_apart; /* apart: in the workspace behind the panels, see epilogue_may_overwrite */
     const struct map_program *epilogue;
+    int beside[GEMM_BESIDE_MAX], n_beside; /* operands of the epilogue that have the product's shape */
 };
 
 struct matmul_call {
     const struct kernel *kernel;
     const struct matmul *m;
+    float *product;
+    int64_t row, column; /* of the slice, in all matrices one below the other */
 };
 
 /* Element offset of matrix number `index` of an operand whose leading dims are broadcast to those of the output. */
@@ -28,42 +39,93 @@ static int64_t matrix_offset(struct shape in, struct shape out, int64_t index)
     return offset;
 }
 
-static void matmul_slice(void *context, int slice)
+/* First of the n columns (rows where A is packed) of part `part`: a whole number of panels. */
+static int64_t panel_begin(int64_t n, int n_parts, int part)
+{
+    int64_t panel = gemm_panel(), begin = slice_begin((n + panel - 1) / panel, n_parts, part) * panel;
+    return begin < n ? begin : n;
+}
+
+static void pack_slice(void *context, int slice)
 {
     const struct matmul_call *call = context;
-    const struct matmul *m = call->m;
-    const struct kernel *k = call->kernel;
-    int64_t matrix = slice / m->n_slices;
-    int part = slice % m->n_slices;
-    struct gemm g = m->shape;
-    g.a = (const float *)k->in[0] + matrix_offset(input_of(k, 0)->shape, output_shape(k), matrix);
-    g.b = (const float *)k->in[1] + matrix_offset(input_of(k, 1)->shape, output_shape(k), matrix);
-    float *product = m->product_apart ? k->workspace : k->out[0];
-    int64_t row = 0, column = 0, first = matrix * m->shape.m * m->shape.n;
-    if (m->by_columns) {
-        column = slice_begin(m->shape.n, m->n_slices, part);
-        g.n = slice_begin(m->shape.n, m->n_slices, part + 1) - column;
-        g.b += g.transpose_b ? column * g.ldb : column;
-    } else {
-        row = slice_begin(m->shape.m, m->n_slices, part);
-        g.m = slice_begin(m->shape.m, m->n_slices, part + 1) - row;
-        g.a += g.transpose_a ? row : row * g.lda;
-    }
-    g.c = product + first + row * g.ldc + column;
-    gemm_run(&g);
-    if (!m->epilogue)
-        return;
-    if (m->by_columns)
-        for (int64_t i = 0; i < g.m; i++)
-            epilogue_run(m->epilogue, k, product, first + i * g.ldc + column, g.n);
+    const struct gemm *g = &call->m->shape;
+    bool packs_a = call->m->shared == SHARED_A;
+    int64_t n = packs_a ? g->m : g->n, first = panel_begin(n, call->m->n_slices, slice);
+    int64_t count = panel_begin(n, call->m->n_slices, slice + 1) - first;
+    float *panels = call->kernel->workspace;
+    if (packs_a)
+        gemm_pack_b_columns(panels, call->kernel->in[0], g->lda, !g->transpose_a, g->k, n, first, count);
     else
-        epilogue_run(m->epilogue, k, product, first + row * g.ldc, g.m * g.n);
+        gemm_pack_b_columns(panels, call->kernel->in[1], g->ldb, g->transpose_b, g->k, n, first, count);
+}
+
+static void finish_part(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m,
+                        int64_t n)
+{
+    const struct matmul_call *call = context;
+    struct map_part part = {
+        .width = call->m->shape.n, .row = call->row + row, .column = call->column + column, .m = m, .n = n, .ld = ld};
+    part.first = product;
+    epilogue_run_part(call->m->epilogue, call->kernel, &part);
+}
+
+/* Sets the slice's part of op(A), op(B) and C. Returns its first column. */
+static int64_t cut(const struct matmul *m, int part, struct gemm *g, int64_t *row)
+{
+    int64_t column = 0;
+    if (m->by_columns) {
+        column = panel_begin(m->shape.n, m->n_slices, part);
+        g->n = panel_begin(m->shape.n, m->n_slices, part + 1) - column;
+        g->b += m->shared == SHARED_B ? 0 : g->transpose_b ? column * g->ldb : column;
+    } else {
+        *row = slice_begin(m->shape.m, m->n_slices, part);
+        g->m = slice_begin(m->shape.m, m->n_slices, part + 1) - *row;
+        g->a += g->transpose_a ? *row : *row * g->lda;
+    }
+    return column;
+}
+
+static void matmul_slice(void *context, int slice)
+{
+    struct matmul_call call = *(const struct matmul_call *)context;
+    const struct matmul *m = call.m;
+    const struct kernel *k = call.kernel;
+    int64_t matrix = slice / m->n_slices;
+    struct gemm g = m->shape;
+    g.a = m->shared == SHARED_A
+              ? k->workspace
+              : (const float *)k->in[0] + matrix_offset(input_of(k, 0)->shape, output_shape(k), matrix);
+    g.b = m->shared == SHARED_B
+              ? k->workspace
+              : (const float *)k->in[1] + matrix_offset(input_of(k, 1)->shape, output_shape(k), matrix);
+    call.row = 0;
+    call.column = cut(m, slice % m->n_slices, &g, &call.row);
+    call.row += matrix * m->shape.m;
+    int64_t first = call.row * g.ldc + call.column;
+    g.c = m->streamed ? NULL : call.product + first;
+    g.finish = m->epilogue ? finish_part : NULL;
+    g.context = &call;
+    g.n_beside = m->streamed ? m->n_beside : 0;
+    for (int i = 0; i < g.n_beside; i++)
+        g.beside[i] = (const float *)k->in[m->beside[i]] + first;
+    if (m->shared == SHARED_A) {
+        gemm_run_packed_a(&g);
+    } else if (m->shared == SHARED_B) {
+        g.ldb = m->shape.n;
+        gemm_run_packed(&g, call.column);
+    } else {
+        gemm_run(&g);
+    }
 }
 
 static void run_matmul(const struct kernel *kernel, struct device *device)
 {
     const struct matmul *m = kernel->prepared;
-    struct matmul_call call = {kernel, m};
+    struct matmul_call call = {.kernel = kernel, .m = m};
+    call.product = m->product_apart ? (float *)kernel->workspace + m->packed_floats : kernel->out[0];
+    if (m->shared != SHARED_NOTHING)
+        threads_run(device->threads, pack_slice, &call, m->n_slices);
     threads_run(device->threads, matmul_slice, &call, (int)(m->batch * m->n_slices));
 }
 
@@ -76,6 +138,47 @@ static void fold_batch_into_rows(struct matmul *m, const struct kernel *kernel)
         m->shape.m *= m->batch;
         m->batch = 1;
     }
+}
+
+static int64_t rounded_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* Slices of at least a million multiply-adds; the smaller operand is shared by all of them. */
+static void choose_slices(struct matmul *m)
+{
+    struct gemm *g = &m->shape;
+    m->by_columns = g->n > g->m;
+    int64_t wide = m->by_columns ? g->n / gemm_panel() : g->m / 16;
+    m->n_slices = m->batch > 4 || wide < 2
+                      ? 1
+                      : slices_for(g->m * g->n * g->k, 1 << 20, (int)(wide < MATMUL_SLICES ? wide : MATMUL_SLICES));
+    if (m->n_slices == 1 || m->batch > 1)
+        return;
+    if (!m->by_columns && g->n > gemm_panel()) {
+        m->shared = SHARED_B;
+        m->packed_floats = gemm_packed_b_floats(g->k, g->n);
+    } else if (m->by_columns && g->transpose_b && 2 * g->m <= g->n) {
+        m->shared = SHARED_A;
+        m->packed_floats = gemm_packed_b_floats(g->k, g->m);
+    }
+    m->packed_floats = (size_t)rounded_up((int64_t)m->packed_floats, 16);
+}
+
+/* Where the product goes before its epilogue: nowhere when strips of it can be taken as they come. */
+static void choose_product(struct matmul *m, struct kernel *kernel)
+{
+    m->product_apart = epilogue_may_overwrite(kernel);
+    m->streamed = m->epilogue && m->shared != SHARED_A && m->shape.m * m->shape.n >= STREAM_ELEMENTS &&
+                  gemm_can_stream(&m->shape) && (m->product_apart || kernel->n_outputs > 1);
+    m->product_apart = m->product_apart && !m->streamed;
+    for (int i = kernel->node->n_inputs; i < kernel->n_inputs && m->n_beside < GEMM_BESIDE_MAX; i++)
+        if (m->streamed && shape_equal(kernel->in_value[i]->shape, output_shape(kernel)) &&
+            kernel->in_value[i]->dtype == DTYPE_F32)
+            m->beside[m->n_beside++] = i;
+    size_t apart = m->product_apart ? (size_t)shape_elements(output_shape(kernel)) : 0;
+    kernel->workspace_bytes = (m->packed_floats + apart) * sizeof(float);
 }
 
 bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *arena)
@@ -97,12 +200,9 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     fold_batch_into_rows(m, kernel);
     if (k == 0 || m->shape.m > INT32_MAX || m->shape.n > INT32_MAX || k > INT32_MAX || m->batch > 1 << 20)
         return false;
-    m->by_columns = m->shape.n > m->shape.m; /* the operand that every slice packs again is the smaller one */
-    int64_t wide = m->by_columns ? m->shape.n : m->shape.m;
-    m->n_slices = m->batch > 4 ? 1 : slices_for(m->shape.m * m->shape.n * k, 1 << 20, (int)(wide / 16 < 4 ? (wide / 16 < 1 ? 1 : wide / 16) : 4));
+    choose_slices(m);
     m->epilogue = epilogue_prepare(device, kernel, arena);
-    m->product_apart = epilogue_may_overwrite(kernel);
-    kernel->workspace_bytes = m->product_apart ? (size_t)shape_elements(c) * sizeof(float) : 0;
+    choose_product(m, kernel);
     kernel->prepared = m;
     kernel->run = run_matmul;
     return !kernel->epilogue || m->epilogue;

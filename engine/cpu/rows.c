@@ -407,6 +407,50 @@ static void uniform(float *out, uint64_t seed, uint32_t stream, uint32_t step, u
     }
 }
 
+/* Rows side by side: every step is one loop over ROWS_TOGETHER of them. */
+static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, int count)
+{
+    _Alignas(64) float t[NARROW_MAX][ROWS_TOGETHER], top[ROWS_TOGETHER], total[ROWS_TOGETHER];
+    for (int r = 0; r < ROWS_TOGETHER; r++)
+        for (int64_t i = 0; i < n; i++)
+            t[i][r] = x[(r < count ? r : 0) * n + i];
+    for (int r = 0; r < ROWS_TOGETHER; r++)
+        top[r] = -INFINITY;
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS_TOGETHER; r++)
+            top[r] = (top[r] > t[i][r]) | (top[r] != top[r]) ? top[r] : t[i][r];
+    memset(total, 0, sizeof total);
+    for (int64_t i = 0; i < n; i++)
+        for (int r = 0; r < ROWS_TOGETHER; r++) {
+            t[i][r] = exp_1(t[i][r] - top[r]);
+            total[r] += t[i][r];
+        }
+    if (log_sum) {
+        float sums[ROWS_TOGETHER];
+        for (int r = 0; r < ROWS_TOGETHER; r++)
+            sums[r] = top[r] + log_1(total[r]);
+        memcpy(log_sum, sums, (size_t)count * sizeof *sums);
+    }
+    for (int r = 0; r < ROWS_TOGETHER; r++)
+        total[r] = 1 / total[r];
+    for (int r = 0; r < count && p; r++)
+        for (int64_t i = 0; i < n; i++)
+            p[r * n + i] = t[i][r] * total[r];
+}
+
+static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
+                 const float *c, int64_t n)
+{
+    const float c1 = c[0], c2 = c[1], epsilon = c[2];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        float g = dw[i], mean = m[i] + (g - m[i]) * c1, square = v[i] + (g * g - v[i]) * c2;
+        m_new[i] = mean;
+        v_new[i] = square;
+        w_new[i] = w[i] - mean * alpha / (sqrtf(square) + epsilon);
+    }
+}
+
 const struct rows ROWS_TABLE = {
     .name = ROWS_NAME,
     .step =
@@ -443,4 +487,6 @@ const struct rows ROWS_TABLE = {
     .drop = drop,
     .uniform = uniform,
     .norm_grad_into = norm_grad_into,
+    .softmax_narrow = softmax_narrow,
+    .adam = adam,
 };

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+enum { ROWS_TOGETHER = 16, NARROW_MAX = 64 };
+
 struct rows {
     const char *name; /* "avx512", "avx2", "baseline" */
     /* One step of an expression over n elements; out may equal an operand. Entries of INPUT and CONST are NULL. */
@@ -47,6 +49,12 @@ struct rows {
     void (*uniform)(float *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, int n_blocks);
     /* a += dy, b += dy * (x - mean) * rstd per channel */
     void (*norm_grad_into)(float *a, float *b, const float *dy, const float *x, const float *mean, const float *rstd, int64_t n);
+    /* For `count` rows (1 .. ROWS_TOGETHER) of n numbers, at most NARROW_MAX: p[i] = exp(x[i] - max) / sum, where p is not NULL, and the
+     * logarithm of each row's sum of exp(x[i]), where log_sum is not NULL. p may equal x. */
+    void (*softmax_narrow)(float *p, float *log_sum, const float *x, int64_t n, int count);
+    /* One step of Adam: c = 1 - beta_1, 1 - beta_2, epsilon; alpha with the bias corrections. New values may be stored over old ones. */
+    void (*adam)(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
+                 const float *c, int64_t n);
 };
 
 /* What this machine can run; ANTLER_CPU=baseline|avx2|avx512 asks for less. */

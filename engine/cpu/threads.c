@@ -1,8 +1,12 @@
 /* threads.c - see threads.h
  *
- * A job is published by opening the gate and raising `generation`. A helper enters through the gate (and is counted), takes slices
- * from `next` until none is left, and leaves. The caller works too; when no slice is left it shuts the gate and waits only for
- * those inside: a helper that was not scheduled in time costs nothing. Idle helpers spin for a while and then sleep.
+ * A job is published by opening the gate and raising `generation`. A helper enters through the gate (and is counted),
+ * takes slices until none is left, and leaves. The caller works too; when no slice is left it shuts the gate and waits
+ * only for those inside: a helper that was not scheduled in time costs nothing. Idle helpers spin for a while and then
+ * sleep.
+ *
+ * Every thread has a range of slices of its own, the same ones in every step, so that what it wrote last time is still
+ * in its caches. It takes them from the front; when it has none left it takes from the back of the others' ranges.
  */
 #include "engine/cpu/threads.h"
 #include "base/arena.h"
@@ -27,15 +31,25 @@
 enum { SPINS = 20000 }; /* about 50 us */
 #define GATE_OPEN 0x80000000u
 
+/* Slices that nobody has taken yet: first in the low half, end in the high half. */
+struct range {
+    _Alignas(64) _Atomic uint64_t slices;
+};
+
+struct helper {
+    struct threads *threads;
+    int number; /* its range */
+};
+
 struct threads {
     int n_threads;
+    struct helper *arguments;
     pthread_t *helpers;
     void (*work)(void *context, int slice);
     void *context;
-    int n_slices;
+    struct range *ranges;                     /* one for each thread, the caller's first */
     _Alignas(64) _Atomic uint32_t generation; /* raised with every job; sleepers wait on it */
     _Atomic uint32_t sleepers;
-    _Alignas(64) _Atomic int next;      /* first slice nobody has taken */
     _Alignas(64) _Atomic uint32_t gate; /* GATE_OPEN, plus the number of helpers inside */
     _Atomic uint32_t caller_sleeps;
     _Atomic int closing;
@@ -66,10 +80,26 @@ static void futex_wake(_Atomic uint32_t *word, int n)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
-static void take_slices(struct threads *t)
+/* A slice from the front of a range, or from its back; -1 when it is empty. */
+static int take(struct range *range, bool from_back)
 {
-    for (int slice; (slice = atomic_fetch_add_explicit(&t->next, 1, memory_order_relaxed)) < t->n_slices;)
-        t->work(t->context, slice);
+    uint64_t old = atomic_load_explicit(&range->slices, memory_order_relaxed), new;
+    uint32_t first, end;
+    do {
+        first = (uint32_t)old, end = (uint32_t)(old >> 32);
+        if (first >= end)
+            return -1;
+        new = from_back ? (uint64_t)(end - 1) << 32 | first : (uint64_t)end << 32 | (first + 1);
+    } while (
+        !atomic_compare_exchange_weak_explicit(&range->slices, &old, new, memory_order_relaxed, memory_order_relaxed));
+    return (int)(from_back ? end - 1 : first);
+}
+
+static void take_slices(struct threads *t, int number)
+{
+    for (int i = 0, slice; i < t->n_threads; i++)
+        while ((slice = take(&t->ranges[(number + i) % t->n_threads], i > 0)) >= 0)
+            t->work(t->context, slice);
 }
 
 static uint32_t wait_for_job(struct threads *t, uint32_t seen)
@@ -105,14 +135,15 @@ static void leave(struct threads *t)
 
 static void *helper(void *argument)
 {
-    struct threads *t = argument;
+    const struct helper *self = argument;
+    struct threads *t = self->threads;
     flush_denormals();
     for (uint32_t seen = 0;;) {
         seen = wait_for_job(t, seen);
         if (atomic_load(&t->closing))
             return NULL;
         if (enter(t)) {
-            take_slices(t);
+            take_slices(t, self->number);
             leave(t);
         }
     }
@@ -125,12 +156,17 @@ struct threads *threads_open(int n_threads, struct err *err)
     memset(t, 0, sizeof *t);
     t->n_threads = 1;
     t->helpers = xcalloc((size_t)n_threads, sizeof *t->helpers);
+    t->arguments = xcalloc((size_t)n_threads, sizeof *t->arguments);
+    t->ranges = aligned_alloc(64, (size_t)n_threads * sizeof *t->ranges);
+    BUG_ON(!t->ranges);
+    memset(t->ranges, 0, (size_t)n_threads * sizeof *t->ranges);
     flush_denormals();
     sigset_t all, old; /* signals are for the main thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 0; i + 1 < n_threads; i++) {
-        int failed = pthread_create(&t->helpers[i], NULL, helper, t);
+        t->arguments[i] = (struct helper){t, i + 1};
+        int failed = pthread_create(&t->helpers[i], NULL, helper, &t->arguments[i]);
         if (failed) {
             err_errno(err, ERR_FAILED, failed, "cannot start thread %d of %d", i + 2, n_threads);
             threads_close(t);
@@ -159,6 +195,8 @@ void threads_close(struct threads *t)
     for (int i = 0; i + 1 < t->n_threads; i++)
         pthread_join(t->helpers[i], NULL);
     free(t->helpers);
+    free(t->arguments);
+    free(t->ranges);
     free(t);
 }
 
@@ -187,11 +225,14 @@ void threads_run(struct threads *t, void (*work)(void *context, int slice), void
     }
     t->work = work;
     t->context = context;
-    t->n_slices = n_slices;
-    atomic_store(&t->next, 0);
+    for (int i = 0; i < t->n_threads; i++) {
+        uint64_t first = (uint64_t)n_slices * (uint64_t)i / (uint64_t)t->n_threads;
+        uint64_t end = (uint64_t)n_slices * (uint64_t)(i + 1) / (uint64_t)t->n_threads;
+        atomic_store_explicit(&t->ranges[i].slices, end << 32 | first, memory_order_relaxed);
+    }
     atomic_store(&t->gate, GATE_OPEN);
     wake_helpers(t);
-    take_slices(t);
+    take_slices(t, 0);
     shut_gate(t);
 }
 

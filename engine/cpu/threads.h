@@ -1,7 +1,9 @@
-/* threads.h - the worker's own threads: they spin briefly and then sleep, so that a busy neighbour does not stall a step.
+/* threads.h - the worker's own threads: they spin briefly and then sleep, so that a busy neighbour does not stall a
+ * step.
  *
- * Work is a number of slices that the caller cuts by shape, never by thread count: results are the same bytes for any number
- * of threads. Which thread runs which slice is not defined; a slice writes only what is its own.
+ * Work is a number of slices that the caller cuts by shape, never by thread count: results are the same bytes for any
+ * number of threads. Each thread begins with the same part of them every time and helps the others at the end; a slice
+ * writes only what is its own.
  */
 #ifndef ENGINE_CPU_THREADS_H
 #define ENGINE_CPU_THREADS_H
@@ -14,8 +16,8 @@ struct threads;
 struct threads *threads_open(int n_threads, struct err *err);
 void threads_close(struct threads *threads); /* NULL-safe */
 
-/* Calls work(context, slice) for every slice in 0..n_slices-1 and returns when all are done. Runs inline when there is one slice
- * or one thread. Not reentrant: slices must not call it. */
+/* Calls work(context, slice) for every slice in 0..n_slices-1 and returns when all are done. Runs inline when there is
+ * one slice or one thread. Not reentrant: slices must not call it. */
 void threads_run(struct threads *threads, void (*work)(void *context, int slice), void *context, int n_slices);
 
 /* The cores that affinity and cgroup allow; at least 1. */

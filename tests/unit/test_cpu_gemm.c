@@ -7,7 +7,7 @@
 
 enum { MOST = 700 * 700 };
 
-static float numbers_a[MOST], numbers_b[MOST], numbers_c[MOST], packed[MOST * 2], got[MOST], want[MOST];
+static float numbers_a[MOST], numbers_b[MOST], numbers_c[MOST], packed[MOST * 2], got[MOST], want[MOST], finished[MOST];
 static uint32_t drawn;
 
 static int draw(int below)
@@ -54,16 +54,39 @@ static void compare(const struct gemm *g, const char *what, const char *level)
     }
 }
 
+/* What `finish` was given, put together. */
 struct coverage {
     const struct gemm *g;
+    float *c;
     int64_t elements;
 };
 
-static void count_finished(void *context, int64_t row, int64_t column, int64_t m, int64_t n)
+static void count_finished(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m,
+                           int64_t n)
 {
     struct coverage *c = context;
     CHECK(row >= 0 && column >= 0 && m > 0 && n > 0 && row + m <= c->g->m && column + n <= c->g->n);
     c->elements += m * n;
+    for (int64_t i = 0; i < m; i++)
+        memcpy(c->c + (row + i) * c->g->ldc + column, product + i * ld, (size_t)n * sizeof *product);
+}
+
+/* The product goes to `finish` only. */
+static void check_streamed(struct gemm g, const char *level)
+{
+    static const float beside[MOST];
+    struct coverage covered = {.g = &g, .c = got};
+    if (!gemm_can_stream(&g) || g.beta != 0)
+        return;
+    memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
+    g.c = NULL;
+    g.finish = count_finished;
+    g.context = &covered;
+    g.beside[0] = g.beside[1] = g.beside[2] = beside;
+    g.n_beside = draw(4);
+    gemm_run(&g);
+    CHECK_EQ(covered.elements, g.m * g.n);
+    compare(&g, "streamed", level);
 }
 
 static void check_packed(struct gemm g, const char *level)
@@ -85,6 +108,15 @@ static void check_packed(struct gemm g, const char *level)
     compare(&g, "packed", level);
 }
 
+static void check_packed_a(struct gemm g, const char *level)
+{
+    gemm_pack_b(packed, g.a, g.lda, !g.transpose_a, g.k, g.m);
+    memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
+    g.a = packed;
+    gemm_run_packed_a(&g);
+    compare(&g, "packed a", level);
+}
+
 static void check_product(struct gemm g, const char *level)
 {
     g.lda = (g.transpose_a ? g.m : g.k) + draw(3);
@@ -94,15 +126,19 @@ static void check_product(struct gemm g, const char *level)
     memcpy(want, numbers_c, (size_t)(g.m * g.ldc) * sizeof *want);
     memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
     reference(&g, want);
-    struct coverage covered = {.g = &g};
+    struct coverage covered = {.g = &g, .c = finished};
     g.c = got;
     g.finish = count_finished;
     g.context = &covered;
     gemm_run(&g);
     CHECK_EQ(covered.elements, g.m * g.n);
     compare(&g, "plain", level);
+    for (int64_t i = 0; i < g.m; i++)
+        CHECK(!memcmp(got + i * g.ldc, finished + i * g.ldc, (size_t)g.n * sizeof *got));
     g.finish = NULL;
+    check_streamed(g, level);
     check_packed(g, level);
+    check_packed_a(g, level);
 }
 
 static void fill_numbers(void)

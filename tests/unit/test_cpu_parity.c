@@ -332,52 +332,79 @@ static void test_random_masks_are_the_same_everywhere(void)
     CASE("normal", false, y = op_random(c.g, RANDOM_NORMAL, feed_i32(&c, SHAPE(1), 1000), SHAPE(13, 7), 99, RNG_STREAM_LAYERS + 3););
 }
 
-/* Three steps of momentum SGD on a small classifier: the updates are fused behind the gradients' products and work in place. */
-static void train(const struct backend *backend, int n_threads, float *weights, size_t n)
+struct training { /* a classifier of one layer */
+    int64_t batch, in, out;
+    bool adam; /* else SGD with momentum */
+};
+
+/* The values after an update of one variable: itself, and its one or two slots. */
+static void update(struct graph *g, bool adam, struct variable *const *v, struct value *gradient, struct value *alpha)
+{
+    struct value *w = op_variable(g, v[0]), *m = op_variable(g, v[1]), *moved;
+    if (!adam) {
+        moved = op_expr(g, "0.9 * a - 0.1 * b", m, gradient, NULL, NULL);
+        graph_assign(g, v[0], op_add(g, w, moved));
+    } else {
+        struct value *square = op_expr(g, "a + (square(b) - a) * 0.01", op_variable(g, v[2]), gradient, NULL, NULL);
+        moved = op_expr(g, "a + (b - a) * 0.1", m, gradient, NULL, NULL);
+        graph_assign(g, v[2], square);
+        graph_assign(g, v[0], op_expr(g, "a - b * d / (sqrt(c) + 0.001)", w, moved, square, alpha));
+    }
+    graph_assign(g, v[1], moved);
+}
+
+/* Three steps: the updates are fused behind the gradients' products and work in place. All weights, then the bias. */
+static float *train(const struct training *t, const struct backend *backend, int n_threads)
 {
     struct err err = {0};
     struct graph *g = graph_new();
-    struct variable w = {.name = "w", .path = "w", .shape = SHAPE(20, 7), .trainable = true}, m = w, b = w, bm = w;
-    b.shape = bm.shape = SHAPE(7);
-    struct variable *all[] = {&w, &m, &b, &bm};
+    struct variable v[6], *all[6];
+    for (int i = 0; i < 6; i++) {
+        v[i] = (struct variable){.name = "v", .path = "v", .shape = i < 3 ? SHAPE(t->in, t->out) : SHAPE(t->out), .trainable = true};
+        all[i] = &v[i];
+    }
     struct device *device = backend->open(&(struct device_options){.n_threads = n_threads}, &err);
-    CHECK_OK(variables_allocate(all, 4, backend, device, 1, &err), err);
-    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(33, 20)), *labels = op_input(g, "y", DTYPE_I32, SHAPE(33));
-    struct value *logits = op_add(g, op_matmul(g, x, op_variable(g, &w), false, false), op_variable(g, &b));
-    struct value *loss = op_scale(g, op_sum_all(g, op_sparse_xent(g, logits, labels, INT32_MIN)), 1.0 / 33);
-    struct value *wanted[] = {op_variable(g, &w), op_variable(g, &b)}, *gradients[2];
+    CHECK_OK(variables_allocate(all, 6, backend, device, 1, &err), err);
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(t->batch, t->in)), *labels = op_input(g, "y", DTYPE_I32, SHAPE(t->batch));
+    struct value *alpha = op_input(g, "alpha", DTYPE_F32, (struct shape){0});
+    struct value *logits = op_add(g, op_matmul(g, x, op_variable(g, &v[0]), false, false), op_variable(g, &v[3]));
+    struct value *loss = op_scale(g, op_sum_all(g, op_sparse_xent(g, logits, labels, INT32_MIN)), 1.0 / (double)t->batch);
+    struct value *wanted[] = {op_variable(g, &v[0]), op_variable(g, &v[3])}, *gradients[2];
     graph_gradient(g, loss, wanted, 2, gradients);
-    for (int i = 0; i < 2; i++) {
-        struct value *moved = op_expr(g, "0.9 * a - 0.1 * b", op_variable(g, all[2 * i + 1]), gradients[i], NULL, NULL);
-        graph_assign(g, all[2 * i + 1], moved);
-        graph_assign(g, all[2 * i], op_add(g, wanted[i], moved));
-    }
+    for (int i = 0; i < 2; i++)
+        update(g, t->adam, all + 3 * i, gradients[i], alpha);
     struct plan *plan = plan_new(g, backend, device, &(struct plan_options){0}, &err);
-    if (!plan) {
-        CHECK_FAIL("%s", err.text);
-        return;
-    }
-    for (int step = 0; step < 3; step++) {
-        rng_fill_normal(5, RNG_STREAM_DATA + (uint32_t)step, 0, plan_input(plan, x), 33 * 20);
-        for (int i = 0; i < 33; i++)
-            ((int32_t *)plan_input(plan, labels))[i] = (i * 5 + step) % 7;
+    size_t weights = (size_t)(t->in * t->out), biases = (size_t)t->out;
+    float *result = calloc(weights + biases, sizeof *result);
+    for (int step = 0; plan && step < 3; step++) {
+        rng_fill_normal(5, RNG_STREAM_DATA + (uint32_t)step, 0, plan_input(plan, x), (size_t)(t->batch * t->in));
+        *(float *)plan_input(plan, alpha) = 0.1f;
+        for (int i = 0; i < t->batch; i++)
+            ((int32_t *)plan_input(plan, labels))[i] = (i * 5 + step) % (int)t->out;
         plan_run(plan);
     }
-    backend->download(device, weights, w.data, n * sizeof *weights);
+    if (!plan)
+        CHECK_FAIL("%s", err.text);
+    backend->download(device, result, v[0].data, weights * sizeof *result);
+    backend->download(device, result + weights, v[3].data, biases * sizeof *result);
     plan_free(plan);
-    variables_release(all, 4, backend, device);
+    variables_release(all, 6, backend, device);
     graph_free(g);
     backend->close(device);
+    return result;
 }
 
 static void test_updates_work_in_place(void)
 {
-    float want[140], got[140], threads[140];
-    train(&backend_reference, 1, want, 140);
-    train(&backend_cpu, 1, got, 140);
-    train(&backend_cpu, 3, threads, 140);
-    compare("weights after three steps", got, want, 140, 1e-6);
-    CHECK(!memcmp(got, threads, sizeof got));
+    static const struct training cases[] = {{33, 20, 7, false}, {33, 20, 7, true}, {40, 300, 260, true}, {40, 300, 260, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = (size_t)((cases[i].in + 1) * cases[i].out);
+        float *want = train(&cases[i], &backend_reference, 1), *got = train(&cases[i], &backend_cpu, 1);
+        float *threads = train(&cases[i], &backend_cpu, 3);
+        compare("weights after three steps", got, want, n, 3e-6);
+        CHECK(!memcmp(got, threads, n * sizeof *got));
+        free(want), free(got), free(threads);
+    }
 }
 
 struct recurrent_case {

@@ -1,6 +1,6 @@
 /* The vector loops of every instruction set this machine has, against libm in double precision. */
 #include "base/rng.h"
-#include "engine/cpu/rows.h"
+#include "engine/cpu/map_fused.h"
 #include "tests/check.h"
 
 enum { N = 4099 };
@@ -163,8 +163,59 @@ static void test_every_instruction_set_agrees_with_libm(void)
     }
 }
 
+static bool is_alpha(const void *context, int input)
+{
+    return input == *(const int *)context;
+}
+
+static bool is_not_alpha(const void *context, int input)
+{
+    return !is_alpha(context, input);
+}
+
+/* Adam with its inputs numbered from `shift` on (modulo 5) and its products written the other way round. */
+static const struct expr *adam(struct arena *arena, int shift, bool turned)
+{
+    struct expr_builder b;
+    expr_begin(&b, arena);
+    int g = expr_input(&b, shift % 5), w = expr_input(&b, (shift + 1) % 5), m = expr_input(&b, (shift + 2) % 5);
+    int v = expr_input(&b, (shift + 3) % 5), alpha = expr_input(&b, (shift + 4) % 5);
+    int c1 = expr_const(&b, 0.1), c2 = expr_const(&b, 0.01), dm = expr_2(&b, EXPR_SUB, g, m);
+    int dv = expr_2(&b, EXPR_SUB, expr_1(&b, EXPR_SQUARE, g), v);
+    m = expr_2(&b, EXPR_ADD, m, turned ? expr_2(&b, EXPR_MUL, c1, dm) : expr_2(&b, EXPR_MUL, dm, c1));
+    v = expr_2(&b, EXPR_ADD, v, turned ? expr_2(&b, EXPR_MUL, c2, dv) : expr_2(&b, EXPR_MUL, dv, c2));
+    int step = turned ? expr_2(&b, EXPR_MUL, alpha, m) : expr_2(&b, EXPR_MUL, m, alpha);
+    int root = expr_2(&b, EXPR_ADD, expr_1(&b, EXPR_SQRT, v), expr_const(&b, 1e-7));
+    w = expr_2(&b, EXPR_SUB, w, expr_2(&b, EXPR_DIV, step, root));
+    return expr_finish(&b, (int[]){v, w, m}, 3, 5);
+}
+
+static void test_adam_is_found_and_gives_what_its_expression_says(void)
+{
+    for (int shift = 0; shift < 5; shift++) {
+        struct arena arena = {0};
+        struct map_fused fused;
+        int alpha = (shift + 4) % 5;
+        const struct expr *e = adam(&arena, shift, shift % 2);
+        CHECK(!map_fused_find(&fused, e, is_not_alpha, is_alpha, &alpha));
+        CHECK(map_fused_find(&fused, e, is_alpha, is_not_alpha, &alpha));
+        float in[5], want[3], got[3], *to[3] = {&got[0], &got[1], &got[2]};
+        const float *from[5];
+        for (int i = 0; i < 5; i++) {
+            in[i] = 0.3f + (float)i * 0.7f;
+            from[i] = &in[i];
+        }
+        expr_eval(e, in, want);
+        map_fused_run(&fused, rows_choose(), from, to, 1);
+        for (int r = 0; r < 3; r++)
+            CHECK_NEAR((double)got[r], (double)want[r], 1e-6);
+        arena_release(&arena);
+    }
+}
+
 int main(void)
 {
+    RUN(test_adam_is_found_and_gives_what_its_expression_says);
     RUN(test_every_instruction_set_agrees_with_libm);
     return check_done();
 }

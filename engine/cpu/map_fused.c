@@ -1,0 +1,110 @@
+/* map_fused.c - see map_fused.h */
+#include "engine/cpu/map_fused.h"
+
+#include <string.h>
+
+enum { PATTERN_STEPS = 24 };
+
+struct pattern_step {
+    enum expr_op op;
+    int a, b;
+};
+
+/* The first steps are the inputs, dense ones before scalars, then the constants. */
+struct fused_kind {
+    int n_dense, n_inputs, n_constants, n_results, n_steps;
+    struct pattern_step steps[PATTERN_STEPS];
+    int results[FUSED_RESULTS]; /* steps */
+    void (*run)(const struct map_fused *fused, const struct rows *rows, const float *const *in, float *const *out, int64_t n);
+};
+
+static void run_adam(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    const float *x[FUSED_INPUTS];
+    for (int i = 0; i < FUSED_INPUTS; i++)
+        x[i] = in[f->inputs[i]];
+    rows->adam(out[f->results[0]], out[f->results[1]], out[f->results[2]], x[0], x[1], x[2], x[3], *x[4], f->constants, n);
+}
+
+static const struct fused_kind kinds[] = {
+    /* Adam: m += (g - m) c1, v += (g g - v) c2, w -= m alpha / (sqrt(v) + epsilon) */
+    {4, 5, 3, 3, 20,
+     {{EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0},  /* g w m v alpha */
+      {EXPR_CONST, 0, 0}, {EXPR_CONST, 0, 0}, {EXPR_CONST, 0, 0},                                          /* c1 c2 epsilon */
+      {EXPR_SUB, 0, 2},   {EXPR_MUL, 8, 5},   {EXPR_ADD, 2, 9},                                            /* 10: m */
+      {EXPR_SQUARE, 0, 0}, {EXPR_SUB, 11, 3}, {EXPR_MUL, 12, 6}, {EXPR_ADD, 3, 13},                        /* 14: v */
+      {EXPR_MUL, 10, 4},  {EXPR_SQRT, 14, 0}, {EXPR_ADD, 16, 7}, {EXPR_DIV, 15, 17}, {EXPR_SUB, 1, 18}},   /* 19: w */
+     {19, 10, 14},
+     run_adam},
+};
+
+struct match {
+    const struct fused_kind *kind;
+    const struct expr *e;
+    int bound[PATTERN_STEPS]; /* step of e, or -1 */
+};
+
+static bool matches(struct match *m, int pattern, int step)
+{
+    const struct pattern_step *p = &m->kind->steps[pattern];
+    const struct expr_step *s = &m->e->steps[step];
+    if (m->bound[pattern] >= 0)
+        return m->bound[pattern] == step;
+    if (p->op != s->op)
+        return false;
+    struct match saved = *m;
+    m->bound[pattern] = step;
+    bool unary = s->b < 0, source = p->op == EXPR_INPUT || p->op == EXPR_CONST;
+    if (source || (matches(m, p->a, s->a) && (unary || matches(m, p->b, s->b))))
+        return true;
+    *m = saved;
+    m->bound[pattern] = step;
+    if ((p->op == EXPR_ADD || p->op == EXPR_MUL) && matches(m, p->a, s->b) && matches(m, p->b, s->a))
+        return true;
+    *m = saved;
+    return false;
+}
+
+static int result_of_step(const struct expr *e, int step)
+{
+    for (int r = 0; r < e->n_results; r++)
+        if (e->results[r] == step)
+            return r;
+    return -1;
+}
+
+/* The parts' numbers, once the last result matched. */
+static bool fill(struct map_fused *fused, const struct match *m)
+{
+    fused->kind = m->kind;
+    for (int i = 0; i < m->kind->n_inputs; i++)
+        fused->inputs[i] = m->e->steps[m->bound[i]].a;
+    for (int i = 0; i < m->kind->n_constants; i++)
+        fused->constants[i] = m->e->steps[m->bound[m->kind->n_inputs + i]].value;
+    for (int r = 0; r < m->kind->n_results; r++)
+        if ((fused->results[r] = result_of_step(m->e, m->bound[m->kind->results[r]])) < 0)
+            return false;
+    return true;
+}
+
+bool map_fused_find(struct map_fused *fused, const struct expr *e, bool (*scalar)(const void *context, int input),
+                    bool (*dense)(const void *context, int input), const void *context)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct match m = {.kind = &kinds[k], .e = e};
+        for (int r = 0; r < e->n_results && e->n_results == m.kind->n_results && e->n_steps == m.kind->n_steps; r++) {
+            memset(m.bound, -1, sizeof m.bound);
+            bool fits = matches(&m, m.kind->results[0], e->results[r]) && fill(fused, &m);
+            for (int i = 0; i < m.kind->n_inputs && fits; i++)
+                fits = (i < m.kind->n_dense ? dense : scalar)(context, fused->inputs[i]);
+            if (fits)
+                return true;
+        }
+    }
+    return false;
+}
+
+void map_fused_run(const struct map_fused *fused, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    fused->kind->run(fused, rows, in, out, n);
+}
