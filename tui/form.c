@@ -9,7 +9,7 @@ enum { MAX_DEPTH = 12, SUMMARY_KEYS = 4 };
 
 /* In the order in which people want to change them; what is not named here follows. */
 static const char *const sections[] = {"name",      "fit",  "compile", "model",  "data",
-                                       "callbacks", "keep", "seed",    "device", "history"};
+                                       "callbacks", "keep", "backup_minutes", "seed",    "device", "history"};
 /* Shown with those that are given: what one comes for. */
 static const char *const important[] = {"learning_rate", "epochs", "batch_size", "validation_split"};
 

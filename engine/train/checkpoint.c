@@ -38,7 +38,20 @@ struct checkpointer {
     char **automatic; /* files that `keep` may remove, oldest first */
     size_t n_automatic, automatic_capacity;
     char *best; /* name of the last one that was marked best */
+    char *backup;
 };
+
+static const char backup_prefix[] = "backup-";
+
+void checkpoint_backup_name(int64_t step, char *file, size_t size_bytes)
+{
+    snprintf(file, size_bytes, "%s%06lld.keras", backup_prefix, (long long)step);
+}
+
+bool checkpoint_is_backup(const char *file)
+{
+    return str_starts(file, backup_prefix);
+}
 
 json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_only, bool best, const json_t *metrics)
 {
@@ -102,6 +115,26 @@ static bool write_file(struct checkpointer *c, const struct snapshot *s, const c
     return ok;
 }
 
+static void remove_file(struct checkpointer *c, const char *name, const struct snapshot *s)
+{
+    char *path = path_join(c->folder, name);
+    if (!io->unlink(path))
+        journal_event(c->o.journal, s->request.epoch, s->request.step,
+                      json_pack("{s:s,s:s}", "event", "checkpoint_removed", "checkpoint", name));
+    free(path);
+}
+
+/* The snapshot is written: the backup before it has done its duty. */
+static void replace_backup(struct checkpointer *c, const struct snapshot *s)
+{
+    if (s->request.weights_only)
+        return;
+    if (c->backup && strcmp(c->backup, s->request.file))
+        remove_file(c, c->backup, s);
+    free(c->backup);
+    c->backup = s->request.backup ? xstrdup(s->request.file) : NULL;
+}
+
 /* Removes the oldest automatic checkpoints beyond `keep`; the best one stays. */
 static void apply_keep(struct checkpointer *c, const struct snapshot *s)
 {
@@ -113,11 +146,7 @@ static void apply_keep(struct checkpointer *c, const struct snapshot *s)
             i++;
             continue;
         }
-        char *path = path_join(c->folder, name);
-        if (!io->unlink(path))
-            journal_event(c->o.journal, s->request.epoch, s->request.step,
-                          json_pack("{s:s,s:s}", "event", "checkpoint_removed", "checkpoint", name));
-        free(path);
+        remove_file(c, name, s);
         free(name);
         c->n_automatic--;
         memmove(c->automatic + i, c->automatic + i + 1, (c->n_automatic - i) * sizeof *c->automatic);
@@ -140,6 +169,7 @@ static void write_snapshot(struct checkpointer *c, const struct snapshot *s, str
             free(c->best);
             c->best = xstrdup(r->file);
         }
+        replace_backup(c, s);
         if (r->automatic)
             apply_keep(c, s);
     } else {
@@ -244,6 +274,7 @@ void checkpointer_free(struct checkpointer *c)
     free(c->slots);
     free(c->spare);
     free(c->best);
+    free(c->backup);
     free(c->folder);
     json_decref(c->model_config);
     pthread_cond_destroy(&c->changed);
@@ -332,6 +363,10 @@ void checkpointer_adopt(struct checkpointer *c, const char *file, bool automatic
     if (best) {
         free(c->best);
         c->best = xstrdup(file);
+    }
+    if (checkpoint_is_backup(file)) {
+        free(c->backup);
+        c->backup = xstrdup(file);
     }
     if (automatic) {
         c->automatic = xgrow(c->automatic, &c->automatic_capacity, c->n_automatic + 1, sizeof *c->automatic);

@@ -7,6 +7,9 @@
  * that a disk that is slow for a moment holds nobody up; of large models one at most: a second waits until the first is
  * written.
  *
+ * A backup is a checkpoint of a moment when none was due, for whoever is killed in the third hour of an epoch. There is
+ * one at most: the next full checkpoint, backup or not, takes its place.
+ *
  * A file that cannot be written (full disk) is reported as a warning event; the files before it are intact and training
  * goes on.
  */
@@ -36,6 +39,7 @@ struct snapshot_request {
     char file[256]; /* one component; ends in .keras or .weights.h5 */
     bool weights_only, best;
     bool automatic;       /* `keep` applies */
+    bool backup;          /* goes when the next full checkpoint is written */
     int64_t epoch, step;  /* of the record, epoch 1-based */
     double learning_rate; /* for compile_config */
     json_t *state;        /* the "antler" object of metadata.json; taken */
@@ -48,7 +52,7 @@ bool checkpointer_save(struct checkpointer *checkpointer, const struct snapshot_
 /* Waits until everything handed over is written. False and err when the last one could not be. */
 bool checkpointer_wait(struct checkpointer *checkpointer, struct err *err) MUST_USE;
 
-/* A file that the run already has (resume), oldest first: it counts for `keep`. */
+/* A file that the run already has (resume), oldest first: it counts for `keep`, or is the backup. */
 void checkpointer_adopt(struct checkpointer *checkpointer, const char *file, bool automatic, bool best);
 
 /* Kept weights (EarlyStopping's best): host copies that every checkpoint carries, as datasets antler/slot_<s>/<k>. */
@@ -57,6 +61,10 @@ bool checkpointer_keep_weights(struct checkpointer *checkpointer, int slot, stru
 bool checkpointer_restore_weights(struct checkpointer *checkpointer, int slot);
 /* Fills the slots from the file the run goes on from. */
 bool checkpointer_load_slots(struct checkpointer *checkpointer, struct keras_file *file, struct err *err) MUST_USE;
+
+/* "backup-000123.keras" and back. */
+void checkpoint_backup_name(int64_t step, char *file, size_t size_bytes);
+bool checkpoint_is_backup(const char *file);
 
 /* The CHECKPOINT record of a file: {"checkpoint", "size_bytes", "weights_only", "best", "metrics"}; metrics is lent.
  * New reference. */

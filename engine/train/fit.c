@@ -33,7 +33,8 @@ static bool end_batch(struct fit *fit, enum callback_needs needs, struct err *er
            fit_carry_out(fit, &moment, fit->at.epoch + 1, err);
 }
 
-static void run_step(struct fit *fit)
+/* Returns the clock behind the step. */
+static int64_t run_step(struct fit *fit)
 {
     int64_t n;
     const int64_t *positions = pass_next(&fit->train, &n);
@@ -48,6 +49,7 @@ static void run_step(struct fit *fit)
     int64_t now_ns = io->monotonic_ns();
     if (fit_page_due(fit, now_ns))
         fit_page_step(fit, now_ns);
+    return now_ns;
 }
 
 static bool train_batches(struct fit *fit, struct err *err)
@@ -55,9 +57,10 @@ static bool train_batches(struct fit *fit, struct err *err)
     while (fit->at.batch < fit->at.epoch_batches && !fit->stop_by_callback) {
         if (steering_pending(fit->o.steering) && (!fit_obey(fit, err) || fit->stop_asked))
             return fit->stop_asked;
-        run_step(fit);
+        int64_t now_ns = run_step(fit);
         enum callback_needs needs = callbacks_batch_needs(fit->callbacks);
-        if (needs != CALLBACK_NEEDS_NOTHING && !end_batch(fit, needs, err))
+        if ((needs != CALLBACK_NEEDS_NOTHING && !end_batch(fit, needs, err)) ||
+            (now_ns >= fit->next_backup_ns && !fit_back_up(fit, err)))
             return false;
     }
     return true;

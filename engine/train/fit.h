@@ -73,7 +73,7 @@ struct fit {
     double learning_rate;  /* of the variable; NaN with a schedule */
     double best;           /* monitored value of the best automatic checkpoint; NaN = none yet */
     bool best_by_callback; /* a ModelCheckpoint with save_best_only says what is best */
-    bool saved;            /* a full checkpoint of exactly this state has been handed to the writer */
+    bool saved;            /* a full checkpoint of exactly this state, no backup, has been handed to the writer */
     bool finalized;        /* the end of fit has replaced the weights (averages, best weights) */
     bool stop_asked, stop_by_callback;
     bool saw_nan;          /* a metric was NaN or infinite: said once */
@@ -81,7 +81,8 @@ struct fit {
     char stop_reason[200];
     struct run_live page;
     int64_t next_page_ns, epoch_start_ns;
-    int64_t epoch_start_batch; /* batches of the epoch that were done when this worker came to it */
+    int64_t backup_ns, next_backup_ns; /* training time between backups (0 = none), and the clock of the next */
+    int64_t epoch_start_batch;         /* batches of the epoch that were done when this worker came to it */
 };
 
 /* Reads the config's fit, callbacks, keep and history objects, makes the plans, passes and callbacks: everything that
@@ -103,13 +104,13 @@ bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *
 int64_t fit_state_history_bytes(const json_t *state);
 /* Why a callback had ended the training when the state was written; NULL where none had. Lent. */
 const char *fit_state_stopped(const json_t *state);
-/* After fit_restore: somebody asked for more than the callback that had ended the training. Without it fit_run only ends
- * the run, as the uninterrupted one did. */
+/* After fit_restore: somebody asked for more than the callback that had ended the training. Without it fit_run only
+ * ends the run, as the uninterrupted one did. */
 void fit_train_on(struct fit *fit);
 
-/* With session->profile: {"machine": {"device", "kernels", "gflops", "gbytes_per_s"}, "memory": as memory_estimate, and "peak", "train",
- * "validation": profile_times, profile_kernels of the full batches, "batch_size", "multiply_adds" of one}. Measures the machine for some
- * 50 ms. New reference. */
+/* With session->profile: {"machine": {"device", "kernels", "gflops", "gbytes_per_s"}, "memory": as memory_estimate, and
+ * "peak", "train", "validation": profile_times, profile_kernels of the full batches, "batch_size", "multiply_adds" of
+ * one}. Measures the machine for some 50 ms. New reference. */
 json_t *fit_profile(const struct fit *fit);
 
 /* Trains to the end. False: err says what failed; what was trained up to the last checkpoint can be resumed. */

@@ -14,6 +14,10 @@ bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_
 /* One full checkpoint of the state at hand, with fit->logs as its metrics. */
 bool fit_save(struct fit *fit, const char *file, bool automatic, bool best, int64_t record_epoch,
               struct err *err) MUST_USE;
+/* Sets the clock of the next backup; every full checkpoint does. */
+void fit_backup_later(struct fit *fit);
+/* Inside an epoch, when that clock has come: saves this very moment, unless it is saved already. */
+bool fit_back_up(struct fit *fit, struct err *err) MUST_USE;
 /* Whether the logs of the epoch just ended are the best so far, by val_loss (loss without validation). Remembers the
  * value. */
 bool fit_is_best(struct fit *fit);
@@ -25,7 +29,8 @@ void fit_download_totals(struct fit *fit, void **to);
 void fit_upload_totals(struct fit *fit, void *const *from);
 /* Puts the results of the totals on the device into fit->logs, as "name" or "val_name". */
 void fit_log_results(struct fit *fit, bool validation);
-/* fit->logs for a checkpoint of this moment: results of the part of the epoch that was done, or of the epoch just ended. */
+/* fit->logs for a checkpoint of this moment: results of the part of the epoch that was done, or of the epoch just
+ * ended. */
 void fit_log_moment(struct fit *fit);
 double fit_running_loss(struct fit *fit);
 /* Moving averages become the weights (use_ema), as at the end of Keras' fit. False when the optimizer keeps none. */

@@ -1,5 +1,6 @@
 /* fit_save.c - what the callbacks ask for is done here: learning rate, kept weights, checkpoints, stop. See
  * fit_internal.h. */
+#include "base/io.h"
 #include "engine/train/fit_internal.h"
 
 #include <math.h>
@@ -43,6 +44,7 @@ static bool save(struct fit *fit, const struct checkpoint_request *request, bool
     struct snapshot_request snapshot = {.weights_only = request->weights_only,
                                         .best = request->best,
                                         .automatic = automatic,
+                                        .backup = checkpoint_is_backup(request->file),
                                         .epoch = record_epoch,
                                         .step = fit->at.step,
                                         .learning_rate = fit->learning_rate};
@@ -56,7 +58,9 @@ static bool save(struct fit *fit, const struct checkpoint_request *request, bool
     if (!checkpointer_save(fit->checkpointer, &snapshot, err))
         return false;
     profile_span(fit->session->profile, TRACE_TRAINING, "snapshot for a checkpoint of epoch", record_epoch, start_ns);
-    fit->saved = fit->saved || !request->weights_only;
+    fit->saved = fit->saved || (!request->weights_only && !snapshot.backup);
+    if (!request->weights_only)
+        fit_backup_later(fit);
     return true;
 }
 
@@ -65,6 +69,21 @@ bool fit_save(struct fit *fit, const char *file, bool automatic, bool best, int6
     struct checkpoint_request request = {.best = best};
     snprintf(request.file, sizeof request.file, "%s", file);
     return save(fit, &request, automatic, record_epoch, err);
+}
+
+void fit_backup_later(struct fit *fit)
+{
+    fit->next_backup_ns = fit->backup_ns ? io->monotonic_ns() + fit->backup_ns : INT64_MAX;
+}
+
+bool fit_back_up(struct fit *fit, struct err *err)
+{
+    char file[64];
+    if (fit->saved)
+        return true;
+    checkpoint_backup_name(fit->at.step, file, sizeof file);
+    fit_log_moment(fit);
+    return fit_save(fit, file, false, false, fit->at.epoch + 1, err);
 }
 
 bool fit_is_best(struct fit *fit)

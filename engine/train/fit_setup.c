@@ -77,6 +77,7 @@ static bool read_arguments(struct fit *fit, struct err *err)
     fit->validation_epochs = json_is_array(freq) ? freq : NULL;
     fit->validation_freq = session_fit_int(s, "validation_freq", 1);
     fit->every_steps = js_int(json_object_get(s->config, "history"), "every_steps", 0);
+    fit->backup_ns = (int64_t)(js_double(s->config, "backup_minutes", 10) * 60e9);
     const json_t *callback;
     size_t i;
     json_array_foreach(json_object_get(s->config, "callbacks"), i, callback) fit->best_by_callback =
@@ -202,6 +203,7 @@ bool fit_attach(struct fit *fit, const struct fit_place *place, struct err *err)
                                      .keep = js_int(fit->session->config, "keep", 0),
                                      .n_weight_slots = callbacks_weight_slots(fit->callbacks)};
     fit->checkpointer = checkpointer_new(&o, err);
+    fit_backup_later(fit);
     if (fit->checkpointer && fit->every_steps)
         journal_steps_begin(place->journal, (const char *const[]){HISTORY_BATCH_LOSS}, 1);
     return fit->checkpointer != NULL;

@@ -200,6 +200,27 @@ def test_a_detached_worker_is_on_its_own(home):
     fails(home, 1, ["stopped"], "pause", run)
 
 
+def test_a_long_epoch_is_backed_up(home):
+    data = {**MLP["data"], "samples": 100000}
+    config = {**MLP, "data": data, "backup_minutes": 0.001, "fit": {"epochs": 2, "batch_size": 1, "steps_per_epoch": 70000},
+              "callbacks": [{"class": "ModelCheckpoint", "filepath": "w{epoch}.weights.h5", "save_weights_only": True}]}
+    run = home.detach("train", home.config("rare", config))
+    backups = lambda: [c for c in home.checkpoints(run) if c["checkpoint"].startswith("backup-")]
+    wait_for(backups, "a backup in the first epoch")
+    home.kill(run)
+    home.wait(run, ("interrupted",))
+    kept = backups()
+    check(0 < len(kept) <= 2 and 0 < kept[-1]["step"] < 70000 and kept[-1]["epoch"] == 1, f"a backup of inside the epoch, found {kept}")
+    _, _, err = home.antler("resume", run, "--detach")
+    wait_for(lambda: home.show(run)["step"] > kept[-1]["step"], "a step behind the backup")
+    home.antler("stop", run)
+    names = [c["checkpoint"] for c in home.checkpoints(run) if not c["weights_only"]]
+    check(names == ["final.keras"], f"the next checkpoint takes the place of the backup: {names}")
+    quiet = home.json("train", home.config("none", {**config, "backup_minutes": 0, "fit": {"epochs": 1, "batch_size": 1, "steps_per_epoch": 5000}}))["run"]
+    removed = [e for e in open(os.path.join(home.dir(quiet), "history.log"), "rb").read().split(b"{") if b"backup-" in e]
+    check(not removed, f"0 means never: {removed}")
+
+
 def test_one_of_two_resumes_wins(home):
     run = home.detach("train", home.config("long", LONG))
     for _ in range(4):
@@ -310,6 +331,7 @@ if __name__ == "__main__":
         test_wrong_words_have_their_status(home, run)
         test_interrupt_stops_with_a_checkpoint_and_again_ends_at_once(home)
         test_a_detached_worker_is_on_its_own(home)
+        test_a_long_epoch_is_backed_up(home)
         test_one_of_two_resumes_wins(home)
         test_a_full_disk_stops_nothing_before_the_end(home)
         test_steps_keep_and_nan(home)

@@ -37,6 +37,14 @@ CONFIGS = {
                       {"class": "ModelCheckpoint", "filepath": "best.keras", "save_best_only": True},
                       {"class": "ModelCheckpoint", "filepath": "b{epoch:02d}-{batch:03d}.keras", "save_freq": 7}],
     },
+    # whose callbacks keep little: what there is to go on from is the backup of a moment ago
+    "rare": {
+        "seed": 6, "data": {**MOONS, "samples": 15000}, "backup_minutes": 0.0003,
+        "model": {"layers": [dense(16, activation="relu"), dense(1, activation="sigmoid")]},
+        "compile": {"optimizer": {"class": "Adam", "learning_rate": 0.01}, "loss": "binary_crossentropy"},
+        "fit": {"epochs": 4, "batch_size": 1},
+        "callbacks": [{"class": "ModelCheckpoint", "filepath": "w{epoch:02d}.weights.h5", "save_weights_only": True}],
+    },
     # branches, best weights put back at the end, steps_per_epoch across passes, a schedule
     "functional": {
         "seed": 5, "data": MOONS, "keep": 5,
