@@ -13,3 +13,4 @@ antler_script(test_files keras 400 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh $
 antler_fuzz(fuzz_hdf5 antler_persistence)
 antler_fuzz(fuzz_zip antler_persistence)
 antler_test(test_base_crc unit/test_base_crc.c unit PkgConfig::ZLIB)
+antler_script(odd_models keras 400 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_odd_models.py)
