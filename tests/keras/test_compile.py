@@ -79,6 +79,10 @@ MODELS = {
     "regularized": lambda: dense(3, None, kernel_regularizer="l2", bias_regularizer=keras.regularizers.L1(0.01),
                                  bias_initializer="random_normal"),  # not 0, where JAX alone gives |x| a slope
     "constrained": lambda: dense(3, None, kernel_constraint=keras.constraints.MaxNorm(0.8)),
+    "paddedlstm": lambda: keras.Sequential([layers.Input((4, 5)), layers.Masking(), layers.LSTM(4, return_sequences=True, kernel_regularizer="l2"),
+                                            layers.GRU(4, reset_after=False, recurrent_constraint="max_norm"), layers.Dense(3, activation="softmax")]),
+    "paddedboth": lambda: keras.Sequential([layers.Input((4, 5)), layers.Masking(), layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+                                            layers.SimpleRNN(4, return_sequences=True), layers.Dense(3, activation="softmax")]),
     "two": two_outputs,
 }
 
@@ -180,6 +184,10 @@ case("masked seq sum", "padded", "stepsonehot", optimizer=SGD, loss=lambda: loss
 case("masked seq mean", "padded", "stepsonehot", optimizer=SGD, loss=lambda: losses.MeanSquaredError(reduction="mean_with_sample_weight"))
 case("masked seq ignore", "padded", "steps", optimizer=SGD, loss=lambda: losses.SparseCategoricalCrossentropy(ignore_class=1))
 case("masked mean", "paddedmean", "label", rest=True, optimizer=SGD, loss="sparse_categorical_crossentropy", metrics=lambda: ["accuracy"])
+
+# Recurrent layers
+case("recurrent last", "paddedlstm", "label", rest=True, optimizer=lambda: optimizers.Adam(0.02), loss="sparse_categorical_crossentropy", metrics=lambda: ["accuracy"])
+case("recurrent all", "paddedboth", "steps", optimizer=lambda: optimizers.RMSprop(0.02, momentum=0.5), loss="sparse_categorical_crossentropy")
 
 # Several outputs
 case("outputs list", "two", ("onehot", "realcolumn"), optimizer=SGD, loss=lambda: ["categorical_crossentropy", "mse"],

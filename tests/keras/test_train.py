@@ -165,6 +165,19 @@ def case_token_ids():
     return model, x, (x.mean(axis=1) > 9.5).astype("float32"), {}
 
 
+def case_sentences():
+    """Padded sequences through recurrent layers of every kind."""
+    x = layers.Input((9,), dtype="int32")
+    h = layers.Embedding(12, 5, mask_zero=True)(x)
+    h, s, c, *_ = layers.Bidirectional(layers.LSTM(4, return_sequences=True, return_state=True), merge_mode="sum")(h)
+    h = layers.TimeDistributed(layers.Dense(5, activation="tanh"))(h)
+    h = layers.RNN([layers.GRUCell(4), layers.SimpleRNNCell(3)])(h)
+    model = keras.Model(x, layers.Dense(1, activation="sigmoid")(layers.Concatenate()([h, s, layers.Dense(2)(c)])))
+    model.compile(keras.optimizers.Nadam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    ids = rng.integers(1, 12, (60, 9)) * (np.arange(9) < rng.integers(2, 10, 60)[:, None])
+    return model, ids.astype("int32"), (ids.sum(axis=1) > 30).astype("float32"), {}
+
+
 def test_short_epochs_go_on_where_the_last_one_stopped():
     """steps_per_epoch, validation_steps and a list of epochs to validate after: Keras' iterators live across epochs, and an epoch never wraps."""
     keras.utils.set_random_seed(6)
@@ -241,7 +254,7 @@ def test(name, make):
 
 
 if __name__ == "__main__":
-    for case in (case_mlp, case_cnn, case_regression, case_class_weight, case_two_outputs, case_token_ids):
+    for case in (case_mlp, case_cnn, case_regression, case_class_weight, case_two_outputs, case_token_ids, case_sentences):
         test(case.__name__[5:], case)
     test_best_weights_and_averages_end_as_in_keras()
     test_architecture_json_goes_both_ways()
