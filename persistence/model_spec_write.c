@@ -64,12 +64,16 @@ static json_t *envelope_of(const char *module, const char *class_name, json_t *c
 
 static json_t *config_to_keras(const json_t *config);
 
-/* A model inside a wrapper. */
+/* A model inside a wrapper. Keras learns the shape of a Sequential that does not say it from the wrapper's input. */
 static json_t *model_to_keras(const json_t *value)
 {
     struct err err = {0};
     struct model_spec *spec = model_spec_from_layers(value, "layer", &err);
     json_t *envelope = spec ? model_spec_to_keras(spec) : json_deep_copy(value);
+    json_t *layers = json_object_get(json_object_get(envelope, "config"), "layers");
+    const json_t *first = json_object_get(json_array_get(layers, 0), "config");
+    if (spec && spec->sequential && !json_object_get(first, "batch_shape"))
+        json_array_remove(layers, 0);
     model_spec_free(spec);
     return envelope;
 }

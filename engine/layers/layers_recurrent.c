@@ -149,19 +149,15 @@ static struct value *lower_stacked_cells(struct layer *layer, struct lowering *l
 
 /* ---- layers over sequences ---- */
 
-/* The tensors of a call by name: x, then states, and a mask where it is given as a tensor of the call. */
-struct sequence_inputs {
-    int state, n_states, mask; /* places among the inputs; mask -1 = none */
-};
-
-static struct sequence_inputs find_inputs(const struct layer *layer, const struct call_spec *call, int n)
+struct sequence_inputs sequence_inputs_of(const struct layer *layer, const struct call_spec *call, int n)
 {
-    struct sequence_inputs s = {.state = 1, .n_states = n - 1, .mask = -1};
-    int n_masks;
+    struct sequence_inputs s = {.x = 0, .state = 1, .n_states = n - 1, .mask = -1};
+    int count;
     if (layer->parent || !call || !call->args)
         return s;
+    call_tensors(layer->class, call, "sequences", &s.x, &count);
     call_tensors(layer->class, call, "initial_state", &s.state, &s.n_states);
-    if (!call_tensors(layer->class, call, "mask", &s.mask, &n_masks))
+    if (!call_tensors(layer->class, call, "mask", &s.mask, &count))
         s.mask = -1;
     const json_t *masks = json_object_get(call->kwargs, "mask");
     if (json_is_array(masks) && json_is_null(json_array_get(masks, 0)))
@@ -169,12 +165,31 @@ static struct sequence_inputs find_inputs(const struct layer *layer, const struc
     return s;
 }
 
+bool sequence_fits(const struct layer *layer, const struct call_spec *call, const struct sequence_inputs *s,
+                   const struct shape *inputs, struct err *err)
+{
+    int first, n = 1;
+    if (!layer->parent && call && call->args)
+        call_tensors(layer->class, call, "sequences", &first, &n);
+    if (n != 1)
+        return layer_fail(layer, err,
+                          "its sequences must be one tensor, found %d; states are named: \"inputs\": {\"sequences\": ..., "
+                          "\"initial_state\": [...]}",
+                          n);
+    return layer_want_rank(layer, inputs[s->x], 2, "(steps, features)", err);
+}
+
+struct value *sequence_mask(struct lowering *l, const struct sequence_inputs *s, struct value *const *inputs)
+{
+    return s->mask >= 0 ? op_expr(l->graph, "a != 0", inputs[s->mask], NULL, NULL, NULL) : l->masks[s->x];
+}
+
 static bool finish_sequence(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                             struct shape *output, struct err *err)
 {
     const struct stack *stack = layer->state;
     int64_t units = stack->cells[stack->n_cells - 1]->units;
-    const struct sequence_inputs s = find_inputs(layer, layer->first_call, n);
+    const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
     const json_t *given = layer->first_call ? json_object_get(layer->first_call->kwargs, "initial_state") : NULL;
     if (layer_bool(layer, "stateful"))
         return layer_fail(layer, err,
@@ -186,25 +201,21 @@ static bool finish_sequence(struct layer *layer, struct model *model, const stru
         return false;
     if (stack_states(stack) >= LAYER_MAX_OUTPUTS && layer_bool(layer, "return_state"))
         return layer_fail(layer, err, "return_state would give more than %d outputs", LAYER_MAX_OUTPUTS);
-    *output = layer_bool(layer, "return_sequences") ? SHAPE(inputs[0].dim[0], units) : SHAPE(units);
+    *output = layer_bool(layer, "return_sequences") ? SHAPE(inputs[s.x].dim[0], units) : SHAPE(units);
     if (layer_bool(layer, "return_state"))
         declare_states(layer, model, stack);
     return true;
-}
-
-static bool want_steps(const struct layer *layer, struct shape sample, struct err *err)
-{
-    return layer_want_rank(layer, sample, 2, "(steps, features)", err);
 }
 
 static bool build_sequence(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                            struct shape *output, struct err *err)
 {
     static const char *const names[] = {"simple_rnn_cell", "gru_cell", "lstm_cell"};
-    if (!want_steps(layer, inputs[0], err))
+    const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
+    if (!sequence_fits(layer, layer->first_call, &s, inputs, err))
         return false;
     layer_begin_part(layer, "cell", names[kind_of(layer)]);
-    struct cell *cell = cell_build(layer, model, kind_of(layer), inputs[0].dim[1], err);
+    struct cell *cell = cell_build(layer, model, kind_of(layer), inputs[s.x].dim[1], err);
     layer_begin_part(layer, NULL, NULL);
     layer->state = stack_of(model, cell);
     return cell && finish_sequence(layer, model, inputs, n, output, err);
@@ -217,8 +228,9 @@ static bool build_rnn(struct layer *layer, struct model *model, const struct sha
     const json_t *given = layer_arg(layer, "cell");
     struct stack *stack = stack_of(model, NULL);
     struct shape outputs[LAYER_MAX_OUTPUTS] = {0};
+    const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
     layer->state = stack;
-    if (!want_steps(layer, inputs[0], err))
+    if (!sequence_fits(layer, layer->first_call, &s, inputs, err))
         return false;
     if (json_is_array(given)) {
         json_t *stacked = json_pack("{s:s, s:O}", "class", "StackedRNNCells", "cells", given);
@@ -226,7 +238,7 @@ static bool build_rnn(struct layer *layer, struct model *model, const struct sha
         given = stacked;
     }
     struct layer_part *part = layer_add_part(layer, model, "cell", given, NULL, err);
-    struct shape step = SHAPE(inputs[0].dim[1]);
+    struct shape step = SHAPE(inputs[s.x].dim[1]);
     return part && part_build(part, model, &step, 1, outputs, err) && take_cells(layer, stack, part, err) &&
            finish_sequence(layer, model, inputs, n, output, err);
 }
@@ -250,17 +262,12 @@ static struct value *last_held(struct graph *g, struct value *mask, bool backwar
     return op_slice(g, mask, (const int64_t[]){0, at}, (const int64_t[]){n, at + 1}, NULL);
 }
 
-static struct value *sequence_mask(struct lowering *l, const struct sequence_inputs *s, struct value *const *inputs)
-{
-    return s->mask >= 0 ? op_expr(l->graph, "a != 0", inputs[s->mask], NULL, NULL, NULL) : l->masks[0];
-}
-
 static struct value *lower_sequence(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
     const struct stack *stack = layer->state;
-    const struct sequence_inputs s = find_inputs(layer, l->call, n);
+    const struct sequence_inputs s = sequence_inputs_of(layer, l->call, n);
     struct graph *g = l->graph;
-    struct value *states[CELLS_MAX * CELL_STATES_MAX] = {NULL}, *x = as_float(g, inputs[0]);
+    struct value *states[CELLS_MAX * CELL_STATES_MAX] = {NULL}, *x = as_float(g, inputs[s.x]);
     struct value *mask = sequence_mask(l, &s, inputs);
     mask = s.n_states && s.mask < 0 && !layer->parent ? NULL : mask; /* Keras' call with states sees no other mask */
     bool backwards = layer_bool(layer, "go_backwards"), all = layer_bool(layer, "return_sequences");
@@ -286,7 +293,7 @@ static struct value *lower_sequence(struct layer *layer, struct lowering *l, str
 
 static struct value *mask_sequence(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
-    const struct sequence_inputs s = find_inputs(layer, l->call, n);
+    const struct sequence_inputs s = sequence_inputs_of(layer, l->call, n);
     return layer_bool(layer, "return_sequences") ? sequence_mask(l, &s, inputs) : NULL;
 }
 

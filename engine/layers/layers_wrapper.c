@@ -166,14 +166,6 @@ static bool merge_shapes(struct layer *layer, struct model *model, const struct 
     return true;
 }
 
-static int given_states(const struct layer *layer, const struct call_spec *call, int *first)
-{
-    int n = 0;
-    *first = 1;
-    call_tensors(layer->class, call, "initial_state", first, &n);
-    return n;
-}
-
 static bool read_merge(struct layer *layer, const char **merge, struct err *err)
 {
     static const char *const modes[] = {"concat", "sum", "mul", "ave"};
@@ -194,9 +186,10 @@ static bool build_bidirectional(struct layer *layer, struct model *model, const 
     struct both_ways *b = arena_alloc(&model->arena, sizeof *b);
     const json_t *forward = layer_arg(layer, "layer"), *backward = layer_arg(layer, "backward_layer");
     struct shape outputs[2][LAYER_MAX_OUTPUTS] = {{{0}}};
-    int first, n_given = given_states(layer, layer->first_call, &first);
-    (void)n;
+    const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
     layer->state = b;
+    if (!sequence_fits(layer, layer->first_call, &s, inputs, err))
+        return false;
     if (!read_merge(layer, &b->merge, err))
         return false;
     if (!json_is_null(layer_arg(layer, "weights")))
@@ -207,26 +200,18 @@ static bool build_bidirectional(struct layer *layer, struct model *model, const 
                               : NULL;
     if (!b->parts[1] || !directions_agree(layer, b->parts, err))
         return false;
-    if (n_given % 2)
-        return layer_fail(layer, err, "its initial_state must be as many tensors for each direction, found %d", n_given);
+    if (s.n_states % 2)
+        return layer_fail(layer, err, "its initial_state must be as many tensors for each direction, found %d", s.n_states);
     for (int way = 0; way < 2; way++) {
-        struct shape own[LAYER_MAX_OUTPUTS + 1] = {inputs[0]};
-        for (int i = 0; i < n_given / 2 && i < LAYER_MAX_OUTPUTS; i++)
-            own[i + 1] = inputs[first + way * n_given / 2 + i];
-        if (!part_build(b->parts[way], model, own, 1 + n_given / 2, outputs[way], err))
+        struct shape own[LAYER_MAX_OUTPUTS + 1] = {inputs[s.x]};
+        for (int i = 0; i < s.n_states / 2 && i < LAYER_MAX_OUTPUTS; i++)
+            own[i + 1] = inputs[s.state + way * s.n_states / 2 + i];
+        if (!part_build(b->parts[way], model, own, 1 + s.n_states / 2, outputs[way], err))
             return false;
     }
     b->return_sequences = layer_bool(part_layer(b->parts[0]), "return_sequences");
     b->n_states = part_layer(b->parts[0])->n_outputs - 1;
     return merge_shapes(layer, model, b, outputs, output, err);
-}
-
-static struct value *bidirectional_mask(const struct layer *layer, struct lowering *l, struct value *const *inputs)
-{
-    int first, n;
-    return call_tensors(layer->class, l->call, "mask", &first, &n)
-               ? op_expr(l->graph, "a != 0", inputs[first], NULL, NULL, NULL)
-               : l->masks[0];
 }
 
 static struct value *merge_values(struct graph *g, const char *merge, struct value *a, struct value *b)
@@ -239,18 +224,16 @@ static struct value *merge_values(struct graph *g, const char *merge, struct val
 static struct value *lower_bidirectional(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
     const struct both_ways *b = layer->state;
-    int first, n_given = given_states(layer, l->call, &first), next = b->merge ? 1 : 2;
-    struct value *mask = bidirectional_mask(layer, l, inputs), *outputs[2][LAYER_MAX_OUTPUTS] = {{NULL}};
-    int explicit_mask, n_masks;
-    (void)n;
-    if (n_given && !call_tensors(layer->class, l->call, "mask", &explicit_mask, &n_masks))
-        mask = NULL; /* Keras' call with states sees no other mask */
+    const struct sequence_inputs s = sequence_inputs_of(layer, l->call, n);
+    int next = b->merge ? 1 : 2;
+    struct value *mask = sequence_mask(l, &s, inputs), *outputs[2][LAYER_MAX_OUTPUTS] = {{NULL}};
+    mask = s.n_states && s.mask < 0 ? NULL : mask; /* Keras' call with states sees no other mask */
     for (int way = 0; way < 2; way++) {
-        struct value *own[LAYER_MAX_OUTPUTS + 1] = {inputs[0]}, *masks[LAYER_MAX_OUTPUTS + 1] = {mask};
+        struct value *own[LAYER_MAX_OUTPUTS + 1] = {inputs[s.x]}, *masks[LAYER_MAX_OUTPUTS + 1] = {mask};
         struct value *output_masks[LAYER_MAX_OUTPUTS] = {NULL};
-        for (int i = 0; i < n_given / 2 && i < LAYER_MAX_OUTPUTS; i++)
-            own[i + 1] = inputs[first + way * n_given / 2 + i];
-        part_lower(l, b->parts[way], own, masks, 1 + n_given / 2, outputs[way], output_masks);
+        for (int i = 0; i < s.n_states / 2 && i < LAYER_MAX_OUTPUTS; i++)
+            own[i + 1] = inputs[s.state + way * s.n_states / 2 + i];
+        part_lower(l, b->parts[way], own, masks, 1 + s.n_states / 2, outputs[way], output_masks);
         for (int i = 0; i < b->n_states; i++)
             l->outputs[next++] = outputs[way][i + 1];
     }
@@ -264,8 +247,8 @@ static struct value *lower_bidirectional(struct layer *layer, struct lowering *l
 static struct value *mask_bidirectional(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
     const struct both_ways *b = layer->state;
-    struct value *mask = b->return_sequences ? bidirectional_mask(layer, l, inputs) : NULL;
-    (void)n;
+    const struct sequence_inputs s = sequence_inputs_of(layer, l->call, n);
+    struct value *mask = b->return_sequences ? sequence_mask(l, &s, inputs) : NULL;
     if (!b->merge)
         l->output_masks[1] = mask;
     return mask;

@@ -527,6 +527,14 @@ def short_cases():
                           "weights": {"s": {"shape": "last", "initializer": "ones"}, "b": {"shape": [3], "initializer": {"class": "RandomNormal", "stddev": 1}}}},
                          dense(3, activation={"expression": "x * relu(x)"})],
     }
+    gru = {"class": "GRU", "units": 4, "return_sequences": True, "kernel_initializer": {"class": "HeNormal"}}
+    forms["short-recurrent"] = [
+        {"class": "InputLayer", "name": "x", "shape": [6, 3]}, {"class": "Bidirectional", "layer": gru, "name": "b", "merge_mode": "sum"},
+        {"class": "LSTM", "units": 4, "return_state": True, "return_sequences": True, "name": "l", "inputs": ["b"]},
+        {"class": "SimpleRNN", "units": 4, "name": "r", "inputs": {"sequences": "x", "initial_state": ["l:0:1"]}},
+        {"class": "TimeDistributed", "name": "t", "layer": {"class": "Sequential", "layers": [dense(3, activation="tanh"), {"class": "BatchNormalization"}]}, "inputs": ["l"]},
+        {"class": "RNN", "name": "n", "cell": [{"class": "LSTMCell", "units": 3}, {"class": "GRUCell", "units": 2}], "inputs": ["t"]},
+        {"class": "Concatenate", "inputs": ["r", "n", "l:0:2"]}, dense(2)]
     for name, form in forms.items():
         inputs = []
         for i, layer in enumerate(l for l in form if l["class"] == "InputLayer"):
