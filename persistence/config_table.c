@@ -24,7 +24,8 @@ static const struct config_key keys[] = {
     {"description", S, "string", NULL, "What this shows and the result to expect.", ANY},
     {"seed", I, "integer", "0", "Seed of initial weights, order of samples, dropout and synthetic data.",
      RANGE(0, MANY)},
-    {"device", S, "string", "\"auto\"", "auto, cpu, cuda or cuda:K.", ANY},
+    {"device", S, "string", "\"auto\"",
+     "auto, cpu, cuda or cuda:K (a GPU needs a build with CUDA; antler doctor lists what there is).", ANY},
     {"conv_algorithm", S, "string", "\"auto\"",
      "How convolutions are computed: auto takes Winograd's algorithm where it is faster (3x3 without stride), with about twice the "
      "rounding error; direct sums plain products everywhere.",

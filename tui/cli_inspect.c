@@ -217,8 +217,10 @@ static void print_doctor(const json_t *result)
     printf("sandbox   %s\n", js_string(json_object_get(result, "sandbox"), "text", ""));
     printf("cpu       %s, %lld threads\n", js_string(result, "cpu", ""), (long long)js_int(result, "threads", 0));
     json_array_foreach(json_object_get(result, "devices"), i, device)
-        printf("device    %s: %s%s\n", js_string(device, "name", ""),
-               js_bool(device, "available", false) ? "" : "not available: ", js_string(device, "text", ""));
+        if (js_bool(device, "available", false))
+            printf("device    %s: %s\n", js_string(device, "name", ""), js_string(device, "text", ""));
+        else
+            printf("device    %s\n", js_string(device, "text", ""));
     printf("locale    %s\n", js_string(result, "locale", ""));
     const json_t *terminal = json_object_get(result, "terminal"), *home = json_object_get(result, "home");
     printf("terminal  %s%s%s\n", js_string(terminal, "term", ""), *js_string(terminal, "colorterm", "") ? ", " : "",

@@ -181,7 +181,7 @@ static const struct cli_command help = {
     }
 #define DEVICE_OPTION                                                                                                  \
     {                                                                                                                  \
-        "--device", "D", false, "auto, cpu, cuda or cuda:K"                                                            \
+        "--device", "D", false, "auto, cpu, cuda or cuda:K (where the build has CUDA: antler doctor)"                  \
     }
 #define PROFILE_OPTIONS                                                                                                \
     {"--profile", NULL, false,                                                                                         \

@@ -45,6 +45,11 @@ static json_t *leaf_to_keras(const struct named_table *table, const char *module
     const json_t *config;
     if (has_expression(json))
         return NULL;
+    /* metrics are named by the word they were given as; of losses Keras does not find every class by its name */
+    const char *word = table == &loss_table ? json_string_value(json) : NULL;
+    const struct named_row *named = word ? named_find(table, word) : NULL;
+    if (named && !strcmp(named->class.name, word))
+        return envelope(module, word, json_object());
     if (json_is_string(json) || !json_object_get(json, "class"))
         return json_deep_copy(json);
     class_reference(json, &name, &config);

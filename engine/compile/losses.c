@@ -165,6 +165,8 @@ static struct value *without_last(struct graph *g, struct value *x)
 
 void match_ranks(struct graph *g, struct value **y_true, struct value **y_pred)
 {
+    if (!*y_true || !*y_pred)
+        return;
     int a = (*y_true)->shape.rank, b = (*y_pred)->shape.rank;
     if (a == b + 1 && (*y_true)->shape.dim[a - 1] == 1) {
         if (b == 1)

@@ -28,13 +28,17 @@ double recall_result(const struct metric *metric, const float *const *totals);
 double count_result(const struct metric *metric, const float *const *totals);
 bool auc_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err);
 double auc_result(const struct metric *metric, const float *const *totals);
-/* metric_class_sums.c: per class or column */
+/* A rate of one kind where another is at least the argument (SensitivityAtSpecificity, ...). */
+bool rate_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err);
+double rate_result(const struct metric *metric, const float *const *totals);
+/* metric_class_sums.c: per column */
 bool fbeta_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err);
 void fbeta_lower(const struct metric *metric, struct metric_call *call);
 double fbeta_result(const struct metric *metric, const float *const *totals);
 bool r2_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err);
 void r2_lower(const struct metric *metric, struct metric_call *call);
 double r2_result(const struct metric *metric, const float *const *totals);
+/* metric_iou.c */
 bool iou_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err);
 void iou_lower(const struct metric *metric, struct metric_call *call);
 double iou_result(const struct metric *metric, const float *const *totals);

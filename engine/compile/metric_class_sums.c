@@ -1,5 +1,5 @@
-/* metric_class_sums.c - metrics with a total per class or per column: F-scores, R2, intersection over union.
- * Formulas: keras/src/metrics/{f_score,regression,iou}_metrics.py
+/* metric_class_sums.c - metrics with a total per column: F-scores, R2.
+ * Formulas: keras/src/metrics/{f_score,regression}_metrics.py
  */
 #include "engine/compile/metric_class.h"
 
@@ -135,74 +135,4 @@ double r2_result(const struct metric *metric, const float *const *totals)
         weights += total;
     }
     return how && !strcmp(how, "variance_weighted_average") ? weighted / weights : sum / (double)n;
-}
-
-static bool iou_flag(const struct metric *metric, const char *name)
-{
-    for (const struct argument *a = metric_arguments(metric); a->name; a++)
-        if (!strcmp(a->name, name))
-            return argument_bool(metric_arguments(metric), metric->config, name);
-    return false;
-}
-
-bool iou_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err)
-{
-    const struct argument *arguments = metric_arguments(metric);
-    int64_t classes = argument_int(arguments, metric->config, "num_classes");
-    if (argument_int(arguments, metric->config, "axis") != -1)
-        return err_set(err, ERR_USAGE, "%s.axis: only the last axis (-1) can hold the classes", metric->where);
-    int64_t found = y_pred_shape.rank ? y_pred_shape.dim[y_pred_shape.rank - 1] : 1;
-    if (!iou_flag(metric, "sparse_y_pred") && found != classes)
-        return err_set(err, ERR_USAGE, "%s.num_classes: the output has %lld classes, found %lld", metric->where,
-                       (long long)found, (long long)classes);
-    metric->totals[0] = total_variable(arena, metric->name, "total_cm", SHAPE(classes, classes));
-    metric->n_totals = 1;
-    return true;
-}
-
-/* The confusion matrix is a product of one-hot matrices; a class number outside counts nowhere. */
-void iou_lower(const struct metric *metric, struct metric_call *call)
-{
-    struct graph *g = call->graph;
-    const struct argument *arguments = metric_arguments(metric);
-    int64_t classes = argument_int(arguments, metric->config, "num_classes");
-    const json_t *ignore = argument(arguments, metric->config, "ignore_class");
-    struct value *truth = iou_flag(metric, "sparse_y_true")
-                              ? call->y_true
-                              : op_argmax(g, op_expr(g, "a", call->y_true, NULL, NULL, NULL));
-    struct value *predicted = iou_flag(metric, "sparse_y_pred") ? call->y_pred : op_argmax(g, call->y_pred);
-    if (!truth || !predicted)
-        return;
-    int64_t n = shape_elements(truth->shape);
-    if (n != shape_elements(predicted->shape)) {
-        graph_fail(g, ERR_USAGE, "%s: %lld predictions for %lld targets in a batch", metric->where,
-                   (long long)shape_elements(predicted->shape), (long long)n);
-        return;
-    }
-    struct value *weights = call->weights ? weights_like(g, call->weights, truth) : op_scalar(g, 1);
-    if (json_is_integer(ignore))
-        weights = op_expr(g, "b * (a != c)", truth, weights, op_scalar(g, (double)json_integer_value(ignore)), NULL);
-    weights = op_reshape(g, op_broadcast(g, weights, truth->shape), SHAPE(n, 1));
-    struct value *labels = truth->dtype == DTYPE_I32 ? truth : op_cast_i32(g, truth);
-    struct value *answers = predicted->dtype == DTYPE_I32 ? predicted : op_cast_i32(g, predicted);
-    struct value *rows = op_one_hot(g, op_reshape(g, labels, SHAPE(n)), classes);
-    struct value *columns = op_mul(g, op_one_hot(g, op_reshape(g, answers, SHAPE(n)), classes), weights);
-    total_add(g, metric->totals[0], op_matmul(g, rows, columns, true, false));
-}
-
-double iou_result(const struct metric *metric, const float *const *totals)
-{
-    int64_t n = metric->totals[0]->shape.dim[0], valid = 0;
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double row = 0, column = 0, both = (double)totals[0][i * n + i];
-        for (int64_t k = 0; k < n; k++) {
-            row += (double)totals[0][i * n + k];
-            column += (double)totals[0][k * n + i];
-        }
-        double all = row + column - both;
-        valid += all > 0;
-        sum += all > 0 ? both / (all + 1e-7) : 0;
-    }
-    return valid ? sum / (double)valid : 0;
 }

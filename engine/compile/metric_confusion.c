@@ -52,13 +52,19 @@ static const json_t *optional(const struct metric *metric, const char *name)
     return NULL;
 }
 
-bool confusion_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err)
+static bool class_exists(const struct metric *metric, struct shape y_pred_shape, struct err *err)
 {
     const json_t *class_id = optional(metric, "class_id");
     int64_t classes = y_pred_shape.rank ? y_pred_shape.dim[y_pred_shape.rank - 1] : 1;
-    if (json_is_integer(class_id) && json_integer_value(class_id) >= classes)
-        return err_set(err, ERR_USAGE, "%s.class_id: the output has %lld classes, found class %lld", metric->where,
-                       (long long)classes, (long long)json_integer_value(class_id));
+    return !json_is_integer(class_id) || json_integer_value(class_id) < classes ||
+           err_set(err, ERR_USAGE, "%s.class_id: the output has %lld classes, found class %lld", metric->where,
+                   (long long)classes, (long long)json_integer_value(class_id));
+}
+
+bool confusion_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err)
+{
+    if (!class_exists(metric, y_pred_shape, err))
+        return false;
     if (!read_thresholds(arena, metric, argument(metric_arguments(metric), metric->config, "thresholds"), 0.5, err))
         return false;
     declare_buckets(arena, metric);
@@ -98,6 +104,22 @@ bool auc_declare(struct arena *arena, struct metric *metric, struct shape y_pred
     thresholds[inner + 1] = (float)(1 + 1e-7);
     metric->thresholds = thresholds;
     metric->n_thresholds = inner + 2;
+    declare_buckets(arena, metric);
+    return true;
+}
+
+bool rate_declare(struct arena *arena, struct metric *metric, struct shape y_pred_shape, struct err *err)
+{
+    if (!class_exists(metric, y_pred_shape, err))
+        return false;
+    int n = (int)argument_int(metric_arguments(metric), metric->config, "num_thresholds");
+    float *thresholds = arena_array(arena, (size_t)n, sizeof *thresholds);
+    thresholds[0] = n == 1 ? 0.5f : -1e-7f; /* even thresholds count a prediction of 0 as above the first */
+    for (int i = 1; i < n; i++)
+        thresholds[i] = (float)(i * 1.0 / (n - 1));
+    metric->clip = n > 1;
+    metric->thresholds = thresholds;
+    metric->n_thresholds = n;
     declare_buckets(arena, metric);
     return true;
 }
@@ -216,6 +238,35 @@ double recall_result(const struct metric *metric, const float *const *totals)
 double count_result(const struct metric *metric, const float *const *totals)
 {
     return mean_over_thresholds(metric, totals, count_of);
+}
+
+static double specificity_of(const struct metric *metric, struct counts c)
+{
+    (void)metric;
+    return divide(c.true_negatives, c.true_negatives + c.false_positives);
+}
+
+/* Sensitivity is recall by another name. */
+static const struct rate_kind {
+    const char *class, *argument;
+    double (*bounded)(const struct metric *, struct counts), (*wanted)(const struct metric *, struct counts);
+} rate_kinds[] = {{"PrecisionAtRecall", "recall", recall_of, precision_of},
+                  {"RecallAtPrecision", "precision", precision_of, recall_of},
+                  {"SensitivityAtSpecificity", "specificity", specificity_of, recall_of},
+                  {"SpecificityAtSensitivity", "sensitivity", recall_of, specificity_of}};
+
+double rate_result(const struct metric *metric, const float *const *totals)
+{
+    const struct rate_kind *kind = rate_kinds;
+    while (strcmp(kind->class, metric->class->row.class.name))
+        kind++;
+    double best = 0, bound = argument_double(metric_arguments(metric), metric->config, kind->argument);
+    for (int i = 0; i < metric->n_thresholds; i++) {
+        struct counts c = counts_at(metric, totals, i);
+        if ((float)kind->bounded(metric, c) >= (float)bound)
+            best = fmax(best, kind->wanted(metric, c));
+    }
+    return best;
 }
 
 /* One strip of the precision-recall curve by the interpolation of Davis and Goadrich; a is the lower threshold. */

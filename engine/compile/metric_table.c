@@ -57,6 +57,28 @@ static const struct argument iou_arguments[] = {
 static const struct argument one_hot_iou_arguments[] = {
     CLASSES, IGNORE, {"sparse_y_pred", ARG_BOOL, "false", NULL, 0, 0, "predictions are class numbers"}, AXIS, END};
 
+#define TARGETS(initial) {"target_class_ids", ARG_INTS, initial, NULL, 0, 65535, "classes whose mean is reported"}
+static const struct argument some_iou_arguments[] = {
+    CLASSES,
+    TARGETS(NULL),
+    IGNORE,
+    {"sparse_y_true", ARG_BOOL, "true", NULL, 0, 0, "targets are class numbers"},
+    {"sparse_y_pred", ARG_BOOL, "true", NULL, 0, 0, "predictions are class numbers"},
+    AXIS,
+    END};
+static const struct argument some_one_hot_iou_arguments[] = {
+    CLASSES, TARGETS(NULL), IGNORE, {"sparse_y_pred", ARG_BOOL, "false", NULL, 0, 0, "predictions are class numbers"},
+    AXIS,    END};
+static const struct argument binary_iou_arguments[] = {
+    TARGETS("[0, 1]"), {"threshold", ARG_FLOAT, "0.5", NULL, 0, 0, "from it on the prediction is 1"}, END};
+#define RATE(bound)                                                                                                    \
+    {                                                                                                                  \
+        {bound, ARG_FLOAT, NULL, NULL, 0, 1, "the least " bound},                                                       \
+            {"num_thresholds", ARG_INT, "200", NULL, 1, 100000, "how many thresholds are tried"}, CLASS_ID, END         \
+    }
+static const struct argument at_recall[] = RATE("recall"), at_precision[] = RATE("precision"),
+                             at_specificity[] = RATE("specificity"), at_sensitivity[] = RATE("sensitivity");
+
 static struct value *equal(const struct metric *metric, struct metric_call *call)
 {
     (void)metric;
@@ -137,6 +159,45 @@ static struct value *squared_error(const struct metric *metric, struct metric_ca
     return op_expr(call->graph, "square(a - b)", call->y_true, call->y_pred, NULL, NULL);
 }
 
+/* x less its mean along the axis; the mean of squares of that; both NULL-safe as all ops are. */
+static struct value *centered(struct graph *g, struct value *x, int axis, struct value **mean, struct value **variance)
+{
+    *mean = op_reduce(g, REDUCE_MEAN, x, &axis, 1, true);
+    struct value *rest = op_expr(g, "a - b", x, *mean, NULL, NULL);
+    *variance = op_reduce(g, REDUCE_MEAN, op_expr(g, "square(a)", rest, NULL, NULL, NULL), &axis, 1, true);
+    return rest;
+}
+
+/* Both kinds of correlation along an axis of the targets and the predictions. */
+static struct value *correlation(const struct metric *metric, struct metric_call *call, const char *formula)
+{
+    struct graph *g = call->graph;
+    int axis = (int)argument_int(metric_arguments(metric), metric->config, "axis");
+    match_ranks(g, &call->y_true, &call->y_pred);
+    struct value *truth = op_expr(g, "a", call->y_true, NULL, NULL, NULL), *means[2], *variances[2];
+    if (!truth || !call->y_pred || axis == 0 || axis < 1 - truth->shape.rank || axis >= truth->shape.rank)
+        return truth ? graph_fail(g, ERR_USAGE, "%s.axis: expected an axis of a sample (-1 is the last), found %d",
+                                  metric->where, axis)
+                     : NULL;
+    struct value *x = centered(g, truth, axis, &means[0], &variances[0]);
+    struct value *y = centered(g, call->y_pred, axis, &means[1], &variances[1]);
+    struct value *norm = *formula == 'p' ? op_expr(g, "sqrt(a) * sqrt(b)", variances[0], variances[1], NULL, NULL)
+                                         : op_expr(g, "(a + b + square(c - d) + 1e-7) / 2", variances[0], variances[1],
+                                                   means[0], means[1]);
+    /* Keras subtracts the predictions' mean from the targets too, which changes nothing in the mean */
+    return op_reduce(g, REDUCE_MEAN, op_expr(g, "a * b / c", x, y, norm, NULL), &axis, 1, false);
+}
+
+static struct value *pearson(const struct metric *metric, struct metric_call *call)
+{
+    return correlation(metric, call, "pearson");
+}
+
+static struct value *concordance(const struct metric *metric, struct metric_call *call)
+{
+    return correlation(metric, call, "concordance");
+}
+
 #define ROW(class_name, names, args, text)                                                                             \
     {                                                                                                                  \
         {class_name, text, args}, names                                                                                \
@@ -175,11 +236,11 @@ static const struct metric_class metrics[] = {
             "MeanSquaredLogarithmicError"),
     {ROW("RootMeanSquaredError", "root_mean_squared_error", no_arguments, "square root of the mean of squared errors"),
      "root_mean_squared_error", "down", .values = squared_error, .root = true},
-    OF_LOSS("LogCoshError", "log_cosh_error|log_cosh|logcosh", no_arguments, "mean of log(cosh(error))", "logcosh",
+    OF_LOSS("LogCoshError", "log_cosh_error", no_arguments, "mean of log(cosh(error))", "logcosh",
             "down", "LogCosh"),
     {ROW("CosineSimilarity", "cosine_similarity", cosine_arguments, "1 for the same direction, -1 for the opposite"),
      "cosine_similarity", "up", .loss = "CosineSimilarity", .negated = true},
-    OF_LOSS("KLDivergence", "kl_divergence|kld", no_arguments, "divergence between two distributions", "kl_divergence",
+    OF_LOSS("KLDivergence", "kl_divergence", no_arguments, "divergence between two distributions", "kl_divergence",
             "down", "KLDivergence"),
     OF_LOSS("Poisson", "poisson", no_arguments, "y_pred - y_true * log(y_pred)", "poisson", "down", "Poisson"),
     OF_LOSS("BinaryCrossentropy", "binary_crossentropy|bce|BCE", binary_crossentropy_arguments,
@@ -209,11 +270,29 @@ static const struct metric_class metrics[] = {
      NULL, .declare = confusion_declare, .lower = confusion_lower, .result = count_result},
     {ROW("F1Score", "f1_score", f1_arguments, "harmonic mean of precision and recall"), "f1_score", "up",
      .declare = fbeta_declare, .lower = fbeta_lower, .result = fbeta_result},
-    {ROW("FBetaScore", "fbeta_score|f_beta_score", fbeta_arguments, "weighted harmonic mean of precision and recall"),
+    {ROW("FBetaScore", "f_beta_score", fbeta_arguments, "weighted harmonic mean of precision and recall"),
      "fbeta_score", "up", .declare = fbeta_declare, .lower = fbeta_lower, .result = fbeta_result},
     {ROW("R2Score", "r2_score", r2_arguments, "share of the variance that is explained"), "r2_score", "up",
      .declare = r2_declare, .lower = r2_lower, .result = r2_result},
-    {ROW("MeanIoU", "mean_io_u|mean_iou", iou_arguments, "mean over classes of intersection over union"), NULL, "up",
+    {ROW("PearsonCorrelation", "pearson_correlation", cosine_arguments, "linear correlation along an axis"),
+     "pearson_correlation", "up", .values = pearson},
+    {ROW("ConcordanceCorrelation", "concordance_correlation", cosine_arguments, "agreement of values along an axis"),
+     "concordance_correlation", "up", .values = concordance},
+    {ROW("PrecisionAtRecall", NULL, at_recall, "best precision where recall is at least this"), NULL, "up",
+     .declare = rate_declare, .lower = confusion_lower, .result = rate_result},
+    {ROW("RecallAtPrecision", NULL, at_precision, "best recall where precision is at least this"), NULL, "up",
+     .declare = rate_declare, .lower = confusion_lower, .result = rate_result},
+    {ROW("SensitivityAtSpecificity", NULL, at_specificity, "best sensitivity where specificity is at least this"), NULL,
+     "up", .declare = rate_declare, .lower = confusion_lower, .result = rate_result},
+    {ROW("SpecificityAtSensitivity", NULL, at_sensitivity, "best specificity where sensitivity is at least this"), NULL,
+     "up", .declare = rate_declare, .lower = confusion_lower, .result = rate_result},
+    {ROW("IoU", NULL, some_iou_arguments, "intersection over union of some classes"), NULL, "up",
+     .declare = iou_declare, .lower = iou_lower, .result = iou_result},
+    {ROW("BinaryIoU", "binary_io_u", binary_iou_arguments, "intersection over union of the classes 0 and 1"), NULL,
+     "up", .declare = iou_declare, .lower = iou_lower, .result = iou_result},
+    {ROW("OneHotIoU", NULL, some_one_hot_iou_arguments, "of some classes, with one-hot targets and class scores"), NULL,
+     "up", .declare = iou_declare, .lower = iou_lower, .result = iou_result},
+    {ROW("MeanIoU", "mean_io_u", iou_arguments, "mean over classes of intersection over union"), NULL, "up",
      .declare = iou_declare, .lower = iou_lower, .result = iou_result},
     {ROW("OneHotMeanIoU", "one_hot_mean_io_u", one_hot_iou_arguments, "the same with one-hot targets and class scores"),
      NULL, "up", .declare = iou_declare, .lower = iou_lower, .result = iou_result},
@@ -223,6 +302,4 @@ const struct named_table metric_table = {
     .rows = metrics,
     .n = sizeof metrics / sizeof *metrics,
     .row_size = sizeof *metrics,
-    .elsewhere =
-        "PrecisionAtRecall|RecallAtPrecision|SensitivityAtSpecificity|SpecificityAtSensitivity|ConcordanceCorrelation|"
-        "PearsonCorrelation|IoU|BinaryIoU|OneHotIoU|Mean|Sum"};
+    .elsewhere = "Mean|Sum"};

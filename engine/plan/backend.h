@@ -65,7 +65,7 @@ struct backend {
 extern const struct backend backend_reference;
 extern const struct backend backend_cpu;
 
-/* "auto" or the name of a backend of this build -> its table; NULL and ERR_DEVICE saying what there is. */
+/* "auto" or the name of a backend -> its table; NULL and ERR_DEVICE, which tells a device that this build lacks from a word that is none. */
 const struct backend *backend_find(const char *name, struct err *err);
 
 #endif

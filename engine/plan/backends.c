@@ -7,23 +7,26 @@
 static const struct backend *const backends[] = {&backend_cpu, &backend_reference};
 enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
 
+/* "cuda" or "cuda:K" */
+static bool is_cuda(const char *name)
+{
+    if (!str_starts(name, "cuda"))
+        return false;
+    name += strlen("cuda");
+    return !*name || (*name == ':' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1));
+}
+
 const struct backend *backend_find(const char *name, struct err *err)
 {
-    const char *names[N_BACKENDS + 1] = {"auto"};
-    struct str known = {0};
-    str_add(&known, "auto");
-    for (int i = 0; i < N_BACKENDS; i++) {
-        names[i + 1] = backends[i]->name;
-        str_addf(&known, ", %s", backends[i]->name);
-    }
-    const struct backend *found = strcmp(name, "auto") ? NULL : backends[0];
-    for (int i = 0; i < N_BACKENDS && !found; i++)
+    static const char *const names[] = {"auto", "cpu", "cuda"};
+    if (!strcmp(name, "auto"))
+        return backends[0];
+    for (int i = 0; i < N_BACKENDS; i++)
         if (!strcmp(backends[i]->name, name))
-            found = backends[i];
-    if (!found) {
-        err_set(err, ERR_DEVICE, "no device '%s' in this build, there is: %s", name, str_text(&known));
-        err_nearest(err, str_nearest(name, names, N_BACKENDS + 1));
-    }
-    str_release(&known);
-    return found;
+            return backends[i];
+    if (is_cuda(name))
+        return err_null(err, ERR_DEVICE, "device '%s' is not available: this build has no CUDA backend; use cpu", name);
+    err_set(err, ERR_DEVICE, "there is no device '%s', expected auto, cpu, cuda or cuda:K", name);
+    err_nearest(err, str_nearest(name, names, sizeof names / sizeof names[0]));
+    return NULL;
 }

@@ -37,6 +37,7 @@ WRONG_VALUES = [  # path, value, status, words
     ("compile.optimizer", {"class": "Adam", "learning_rate": {"class": "Nope"}}, 2, "'Nope'"),
     ("compile.loss", "nope", 2, "'nope'"), ("compile.loss", None, 2, "loss"), ("compile.loss", ["mse", "mse"], 2, "2 losses"),
     ("compile.loss", "categorical_crossentropy", 2, "sparse_categorical_crossentropy"), ("compile.loss", {"nope": "mse"}, 2, "'nope'"),
+    ("compile", {"loss": "binary_crossentropy", "metrics": ["accuracy", "AUC", "Precision", "R2Score", {"class": "F1Score", "threshold": 0.5}, "mse", "RootMeanSquaredError", "PearsonCorrelation"]}, 2, "compile.loss"),
     ("compile.metrics", ["nope"], 2, "'nope'"), ("compile.metrics", [5], 2, "metrics[0]"), ("compile.loss_weights", [1, 2], 2, "loss_weights"),
     ("model.layers.0.class", "Lambda", 2, "never runs code"), ("model.layers.0.class", "denze", 2, "did you mean 'Dense'"),
     ("model.layers.0.unit", 4, 2, "did you mean 'units'"), ("model.layers.0.units", 0, 2, "units"), ("model.layers.0.units", 2**31, 2, "units"),

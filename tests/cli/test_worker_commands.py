@@ -140,6 +140,15 @@ def test_wrong_words_have_their_status(home, run):
 LONG = with_(with_(MLP, ["fit", "epochs"], 100000), ["keep"], 3)
 
 
+def test_devices_that_are_not_there(home, run):
+    config = home.config("device", MLP)
+    for name in ("cuda", "cuda:1"):
+        fails(home, 6, [f"device '{name}' is not available"], "train", config, "--device", name)
+        fails(home, 6, [f"device '{name}' is not available"], "evaluate", f"{run}:last", "--device", name)
+    for name in ("gpu", "cuda:", "cuda:x", "CPU"):
+        fails(home, 6, [f"there is no device '{name}'", "cuda:K"], "train", config, "--set", f"device={name}")
+
+
 def wait_for(condition, what, seconds=30):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -329,6 +338,7 @@ if __name__ == "__main__":
         test_outputs_of_one_layer_have_names_of_their_own(home)
         test_the_four_errors_say_what_to_do(home, run)
         test_wrong_words_have_their_status(home, run)
+        test_devices_that_are_not_there(home, run)
         test_interrupt_stops_with_a_checkpoint_and_again_ends_at_once(home)
         test_a_detached_worker_is_on_its_own(home)
         test_a_long_epoch_is_backed_up(home)

@@ -123,7 +123,7 @@ for name, make, model, target in [
         ("focal options", lambda: losses.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.4, gamma=1.5, from_logits=True), "logit", "bitcolumn"),
         ("focal categorical logits", lambda: losses.CategoricalFocalCrossentropy(alpha=0.4, gamma=1.0, from_logits=True, label_smoothing=0.1), "logits", "onehot"),
         ("tversky options", lambda: losses.Tversky(alpha=0.3, beta=0.7), "sigmoids", "bits"),
-        ("gce", lambda: losses.CategoricalGeneralizedCrossEntropy(q=0.7), "softmax", "label"),
+        ("gce by name", lambda: losses.CategoricalGeneralizedCrossEntropy(), "softmax", "label"), ("gce", lambda: losses.CategoricalGeneralizedCrossEntropy(q=0.7), "softmax", "label"),
         ("sum", lambda: losses.MeanSquaredError(reduction="sum"), "linear", "real"),
         ("mean weighted", lambda: losses.MeanSquaredError(reduction="mean_with_sample_weight"), "linear", "real"),
         ("seq scce", lambda: losses.SparseCategoricalCrossentropy(), "seq", "steps"),
@@ -131,6 +131,8 @@ for name, make, model, target in [
     weighted = name in ("mean weighted", "huber delta", "scce logits", "bce smoothing", "scce ignore")
     # Keras loses Huber's delta when it saves
     ours = {"optimizer": {"class": "SGD", "learning_rate": 0.1}, "loss": {"class": "Huber", "delta": 0.3}} if name == "huber delta" else None
+    if name == "gce by name":
+        ours = {"optimizer": {"class": "SGD", "learning_rate": 0.1}, "loss": "CategoricalGeneralizedCrossEntropy"}
     case(f"loss {name}", model, target, weighted=weighted, ours=ours, optimizer=SGD, loss=make)
 case("loss mse rank fix", "linear1", "realflat", optimizer=SGD, loss="mse")
 case("loss regularized", "regularized", "real", rest=True, optimizer=SGD, loss="mse")
@@ -145,11 +147,13 @@ case("metrics classes", "softmax", "onehot", weighted=True, optimizer=SGD, loss=
                       metrics.Precision(), metrics.Recall(thresholds=0.3), metrics.Precision(class_id=1, thresholds=[0.2, 0.4]), metrics.F1Score(),
                       metrics.F1Score(average="macro", name="macro"), metrics.F1Score(average="weighted", threshold=0.3, name="weighted_f1"),
                       metrics.FBetaScore(beta=2.0, average="micro"), "kl_divergence", "categorical_crossentropy", "mse", "categorical_hinge",
-                      metrics.OneHotMeanIoU(num_classes=3), metrics.CategoricalCrossentropy(label_smoothing=0.1, name="smooth")],
+                      metrics.OneHotMeanIoU(num_classes=3), metrics.OneHotIoU(num_classes=3, target_class_ids=[0, 2]),
+                      metrics.PrecisionAtRecall(0.5, class_id=1), metrics.CategoricalCrossentropy(label_smoothing=0.1, name="smooth")],
      weighted_metrics=lambda: ["accuracy", metrics.AUC(curve="PR"), metrics.F1Score(name="f1w"), metrics.Precision(name="pw"), "mae", "mse"])
 case("metrics labels", "softmax", "label", rest=True, optimizer=SGD, loss="sparse_categorical_crossentropy",
      metrics=lambda: ["accuracy", "sparse_categorical_accuracy", metrics.SparseTopKCategoricalAccuracy(k=2), "sparse_categorical_crossentropy",
-                      metrics.MeanIoU(num_classes=3, sparse_y_pred=False)])
+                      metrics.MeanIoU(num_classes=3, sparse_y_pred=False), metrics.IoU(num_classes=3, target_class_ids=[1], sparse_y_pred=False),
+                      metrics.IoU(num_classes=3, target_class_ids=[0, 1], ignore_class=1, sparse_y_pred=False)])
 case("metrics column of labels", "softmax", "column", optimizer=SGD, loss="sparse_categorical_crossentropy",
      metrics=lambda: ["acc", metrics.SparseCategoricalAccuracy(name="mine")])
 case("metrics binary", "sigmoid", "bitcolumn", weighted=True, optimizer=SGD, loss="bce",
@@ -157,16 +161,20 @@ case("metrics binary", "sigmoid", "bitcolumn", weighted=True, optimizer=SGD, los
                       metrics.AUC(curve="PR", summation_method="minoring", name="prmin"), metrics.AUC(summation_method="majoring", name="rocmax"),
                       metrics.AUC(thresholds=[0.3, 0.35, 0.6], name="few"), metrics.AUC(curve="PRGAIN", name="gain"), metrics.TruePositives(),
                       metrics.TrueNegatives(), metrics.FalsePositives(thresholds=[0.2, 0.5]), metrics.FalseNegatives(), metrics.Precision(),
-                      metrics.Recall(), "binary_crossentropy", "hinge", "squared_hinge", metrics.R2Score(), "poisson"],
-     weighted_metrics=lambda: [metrics.Recall(name="rw"), metrics.BinaryAccuracy(name="bw"), metrics.R2Score(name="r2w")])
+                      metrics.Recall(), metrics.PrecisionAtRecall(0.6), metrics.RecallAtPrecision(0.4, num_thresholds=50),
+                      metrics.SensitivityAtSpecificity(0.5), metrics.SensitivityAtSpecificity(0.2, num_thresholds=1),
+                      metrics.SpecificityAtSensitivity(0.7, num_thresholds=2), metrics.BinaryIoU(), metrics.BinaryIoU(target_class_ids=[1], threshold=0.4),
+                      "binary_crossentropy", "hinge", "squared_hinge", metrics.R2Score(), "poisson"],
+     weighted_metrics=lambda: [metrics.SpecificityAtSensitivity(0.5, name="sw"), metrics.BinaryIoU(name="iw"), metrics.BinaryIoU(name="ifw", dtype="float32"),
+                               metrics.Recall(name="rw"), metrics.BinaryAccuracy(name="bw"), metrics.R2Score(name="r2w")])
 case("metrics binary flat", "sigmoid", "bit", optimizer=SGD, loss="bce", metrics=lambda: ["accuracy", metrics.AUC(), metrics.Recall()])
 case("metrics logits", "logit", "bitcolumn", optimizer=SGD, loss=lambda: losses.BinaryCrossentropy(from_logits=True),
      metrics=lambda: [metrics.AUC(from_logits=True), metrics.BinaryAccuracy(threshold=0.0), metrics.BinaryCrossentropy(from_logits=True)])
 case("metrics regression", "positive", "positive", weighted=True, optimizer=SGD, loss="mse",
      metrics=lambda: ["mae", "mape", "msle", "RootMeanSquaredError", metrics.CosineSimilarity(), metrics.LogCoshError(), metrics.R2Score(),
                       metrics.R2Score(class_aggregation="variance_weighted_average", name="r2v"), metrics.MeanSquaredError(), "mean_squared_error",
-                      metrics.Accuracy(name="equal")],
-     weighted_metrics=lambda: ["mse", metrics.RootMeanSquaredError(name="rmsew"), metrics.MeanAbsoluteError()])
+                      metrics.Accuracy(name="equal"), metrics.PearsonCorrelation(), metrics.ConcordanceCorrelation(), "pearson_correlation"],
+     weighted_metrics=lambda: ["mse", metrics.PearsonCorrelation(name="pw"), metrics.RootMeanSquaredError(name="rmsew"), metrics.MeanAbsoluteError()])
 case("metrics seq", "seq", "steps", optimizer=SGD, loss="sparse_categorical_crossentropy",
      metrics=lambda: ["accuracy", metrics.SparseTopKCategoricalAccuracy(k=2)])
 case("metrics seq onehot", "seq", "stepsonehot", optimizer=SGD, loss="categorical_crossentropy",
@@ -252,6 +260,10 @@ REFUSED = [
     ("softmax", "onehot", {"loss": {"expression": "square(y_tru - y_pred)"}}, ["compile.loss", "y_true"]),
     ("softmax", "onehot", {"loss": "mse", "metrics": [{"class": "Precision", "class_id": 3}]}, ["class_id", "3 classes"]),
     ("softmax", "onehot", {"loss": "mse", "metrics": [{"class": "AUC", "multi_label": True}]}, ["multi_label"]),
+    ("softmax", "onehot", {"loss": "mse", "metrics": [{"class": "OneHotIoU", "num_classes": 3, "target_class_ids": [3]}]}, ["target_class_ids", "class 3", "3 classes"]),
+    ("softmax", "onehot", {"loss": "mse", "metrics": [{"class": "PrecisionAtRecall", "recall": 1.5}]}, ["recall", "between 0 and 1"]),
+    ("softmax", "onehot", {"loss": "mse", "metrics": ["kld"]}, ["unknown metric 'kld'"]),
+    ("softmax", "onehot", {"loss": "mse", "metrics": [{"class": "PearsonCorrelation", "axis": 0}]}, ["axis of a sample"]),
     ("softmax", "onehot", {}, ["loss"]),
     ("softmax", "onehot", {"loss": "mse", "optimizer": None}, ["optimizer"]),
     ("two", ("onehot", "realcolumn"), {"loss": {"a": "mse"}}, ["compile.loss", "'b'"]),
