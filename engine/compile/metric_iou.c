@@ -60,13 +60,14 @@ bool iou_declare(struct arena *arena, struct metric *metric, struct shape y_pred
     return true;
 }
 
-/* Keras counts in integers unless a dtype is given, and cuts weights down to them. */
+/* Keras counts in integers unless another dtype is given, and cuts weights down to them. */
 static struct value *weights_of(const struct metric *metric, struct metric_call *call, struct value *truth)
 {
     struct graph *g = call->graph;
     const json_t *ignore = optional(metric, "ignore_class");
     struct value *weights = call->weights ? weights_like(g, call->weights, truth) : op_scalar(g, 1);
-    if (call->weights && !json_is_string(json_object_get(metric->config, "dtype")))
+    const char *dtype = js_string(metric->config, "dtype", "int");
+    if (call->weights && !strncmp(dtype, "int", 3))
         weights = op_expr(g, "floor(a)", weights, NULL, NULL, NULL);
     if (json_is_integer(ignore))
         weights = op_expr(g, "b * (a != c)", truth, weights, op_scalar(g, (double)json_integer_value(ignore)), NULL);

@@ -6,7 +6,8 @@
 
 static const struct layer_class *const families[] = {
     layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
-    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper, layers_attention, layers_custom,
+    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper,
+    layers_attention, layers_preprocessing, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -22,7 +23,6 @@ static const char *const keras_only[] = {
     "Attention",
     "AugMix",
     "AutoContrast",
-    "CategoryEncoding",
     "CenterCrop",
     "ContrastLimitedAdaptiveHistogramEqualization",
     "ConvLSTM1D",
@@ -30,7 +30,6 @@ static const char *const keras_only[] = {
     "ConvLSTM3D",
     "Cropping3D",
     "CutMix",
-    "Discretization",
     "EinsumDense",
     "Equalization",
     "FlaxLayer",
@@ -41,7 +40,6 @@ static const char *const keras_only[] = {
     "MaxNumBoundingBoxes",
     "MelSpectrogram",
     "MixUp",
-    "Normalization",
     "Pipeline",
     "RandAugment",
     "RandomBrightness",

@@ -40,6 +40,9 @@ def randomize(model):
         w = rng.normal(0, 0.5, v.shape)
         values.append(np.abs(w) + 0.5 if "variance" in v.name else w)
     model.set_weights(values)
+    for layer in model._flatten_layers():
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()  # Keras computes with a copy of its weights
 
 
 def data_for(model, batch, integers):
@@ -163,6 +166,18 @@ def other_cases():
                   L.UpSampling2D(), L.UpSampling2D((2, 3)), L.UpSampling2D((2, 3), interpolation="bilinear"), L.SpatialDropout2D(0.3)]:
         add(type(layer).__name__, keras.Sequential([keras.Input((4, 5, 2)), L.Dense(2), layer]))
     add("Embedding", keras.Sequential([keras.Input((6,), dtype="int32"), L.Embedding(5, 3), L.GlobalAveragePooling1D(), L.Dense(2)]))
+    both = dict(gradients=True, reload=True)
+    add("Normalization", keras.Sequential([keras.Input((4,)), L.Normalization(), L.Dense(3)]), **both)
+    add("Normalization-axes", keras.Sequential([keras.Input((2, 3, 4)), L.Normalization(axis=(1, -1)), L.Conv2D(2, 1)]), **both)
+    add("Normalization-all", keras.Sequential([keras.Input((2, 3)), L.Dense(3), L.Normalization(axis=None), L.Flatten(), L.Dense(2)]), **both)
+    add("Normalization-invert", keras.Sequential([keras.Input((4,)), L.Dense(4), L.Normalization(invert=True)]), **both)
+    add("Normalization-given", keras.Sequential([keras.Input((4,)), L.Normalization(mean=[1.0, 2.0, 3.0, 4.0], variance=[1.0, 0.0, 4.0, 9.0]), L.Dense(3)]), **both)
+    add("Normalization-number", keras.Sequential([keras.Input((2, 3)), L.Normalization(axis=(1, 2), mean=0.5, variance=2.0), L.Dense(3)]), **both)
+    add("Discretization", keras.Sequential([keras.Input((4,)), L.Discretization([-0.5, 0.0, 0.7]), L.Embedding(4, 3), L.Flatten(), L.Dense(2)]), **both)
+    add("Discretization-one-hot", keras.Sequential([keras.Input((1,)), L.Discretization([-0.5, 0.7], output_mode="one_hot"), L.Dense(2)]), **both)
+    add("Discretization-one-hot-many", keras.Sequential([keras.Input((3,)), L.Discretization([0.0], output_mode="one_hot"), L.Dense(2)]), **both)
+    for mode, shape in (("multi_hot", (4,)), ("count", (4,)), ("one_hot", (4,)), ("one_hot", (1,)), ("one_hot", (2, 3))):
+        add(f"CategoryEncoding-{mode}", keras.Sequential([keras.Input(shape, dtype="int32"), L.CategoryEncoding(6, output_mode=mode), L.Dense(2)]), **both)
     add("Embedding-float", keras.Sequential([keras.Input((6,)), L.Embedding(5, 3)]), inputs=[rng.integers(0, 5, (3, 6)).astype("float32")])
 
 
