@@ -10,7 +10,8 @@
 
 void (*err_bug_hook)(void);
 
-static void set(struct err *err, enum err_code code, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void set(struct err *err, enum err_code code, const char *format,
+                                                      va_list args)
 {
     if (!err)
         return;

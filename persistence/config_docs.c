@@ -119,7 +119,7 @@ static void add_scope(struct str *out, const char *scope, size_t length, bool ma
     const struct config_key *rows = config_keys(&n);
     bool headed = false;
     for (size_t i = 0; i < n; i++) {
-        if (scope_length(rows[i].path) != length || strncmp(rows[i].path, scope, length))
+        if (scope_length(rows[i].path) != length || strncmp(rows[i].path, scope, length) != 0)
             continue;
         if (!headed)
             add_heading(out, &rows[i], length, markdown);

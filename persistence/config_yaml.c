@@ -89,7 +89,7 @@ static json_t *copy_counted(struct reader *r, const json_t *json)
 
 static bool is_one_of(const char *text, const char *const *words)
 {
-    while (*words && strcmp(*words, text))
+    while (*words && strcmp(*words, text) != 0)
         words++;
     return *words;
 }
@@ -293,7 +293,8 @@ static json_t *read_value(struct reader *r, int depth)
 
 static json_t *read_document(struct reader *r)
 {
-    if (!next_event(r) || !next_event(r))
+    bool begun = next_event(r); /* of the stream, then of the document */
+    if (!begun || !next_event(r))
         return NULL;
     if (r->event.type == YAML_STREAM_END_EVENT)
         return err_null(r->err, ERR_USAGE, "%s is empty, expected keys such as data, model, compile and fit", r->name);

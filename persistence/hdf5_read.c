@@ -217,7 +217,7 @@ static bool read_superblock(struct hdf5 *h5)
     uint8_t start[9];
     if (!hdf5_peek(h5, 0, start, sizeof start, "the superblock"))
         return false;
-    if (memcmp(start, HDF5_SIGNATURE, 8))
+    if (memcmp(start, HDF5_SIGNATURE, 8) != 0)
         return hdf5_refuse(h5, "no HDF5 signature");
     if (start[8] > 3)
         return hdf5_refuse(h5, "superblock version %d, expected 0 to 3", start[8]);

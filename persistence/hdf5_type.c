@@ -158,7 +158,7 @@ static const struct hdf5_heap *global_heap(struct hdf5 *h5, uint64_t address)
     if (!hdf5_peek(h5, address, prefix, sizeof prefix, "a heap of texts"))
         return NULL;
     uint64_t n = bytes_get(prefix + 8, 8);
-    if (memcmp(prefix, "GCOL", 4) || prefix[4] != 1 || n < 16 || h5->n_heaps >= MAX_HEAPS) {
+    if (memcmp(prefix, "GCOL", 4) != 0 || prefix[4] != 1 || n < 16 || h5->n_heaps >= MAX_HEAPS) {
         hdf5_refuse(h5, "a heap of texts is damaged");
         return NULL;
     }
@@ -237,7 +237,7 @@ static bool attribute_is_new(struct hdf5 *h5, const char *name)
 {
     size_t n = 0;
     for (size_t i = h5->tree->n_texts; i-- > 0; n++) {
-        if (strcmp(h5->tree->texts[i].path, str_text(&h5->path)))
+        if (strcmp(h5->tree->texts[i].path, str_text(&h5->path)) != 0)
             break;
         if (!strcmp(h5->tree->texts[i].name, name))
             return hdf5_refuse(h5, "attribute '%.100s' occurs twice", name);

@@ -152,7 +152,7 @@ static bool look_at_all(struct refresh *refresh, struct err *err)
     struct dirent *entry;
     while (ok && (entry = readdir(dir))) {
         bool folder = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK;
-        if (folder && entry->d_name[0] != '.' && strcmp(entry->d_name, "trash"))
+        if (folder && entry->d_name[0] != '.' && strcmp(entry->d_name, "trash") != 0)
             ok = look_at(refresh, dirfd(dir), entry->d_name, err);
     }
     closedir(dir);

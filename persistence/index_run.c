@@ -98,7 +98,7 @@ static const char *config_monitor(const json_t *config, int *mode)
         json_array_foreach(json_object_get(config, "callbacks"), i, callback)
         {
             const char *monitor = js_string(callback, "monitor", NULL), *text = js_string(callback, "mode", "auto");
-            if (strcmp(js_string(callback, "class", ""), classes[c]) || !monitor)
+            if (strcmp(js_string(callback, "class", ""), classes[c]) != 0 || !monitor)
                 continue;
             *mode = !strcmp(text, "max") ? 1 : !strcmp(text, "min") ? -1 : 0;
             return monitor;

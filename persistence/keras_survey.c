@@ -293,8 +293,8 @@ static bool survey_archive(const struct keras_input *input, struct keras_survey 
     else if (!ok)
         keras_kind_refuse(input->fd, input->path, err);
     for (size_t i = 0; ok && i < n; i++)
-        if (&members[i] != weights && strcmp(members[i].name, "config.json") &&
-            strcmp(members[i].name, "metadata.json"))
+        if (&members[i] != weights && strcmp(members[i].name, "config.json") != 0 &&
+            strcmp(members[i].name, "metadata.json") != 0)
             add_problem(survey, xprintf("unused member '%s'", members[i].name));
     ok = ok && survey_texts(input, zip, survey, err) && survey_member(input, zip, weights, survey, err);
     zip_archive_close(zip);

@@ -20,7 +20,7 @@ int *name_map_at(struct name_map *map, const char *key)
         *map = bigger;
     }
     size_t i = hash_mix(1, key, strlen(key)) & (map->capacity - 1);
-    while (map->keys[i] && strcmp(map->keys[i], key))
+    while (map->keys[i] && strcmp(map->keys[i], key) != 0)
         i = (i + 1) & (map->capacity - 1);
     if (!map->keys[i]) {
         map->keys[i] = key;
@@ -35,7 +35,7 @@ int name_map_find(const struct name_map *map, const char *key)
     if (!map->capacity)
         return -1;
     size_t i = hash_mix(1, key, strlen(key)) & (map->capacity - 1);
-    while (map->keys[i] && strcmp(map->keys[i], key))
+    while (map->keys[i] && strcmp(map->keys[i], key) != 0)
         i = (i + 1) & (map->capacity - 1);
     return map->keys[i] ? map->values[i] : -1;
 }

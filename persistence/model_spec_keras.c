@@ -222,7 +222,7 @@ static bool read_sequential(struct spec_builder *b, const json_t *config, struct
     const json_t *layers = json_object_get(config, "layers");
     const json_t *first = json_array_get(layers, 0);
     b->spec->sequential = true;
-    if (strcmp(js_string(first, "class_name", ""), "InputLayer") &&
+    if (strcmp(js_string(first, "class_name", ""), "InputLayer") != 0 &&
         !spec_add_open_input(b, "input_layer", open_input_config(config, first), err))
         return false;
     for (size_t i = 0; i < json_array_size(layers); i++)

@@ -43,7 +43,7 @@ static bool take(struct cursor *c, const char *text)
 {
     skip_spaces(c);
     size_t n = strlen(text);
-    if ((size_t)(c->end - c->p) < n || memcmp(c->p, text, n))
+    if ((size_t)(c->end - c->p) < n || memcmp(c->p, text, n) != 0)
         return false;
     c->p += n;
     return true;
@@ -117,7 +117,7 @@ static bool read_dictionary(struct cursor *c, const char *name, struct npy_heade
             return err_set(err, ERR_FORMAT, "%s holds records with several fields, expected one number per element",
                            name);
         if (!strcmp(key, "descr") ? !take_string(c, descr, sizeof descr)
-                                  : strcmp(key, "shape") && strcmp(key, "fortran_order"))
+                                  : strcmp(key, "shape") != 0 && strcmp(key, "fortran_order") != 0)
             goto bad;
         if (!strcmp(key, "fortran_order")) {
             h->fortran = take(c, "True");
@@ -139,7 +139,7 @@ bool npy_header_read(const unsigned char *bytes, size_t size_bytes, const char *
                      struct err *err)
 {
     *header = (struct npy_header){0};
-    if (size_bytes < 12 || memcmp(bytes, "\x93NUMPY", 6))
+    if (size_bytes < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0)
         return err_set(err, ERR_FORMAT, "%s is not a NumPy array (.npy): it does not start with its magic bytes", name);
     int version = bytes[6];
     size_t start = version == 1 ? 10 : 12, length = bytes[8] | (size_t)bytes[9] << 8;

@@ -91,7 +91,7 @@ const char *config_member(const struct config_key *row, const char *scope, const
     size_t n = strlen(scope);
     if (!n)
         return strpbrk(path, ".[") ? NULL : path;
-    if (strncmp(path, scope, n))
+    if (strncmp(path, scope, n) != 0)
         return NULL;
     path += n;
     if (*path == '[' && format) {
@@ -129,7 +129,7 @@ json_t *config_data_part(const json_t *data, const char *part)
     {
         bool keep = !strcmp(format, child_format) || config_find_key("data", "", key);
         for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-            keep = keep && strcmp(key, own[i]);
+            keep = keep && strcmp(key, own[i]) != 0;
         if (keep)
             json_object_set(merged, key, value);
     }

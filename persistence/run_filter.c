@@ -252,7 +252,7 @@ static bool take_keyword(struct parser *p, const char *keyword)
 {
     size_t n = strlen(keyword);
     skip_spaces(p);
-    if (strncmp(p->at, keyword, n) ||
+    if (strncmp(p->at, keyword, n) != 0 ||
         (isalpha((unsigned char)keyword[0]) && p->at[n] && !strchr(" \t\r\n()", p->at[n])))
         return false;
     p->at += n;

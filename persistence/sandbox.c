@@ -349,7 +349,7 @@ static bool is_refused(bool (*attempt)(int fd), int victim)
     return pid > 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-struct sandbox_state sandbox_self_test(struct str *out)
+struct sandbox_state sandbox_self_test(struct str *report)
 {
     struct sandbox_state state = {0};
     int victim = memfd_create("antler-victim", MFD_CLOEXEC);
@@ -361,8 +361,8 @@ struct sandbox_state sandbox_self_test(struct str *out)
     close(victim);
     state.landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
     state.seccomp = state.no_socket && !SANITIZED;
-    if (out)
-        str_addf(out, "%s, %s%s", state.seccomp ? "seccomp in force" : "seccomp NOT in force",
+    if (report)
+        str_addf(report, "%s, %s%s", state.seccomp ? "seccomp in force" : "seccomp NOT in force",
                  state.landlock ? "landlock in force" : "landlock NOT available",
                  state.no_open && state.no_exec && state.no_write ? "" : "; a forbidden action was possible");
     return state;

@@ -212,7 +212,7 @@ static bool take_header(struct source_reader *csv, const char **fields, size_t n
 static bool is_header(const struct source_reader *csv, const char **fields, size_t n)
 {
     for (size_t c = 0; c < n; c++)
-        if (c >= csv->n_columns || strcmp(fields[c], csv->columns[c]))
+        if (c >= csv->n_columns || strcmp(fields[c], csv->columns[c]) != 0)
             return false;
     return n == csv->n_columns;
 }

@@ -143,7 +143,7 @@ static int branch(struct app *app, const struct run_summary *run, const struct c
 static int diff(struct app *app, const struct run_summary *run, const struct checkpoint_summary *checkpoint)
 {
     char *marked = app->marked_checkpoint;
-    if (marked && strcmp(marked, checkpoint->path)) {
+    if (marked && strcmp(marked, checkpoint->path) != 0) {
         char *both = xprintf("%s\n%s", marked, checkpoint->path);
         int flags = app_go(app, "diff", both);
         free(both);

@@ -64,7 +64,7 @@ static void print_table(const struct checkpoint_summary *list, size_t n)
     for (size_t i = 0; i < n; i++)
         for (size_t m = 0; m < list[i].n_metrics; m++) {
             size_t c = 0;
-            while (c < n_names && strcmp(names[c], list[i].metrics[m].name))
+            while (c < n_names && strcmp(names[c], list[i].metrics[m].name) != 0)
                 c++;
             if (c == n_names && n_names < METRICS_MAX)
                 names[n_names++] = list[i].metrics[m].name;

@@ -21,7 +21,7 @@ static bool use_colour(void)
     static int known = -1;
     if (known < 0) {
         const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-        known = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
+        known = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
     }
     return known;
 }

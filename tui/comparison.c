@@ -43,7 +43,7 @@ static const char **all_keys(const struct compared *list, size_t n, struct arena
             keys[at++] = list[i].params[p].key;
     qsort(keys, total, sizeof *keys, compare_texts);
     for (size_t k = 0; k < total; k++)
-        if (!kept || strcmp(keys[kept - 1], keys[k]))
+        if (!kept || strcmp(keys[kept - 1], keys[k]) != 0)
             keys[kept++] = keys[k];
     *n_keys = kept;
     return keys;
@@ -94,7 +94,7 @@ const char **compared_metrics(const struct compared *list, size_t n, struct aren
     for (size_t i = 0; i < n; i++)
         for (size_t m = 0; m < list[i].run->n_metrics; m++) {
             size_t k = 0;
-            while (k < *n_names && strcmp(names[k], list[i].run->metrics[m].name))
+            while (k < *n_names && strcmp(names[k], list[i].run->metrics[m].name) != 0)
                 k++;
             if (k == *n_names)
                 names[(*n_names)++] = list[i].run->metrics[m].name;

@@ -84,7 +84,7 @@ json_t *evaluation_kept(const char *checkpoint, const char *part, double *made)
     struct err ignored;
     json_t *of = stamp(checkpoint), *result = NULL;
     for (int i = 0; of && i < 3 && !result; i++) {
-        if (part && strcmp(part, parts[i]))
+        if (part && strcmp(part, parts[i]) != 0)
             continue;
         char *path = kept_path(checkpoint, parts[i]);
         json_t *all = path_exists(path) ? js_read(path, JS_STRICT, &ignored) : NULL;

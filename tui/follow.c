@@ -88,7 +88,7 @@ static void take_event(struct watch *w, const struct record *r)
     json_t *event = js_parse(r->json, r->json_length, "history.log", JS_STRICT, NULL);
     const char *kind = js_string(event, "event", "");
     bool told = !strcmp(kind, "warning") || !strcmp(kind, "message");
-    if (told && w->out && strcmp(js_string(event, "about", ""), "start")) {
+    if (told && w->out && strcmp(js_string(event, "about", ""), "start") != 0) {
         struct str text = {0};
         str_add_visible(&text, js_string(event, "text", ""));
         clear_bar(w);

@@ -40,12 +40,12 @@ void pen_move(struct pen *pen, int x, int y);
 /* The bytes pen_move would take. */
 size_t pen_distance(const struct pen *pen, int x, int y);
 void pen_look(struct pen *pen, struct look look);
-/* A character of `columns` columns where the cursor stands. */
-void pen_put(struct pen *pen, uint32_t ch, int columns, struct look look);
+/* A character of so many cells where the cursor stands. */
+void pen_put(struct pen *pen, uint32_t ch, int cells, struct look look);
 /* Blanks of the terminal's own ground from the cursor on; the cursor stays. False: it has no such order, nothing was
  * done. */
 bool pen_erase_rest(struct pen *pen);
-bool pen_erase(struct pen *pen, int columns);
+bool pen_erase(struct pen *pen, int cells);
 /* The bytes of UTF-8 that a character takes. */
 int pen_char_size(uint32_t ch);
 

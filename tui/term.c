@@ -111,7 +111,7 @@ void term_look(enum color_choice color, bool ascii, struct term_facts *facts)
     setlocale(LC_NUMERIC, "C"); /* numbers in files and on the screen have a point */
     *facts = (struct term_facts){0};
     snprintf(facts->type, sizeof facts->type, "%s", environment("TERM"));
-    facts->usable = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && facts->type[0] && strcmp(facts->type, "dumb");
+    facts->usable = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && facts->type[0] && strcmp(facts->type, "dumb") != 0;
     facts->ascii = ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     const char *modern = *environment("COLORTERM") || color == COLOR_256 ? "-256color" : "";
     if (*modern && (!strcmp(facts->type, "xterm") || !strcmp(facts->type, "screen")))

@@ -140,11 +140,12 @@ def bench_checkpoint(work):
 
 
 class Screen:
-    """antler in a terminal of 80x24 that never answers; what it writes is timed and counted."""
+    """antler in a terminal that never answers; what it writes is timed and counted."""
 
-    def __init__(self, home):
+    def __init__(self, home, width=80, height=24):
         self.fd, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
+        self.started = time.perf_counter()
         self.process = subprocess.Popen([ANTLER, "--home", str(home)], stdin=inner, stdout=inner, stderr=inner, env=clean_env(), start_new_session=True)
         os.close(inner)
 
@@ -200,25 +201,34 @@ def bench_screen(work):
         opened_ms=opened, ingest_ms=cold)
 
 
-LIVE = {"data": {"format": "synthetic", "name": "moons", "samples": 400000}, "model": {"layers": [{"class": "Dense", "units": 64, "activation": "relu"},
-        {"class": "Dense", "units": 1, "activation": "sigmoid"}]}, "compile": {"optimizer": "adam", "loss": "binary_crossentropy"},
-        "fit": {"epochs": 500, "batch_size": 1}}
+LIVE = {"model": {"layers": [{"class": "Dense", "units": 64, "activation": "relu"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
+        "compile": {"optimizer": "adam", "loss": "binary_crossentropy", "metrics": ["accuracy"]}, "fit": {"epochs": 500, "batch_size": 1}}
 
 
-def bench_live(work):
-    """Bytes of a tick while a run trains, on its own view."""
-    (work / "live.json").write_text(json.dumps(LIVE))
+def watch_live(work, samples, width, height):
+    """Bytes of every frame of ten seconds while a run trains, on its own view, sorted."""
+    (work / "live.json").write_text(json.dumps({**LIVE, "data": {"format": "synthetic", "name": "moons", "samples": samples, "validation_split": 0.1}}))
     command = [ANTLER, "--home", str(work), "train", str(work / "live.json"), "--detach", "--threads", "1"]
     name = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=clean_env()).stdout.decode().strip()
-    screen = Screen(work)
+    screen = Screen(work, width, height)
     screen.read(0.3, 1.0)
     screen.key("\r", 0.3)
     screen.read(1.0, 5.0)
-    ticks = sorted(len(data) for _, data in screen.read(2.0, 10.0))
+    ticks = sorted(len(data) for _, data in screen.read(2.0, 10.0)) or [0]
     screen.close()
     subprocess.run([ANTLER, "--home", str(work), "stop", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_env())
     reap_all()
-    say("live", f"a live tick at 80x24: median {ticks[len(ticks) // 2]} bytes (wanted 400), largest of {len(ticks)} {ticks[-1]} (an epoch ended)", tick_bytes=ticks)
+    return ticks
+
+
+def bench_live(work):
+    """Bytes of a tick while a run trains: in the middle of long epochs, and with about an epoch a second."""
+    for name, samples, width, height in (("long epochs", 4000000, 80, 24), ("an epoch a second or two", 400000, 80, 24), ("the same", 400000, 200, 50)):
+        (work / f"{samples}-{width}").mkdir()
+        ticks = watch_live(work / f"{samples}-{width}", samples, width, height)
+        n = len(ticks)
+        say("live", f"{name}, {width}x{height}: a tick takes {ticks[n // 2]} bytes in the median, p90 {ticks[n * 9 // 10]}, largest of {n} {ticks[-1]} (wanted 400; an axis that "
+            "grows takes more)", **{f"{samples}_{width}": ticks})
 
 
 def bench_many(work):
@@ -228,6 +238,13 @@ def bench_many(work):
         subprocess.run([str(BUILD / "tests" / "make_home"), f"{home}/runs", "10000", "2", "5"], check=True)
         cold = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=1)
         warm = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=5)
+        screen = Screen(f"{home}/runs")
+        first = (screen.read(0.5)[0][0] - screen.started) * 1e3
+        screen.key("/", 0.1)
+        strokes = sorted(screen.key(letter, 0.3)[0] for letter in "made-00777")
+        screen.close()
+        say("many", f"10,000 runs on the screen: first frame {first:.0f} ms (wanted 200), a filter keystroke {strokes[len(strokes) // 2]:.1f} ms in the median, worst "
+            f"{strokes[-1]:.1f} (wanted 16)", first_ms=first, filter_ms=strokes)
         say("many", f"list of 10,000 runs: {warm:.0f} ms (the first time, all new: {cold / 1e3:.1f} s)", warm_ms=warm, cold_ms=cold)
 
 
