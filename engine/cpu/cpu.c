@@ -174,6 +174,11 @@ static void cpu_run(struct device *device, const struct kernel *kernels, int n_k
         kernels[i].run(&kernels[i], device);
 }
 
+static void cpu_spread(struct device *device, void (*work)(void *context, int slice), void *context, int n_slices)
+{
+    threads_run(device->threads, work, context, n_slices);
+}
+
 static bool cpu_can_fuse(const struct node *node, const struct expr *epilogue)
 {
     return node->op != OP_REDUCE && epilogue->n_steps <= 64;
@@ -196,6 +201,7 @@ const struct backend backend_cpu = {
     .run = cpu_run,
     .host_memory = true,
     .can_fuse = cpu_can_fuse,
+    .spread = cpu_spread,
     .measure = cpu_measure,
     .describe = cpu_describe,
 };

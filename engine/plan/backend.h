@@ -55,6 +55,9 @@ struct backend {
     bool host_memory;
     /* Optional: may the plan fuse this epilogue after this node (of those named above)? NULL = never */
     bool (*can_fuse)(const struct node *node, const struct expr *epilogue);
+    /* Optional: calls work(context, slice) for slices 0 .. n_slices - 1 on the device's host threads, and waits. NULL = it has none. For
+     * gathering batches. */
+    void (*spread)(struct device *device, void (*work)(void *context, int slice), void *context, int n_slices);
     /* Optional: what the device reaches just now: products of 512 x 512 x 512, and copies within the caches (bytes read plus written).
      * Takes some 50 ms. For profiles. */
     void (*measure)(struct device *device, double *gflops, double *gbytes_per_s);

@@ -5,6 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GATHER_SLICE_BYTES = 64 << 10 }; /* some 8 us of copying */
+
+/* One array of the batch: where its samples come from and go. */
+struct feed {
+    int field; /* of the data's inputs or targets */
+    enum dtype dtype;
+    bool is_target;
+    int64_t sample_bytes;
+    char *to;
+};
+
 struct step {
     struct session *session;
     const struct dataset *data;
@@ -14,6 +25,8 @@ struct step {
     struct plan *plan;
     struct value **inputs, **targets, **weights, **outputs; /* targets, weights: NULL where there are none */
     struct value *loss;
+    struct feed *feeds;
+    int n_feeds, n_slices; /* a batch is gathered in so many parts */
     float *sample_weights; /* batch of them, before they are copied to every output */
     const double *class_weights;
     int64_t n_class_weights;
@@ -71,6 +84,32 @@ static void lower(struct step *step)
         compile_lower_evaluate(s->compile, step->graph, step->batch, &values);
 }
 
+static void add_feed(struct step *step, int field, const struct value *value, bool is_target)
+{
+    step->feeds[step->n_feeds++] = (struct feed){.field = field,
+                                                 .dtype = value->dtype,
+                                                 .is_target = is_target,
+                                                 .sample_bytes = shape_elements(value->shape) / step->batch * 4,
+                                                 .to = plan_input(step->plan, value)};
+}
+
+static void make_feeds(struct step *step)
+{
+    const struct session *s = step->session;
+    int64_t bytes = 0;
+    step->feeds = xcalloc((size_t)(s->model->n_inputs + s->model->n_outputs) + 1, sizeof *step->feeds);
+    for (int i = 0; i < s->model->n_inputs; i++)
+        add_feed(step, session_input_field(s, step->data, i), step->inputs[i], false);
+    for (int i = 0; i < s->model->n_outputs; i++)
+        if (step->targets[i])
+            add_feed(step, session_target_field(s, step->data, i), step->targets[i], true);
+    for (int i = 0; i < step->n_feeds; i++)
+        bytes += step->feeds[i].sample_bytes * step->batch;
+    int64_t n = bytes / GATHER_SLICE_BYTES;
+    n = n < step->batch ? n : step->batch;
+    step->n_slices = !s->backend->spread || n < 1 ? 1 : n > 64 ? 64 : (int)n;
+}
+
 struct step *step_new(struct session *session, const struct step_options *options, struct err *err)
 {
     struct step *step = xcalloc(1, sizeof *step);
@@ -97,6 +136,7 @@ struct step *step_new(struct session *session, const struct step_options *option
         step_free(step);
         return NULL;
     }
+    make_feeds(step);
     return step;
 }
 
@@ -111,6 +151,7 @@ void step_free(struct step *step)
     free(step->weights);
     free(step->outputs);
     free(step->sample_weights);
+    free(step->feeds);
     free(step);
 }
 
@@ -153,21 +194,39 @@ static void feed_weights(struct step *step, enum split split, const int64_t *pos
     memcpy(plan_input(step->plan, step->weights[output]), weights, (size_t)step->batch * sizeof *weights);
 }
 
+struct gather {
+    const struct step *step;
+    enum split split;
+    const int64_t *positions;
+};
+
+static void gather_slice(void *context, int slice)
+{
+    const struct gather *g = context;
+    const struct step *step = g->step;
+    int64_t first = step->batch * slice / step->n_slices, n = step->batch * (slice + 1) / step->n_slices - first;
+    for (int i = 0; i < step->n_feeds; i++) {
+        const struct feed *f = &step->feeds[i];
+        char *to = f->to + first * f->sample_bytes;
+        if (f->is_target)
+            dataset_gather_target(step->data, g->split, f->field, g->positions + first, n, f->dtype, to);
+        else
+            dataset_gather_input(step->data, g->split, f->field, g->positions + first, n, to);
+    }
+}
+
 void step_feed(struct step *step, enum split split, const int64_t *positions)
 {
     const struct session *s = step->session;
+    struct gather gather = {.step = step, .split = split, .positions = positions};
     int64_t start_ns = profile_clock(s->profile);
-    for (int i = 0; i < s->model->n_inputs; i++)
-        dataset_gather_input(step->data, split, session_input_field(s, step->data, i), positions, step->batch,
-                             plan_input(step->plan, step->inputs[i]));
-    for (int i = 0; i < s->model->n_outputs; i++) {
-        if (!step->targets[i])
-            continue;
-        dataset_gather_target(step->data, split, session_target_field(s, step->data, i), positions, step->batch,
-                              step->targets[i]->dtype, plan_input(step->plan, step->targets[i]));
+    if (step->n_slices > 1)
+        s->backend->spread(s->device, gather_slice, &gather, step->n_slices);
+    else
+        gather_slice(&gather, 0);
+    for (int i = 0; i < s->model->n_outputs; i++)
         if (step->weights[i])
             feed_weights(step, split, positions, i);
-    }
     profile_gathered(s->profile, start_ns);
 }
 

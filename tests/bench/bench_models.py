@@ -33,6 +33,11 @@ VARIANTS = {
 }
 
 
+# --quick: the peers that were fastest on two kinds of processor, besides Keras on TensorFlow; with one thread in models 1 and 2
+LIKELY = {1: ["jax-scan"], 2: ["jax-scan"], 3: ["jax-scan", "torch-fused"], 4: ["jax-scan", "torch-fused"], 5: ["torch-fused"], 6: ["torch-channels-last"],
+          7: ["torch", "torch-fused"], 8: ["jax-scan", "jax-step", "torch-fused"], 9: ["torch-fused", "torch-compile"], 10: ["jax-scan", "torch-compile"]}
+
+
 def installed():
     """Packages of the peers' environment among those that VARIANTS needs."""
     python = f"{PEERS}/bin/python"
@@ -175,13 +180,19 @@ def check(model, folder):
     return json.loads(done.stdout) if done.returncode == 0 else {}
 
 
+def wanted(name, model, options):
+    if options.quick and name not in LIKELY[model] + ["keras-tensorflow"]:
+        return False
+    return not options.peer or any(name == p or p not in VARIANTS and name.startswith(p) for p in options.peer)
+
+
 def measure(model, options, folder, have):
     """{label: {threads: [ms...]}}, and what could not be run: {label: why}."""
     models.make_data(model, folder)
     cells, rows, failed = [Antler(model, t, folder) for t in options.threads], {}, {}
     for name, (package, _, _, unfit) in VARIANTS.items():
-        if package in have and model not in unfit and (not options.peer or any(name.startswith(p) for p in options.peer)):
-            cells += [(name, t) for t in options.threads]
+        if package in have and model not in unfit and wanted(name, model, options):
+            cells += [(name, t) for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
     started = []
     for cell in cells:
         cell = Peer(cell[0], model, cell[1], folder) if isinstance(cell, tuple) else cell
@@ -259,9 +270,10 @@ def summary(results):
 def main(argv):
     parser = argparse.ArgumentParser(prog="dev bench models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=int, choices=[[], *models.MODELS], metavar="MODEL", default=[], help="1 to 10; default all")
-    parser.add_argument("--peer", action="append", metavar="NAME", help="only peers whose name starts so: " + " ".join(VARIANTS) + "; none for antler alone")
+    parser.add_argument("--peer", action="append", metavar="NAME", help="only this peer, or those whose name starts so: " + " ".join(VARIANTS) + "; none for antler alone")
     parser.add_argument("--threads", action="append", type=int, help="default 1 and all cores")
     parser.add_argument("--action", default="train", choices=["train", "predict-1", "predict-256", "evaluate-256"])
+    parser.add_argument("--quick", action="store_true", help="only the peers that were fastest before, at their better number of threads")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.2, help="of a window")
     options = parser.parse_args(argv)
