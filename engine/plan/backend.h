@@ -24,7 +24,7 @@ struct kernel {
                                        updated in place), never of the node's own inputs: read an element before writing it */
     const struct value *in_value[KERNEL_MAX_INPUTS]; /* shapes of the operands, in order of `in` */
     const void *in[KERNEL_MAX_INPUTS];
-    void *out[KERNEL_MAX_OUTPUTS];  /* of map and add_i32 they may equal an input of the same shape: element i may be read until it is written */
+    void *out[KERNEL_MAX_OUTPUTS];  /* of map and add_i32 they may equal an input of the same shape, of batch_norm_dx the first may equal dy: element i may be read until it is written */
     int n_inputs, n_outputs;
     void *workspace;                /* as many bytes as prepare asked for, from the plan's arena; 64-byte aligned */
     size_t workspace_bytes;

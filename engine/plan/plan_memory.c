@@ -62,32 +62,42 @@ static void assign_storages(struct plan *plan)
         storage_of(plan, plan->kept[i])->last = INT_MAX;
 }
 
-/* May a step write where it reads this storage? Only element by element: an operand of the result's shape, of a map, an
- * epilogue or a counter. */
-static bool reads_elementwise(const struct plan *plan, const struct step *step, int storage)
+/* Is result k of an op without epilogue computed element by element from its input i? */
+static bool is_elementwise(const struct node *node, int i, int k)
+{
+    enum { DY = 4 };
+    return node->op == OP_MAP || node->op == OP_ADD_I32 || (node->op == OP_BATCH_NORM_DX && i == DY && k == 0);
+}
+
+/* May a step write its result k where it reads this storage? Only element by element: an operand of the result's shape, of a map, an
+ * epilogue, a counter, or the gradient that a batch normalization passes on. */
+static bool reads_elementwise(const struct plan *plan, const struct step *step, int storage, int k)
 {
     int own = step->epilogue ? step->node->n_inputs : 0;
     for (int i = 0; i < step->n_inputs; i++) {
         if (plan->storage_of[step->inputs[i]->number] != storage)
             continue;
-        if (i < own || (!step->epilogue && step->node->op != OP_MAP && step->node->op != OP_ADD_I32) ||
-            !shape_equal(step->inputs[i]->shape, step->outputs[0]->shape))
+        if (i < own || (!step->epilogue && !is_elementwise(step->node, i, k)) ||
+            !shape_equal(step->inputs[i]->shape, step->outputs[k]->shape))
             return false;
     }
     return true;
 }
 
 /* The new value goes straight into the variable when nothing reads the old one later than the step that computes it. */
-static bool can_write_variable(const struct plan *plan, const struct variable *variable, const struct storage *out)
+static bool can_write_variable(const struct plan *plan, const struct variable *variable, const struct value *value)
 {
+    const struct storage *out = storage_of(plan, value);
     if (out->kind != STORED_IN_ARENA || out->last == INT_MAX)
         return false;
-    int at = out->first;
+    int at = out->first, result = 0;
+    while (plan->steps[at].outputs[result] != value && result + 1 < plan->steps[at].n_outputs)
+        result++;
     for (int k = 0; k < plan->n_storages; k++) {
         const struct storage *old = &plan->storages[k];
         if (old->kind != STORED_IN_VARIABLE || old->variable != variable)
             continue;
-        if (old->last > at || (old->last == at && !reads_elementwise(plan, &plan->steps[at], k)))
+        if (old->last > at || (old->last == at && !reads_elementwise(plan, &plan->steps[at], k, result)))
             return false;
     }
     return true;
@@ -115,7 +125,7 @@ static void assign_variables(struct plan *plan)
     for (int i = 0; i < plan->n_assigns; i++) {
         const struct assignment *a = &plan->assigns[i];
         struct storage *out = storage_of(plan, a->value);
-        if (!can_write_variable(plan, a->variable, out)) {
+        if (!can_write_variable(plan, a->variable, a->value)) {
             append_copy(plan, a);
             continue;
         }
@@ -139,7 +149,7 @@ static bool taken_by_earlier_result(const struct plan *plan, const struct step *
     return false;
 }
 
-/* A map's result takes over the memory of an operand that dies there. */
+/* A result takes over the memory of an operand that dies there. */
 static void work_in_place(struct plan *plan, int s)
 {
     const struct step *step = &plan->steps[s];
@@ -150,7 +160,7 @@ static void work_in_place(struct plan *plan, int s)
             struct storage *in = &plan->storages[root];
             if (in->kind != STORED_IN_ARENA || in->last != s || plan->storages[number].last != s ||
                 in->size_bytes < out->size_bytes || taken_by_earlier_result(plan, step, k, root) ||
-                !reads_elementwise(plan, step, number))
+                !reads_elementwise(plan, step, number, k))
                 continue;
             out->shared_with = root;
             in->last = out->last;
@@ -165,7 +175,7 @@ void plan_storages(struct plan *plan)
     assign_storages(plan);
     assign_variables(plan);
     for (int s = 0; s < plan->n_steps; s++)
-        if (plan->steps[s].node->op == OP_MAP && !plan->options.no_reuse)
+        if ((plan->steps[s].node->op == OP_MAP || plan->steps[s].node->op == OP_BATCH_NORM_DX) && !plan->options.no_reuse)
             work_in_place(plan, s);
 }
 
