@@ -303,6 +303,36 @@ static void test_softmax_and_cross_entropies(void)
     }
 }
 
+struct attention_sizes {
+    int64_t n, queries, keys, heads, groups, depth, width;
+};
+
+/* y and, where probabilities count too, a function of them added to it. */
+static struct value *attention(struct one_case *c, struct attention_sizes s, struct attention how, const int64_t *mask, bool scores)
+{
+    struct value *q = feed(c, SHAPE(s.n, s.queries, s.heads, s.depth)), *k = feed(c, SHAPE(s.n, s.keys, s.groups, s.depth));
+    struct value *v = feed(c, SHAPE(s.n, s.keys, s.groups, s.width)), *p;
+    struct value *m = mask ? op_expr(c->g, "a > 1", feed_i32(c, shape_make(mask, 4), 5), NULL, NULL, NULL) : NULL;
+    struct value *step = how.rate > 0 ? feed_i32(c, SHAPE(1), 1000) : NULL;
+    struct value *y = op_attention(c->g, q, k, v, m, step, &how, 77, RNG_STREAM_LAYERS + 3, &p);
+    return scores ? op_add(c->g, y, op_sum_all(c->g, op_expr(c->g, "a * cos(3 * a)", p, NULL, NULL, NULL))) : y;
+}
+
+static void test_attention(void)
+{
+    static const int64_t masks[][4] = {{2, 1, 33, 50}, {1, 3, 1, 7}, {3, 1, 5, 1}};
+    CASE("attention", true, y = attention(&c, (struct attention_sizes){3, 33, 50, 2, 2, 16, 16}, (struct attention){.scale = 0.2f}, NULL, false););
+    CASE("causal attention", true, y = attention(&c, (struct attention_sizes){5, 40, 40, 3, 3, 16, 32}, (struct attention){.scale = 0.3f, .causal = true}, NULL, false););
+    CASE("causal attention, fewer keys", true, y = attention(&c, (struct attention_sizes){1, 37, 21, 1, 1, 3, 5}, (struct attention){.scale = 1, .causal = true}, NULL, true););
+    CASE("attention in groups with dropout", true, y = attention(&c, (struct attention_sizes){2, 9, 11, 6, 2, 7, 10}, (struct attention){.scale = 0.5f, .rate = 0.3f, .causal = true}, NULL, true););
+    CASE("masked attention", true, y = attention(&c, (struct attention_sizes){2, 33, 50, 2, 1, 8, 24}, (struct attention){.scale = 0.4f}, masks[0], false););
+    CASE("attention with a mask of keys", true, y = attention(&c, (struct attention_sizes){2, 5, 7, 3, 3, 4, 3}, (struct attention){.scale = 1, .rate = 0.5f, .window = 3}, masks[1], true););
+    CASE("attention of queries that look nowhere", true, y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3}, (struct attention){.scale = 1}, masks[2], true););
+    CASE("attention of queries that give nothing", true, y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3}, (struct attention){.scale = 1, .zero_empty = true}, masks[2], true););
+    CASE("attention of one number", true, y = attention(&c, (struct attention_sizes){1, 1, 1, 1, 1, 1, 1}, (struct attention){.scale = 1, .causal = true}, NULL, false););
+    CASE("attention behind the window", true, y = attention(&c, (struct attention_sizes){1, 9, 3, 1, 1, 2, 2}, (struct attention){.scale = 1, .window = 2}, NULL, true););
+}
+
 static void test_norms(void)
 {
     CASE("batch norm", true, y = op_batch_norm(c.g, feed(&c, SHAPE(9, 5, 4, 7)), feed(&c, SHAPE(7)), feed(&c, SHAPE(7)), 1e-3, NULL, NULL););
@@ -325,6 +355,7 @@ static void test_movement(void)
 
 static void test_random_masks_are_the_same_everywhere(void)
 {
+    test_attention();
     CASE("dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(130, 257)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, NULL););
     struct shape noise = SHAPE(13, 1, 5);
     CASE("spatial dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(13, 7, 5)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, &noise););
