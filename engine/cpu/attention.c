@@ -175,10 +175,14 @@ static void softmax_row(const struct attention_call *call, struct place at, int6
     for (int64_t j = first; mask && j < end; j++)
         if (mask[j * l->mask_stride[3]] == 0)
             s[j] = -INFINITY;
-    float total = call->rows->exp_sum(s + first, s + first, call->rows->max(s + first, end - first), end - first);
-    call->rows->scale(s + first, 1 / total, end - first);
-    memset(s, 0, (size_t)first * sizeof *s);
-    memset(s + end, 0, (size_t)(call->w->keys - end) * sizeof *s);
+    int64_t lanes = call->w->kernels->lanes, begin = first / lanes * lanes, stop = (end + lanes - 1) / lanes * lanes;
+    for (int64_t j = begin; j < first; j++)
+        s[j] = -INFINITY;
+    for (int64_t j = end; j < stop; j++)
+        s[j] = -INFINITY;
+    call->rows->softmax(s + begin, stop - begin);
+    memset(s, 0, (size_t)begin * sizeof *s);
+    memset(s + stop, 0, (size_t)(call->w->keys - stop) * sizeof *s);
 }
 
 /* keep[j] = what dropout multiplies probability j of a query with. */

@@ -59,24 +59,6 @@ bool prepare_layer_norm(struct device *device, struct kernel *kernel, struct are
 }
 
 /* inputs: x, gamma, mean, rstd, dy -> dx, dgamma, dbeta. A slice has its own part of dgamma and dbeta in the workspace. */
-static void layer_norm_dx_row(const struct kernel *k, const struct layer_norm *l, int64_t row, float *restrict dgamma, float *restrict dbeta)
-{
-    const float *restrict x = (const float *)k->in[0] + row * l->n, *restrict dy = (const float *)k->in[4] + row * l->n, *restrict gamma = k->in[1];
-    float *restrict dx = (float *)k->out[0] + row * l->n;
-    float mean = ((const float *)k->in[2])[row], rstd = ((const float *)k->in[3])[row], sum = 0, inner = 0;
-    for (int64_t i = 0; i < l->n; i++) {
-        float xhat = (x[i] - mean) * rstd, d = dy[i] * gamma[i];
-        dgamma[i] += dy[i] * xhat;
-        dbeta[i] += dy[i];
-        sum += d;
-        inner += d * xhat;
-    }
-    sum /= (float)l->n;
-    inner /= (float)l->n;
-    for (int64_t i = 0; i < l->n; i++)
-        dx[i] = rstd * (dy[i] * gamma[i] - sum - (x[i] - mean) * rstd * inner);
-}
-
 static void layer_norm_dx_slice(void *context, int slice)
 {
     const struct norm_call *call = context;
@@ -84,8 +66,11 @@ static void layer_norm_dx_slice(void *context, int slice)
     float *part = (float *)call->kernel->workspace + slice * 2 * l->n;
     memset(part, 0, (size_t)(2 * l->n) * sizeof *part);
     int64_t end = slice_begin(l->rows, l->n_slices, slice + 1);
+    const struct kernel *k = call->kernel;
     for (int64_t i = slice_begin(l->rows, l->n_slices, slice); i < end; i++)
-        layer_norm_dx_row(call->kernel, l, i, part, part + l->n);
+        call->rows->layer_norm_gradient((float *)k->out[0] + i * l->n, part, part + l->n, (const float *)k->in[0] + i * l->n,
+                                        (const float *)k->in[4] + i * l->n, k->in[1], ((const float *)k->in[2])[i],
+                                        ((const float *)k->in[3])[i], l->n);
 }
 
 static void run_layer_norm_dx(const struct kernel *kernel, struct device *device)

@@ -103,6 +103,30 @@ static inline float erf_1(float x)
     return a < 1.0f ? p * x : a == a ? tail : x;
 }
 
+/* The normal distribution below x, given its density at x (Abramowitz and Stegun 26.2.17, absolute error 7.5e-8). */
+static inline float normal_below(float x, float density)
+{
+    float t = 1.0f / (1.0f + 0.2316419f * fabsf(x));
+    float p = 1.330274429f;
+    p = p * t - 1.821255978f;
+    p = p * t + 1.781477937f;
+    p = p * t - 0.356563782f;
+    p = p * t + 0.319381530f;
+    float tail = density * p * t;
+    return x < 0 ? tail : 1.0f - tail;
+}
+
+static inline float gelu_1(float x)
+{
+    return x * normal_below(x, 0.39894228f * exp_1(-0.5f * x * x));
+}
+
+static inline float gelu_slope_1(float x)
+{
+    float density = 0.39894228f * exp_1(-0.5f * x * x);
+    return normal_below(x, density) + x * density;
+}
+
 static inline float expm1_1(float x)
 {
     float p = 1.9841270e-4f;
@@ -183,6 +207,8 @@ STEP(cos, cosf(a))
 STEP(tanh, tanh_1(a))
 STEP(sigmoid, sigmoid_1(a))
 STEP(erf, erf_1(a))
+STEP(gelu, gelu_1(a))
+STEP(gelu_slope, gelu_slope_1(a))
 STEP(floor, floor_1(a))
 STEP(ceil, ceil_1(a))
 STEP(round, round_1(a))
@@ -302,6 +328,56 @@ static float exp_sum(float *out, const float *x, float shift, int64_t n)
     for (int64_t i = 0; i < n; i++)
         out[i] = exp_1(x[i] - shift);
     return sum(out, n);
+}
+
+static void softmax(float *x, int64_t n)
+{
+    float most[LANES], part[LANES] = {0}, shift;
+    int64_t i = 0, k;
+    for (k = 0; k < LANES; k++)
+        most[k] = x[0];
+    for (; i + LANES <= n; i += LANES)
+        for (k = 0; k < LANES; k++)
+            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+    for (k = 0; i < n; i++, k++)
+        most[k] = x[i] > most[k] ? x[i] : most[k];
+    shift = most[0];
+    for (k = 1; k < LANES; k++)
+        shift = most[k] > shift ? most[k] : shift;
+    for (i = 0; i + LANES <= n; i += LANES)
+        for (k = 0; k < LANES; k++) {
+            x[i + k] = exp_1(x[i + k] - shift);
+            part[k] += x[i + k];
+        }
+    for (k = 0; i < n; i++, k++) {
+        x[i] = exp_1(x[i] - shift);
+        part[k] += x[i];
+    }
+    scale(x, 1.0f / tree(part), n);
+}
+
+static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, float *restrict dbeta, const float *restrict x,
+                                const float *restrict dy, const float *restrict gamma, float mean, float rstd, int64_t n)
+{
+    float sums[LANES] = {0}, inners[LANES] = {0};
+    int64_t i = 0;
+#define TERM(i, k)                                                                                                     \
+    do {                                                                                                               \
+        float unit = (x[i] - mean) * rstd, d = dy[i] * gamma[i];                                                       \
+        dgamma[i] += dy[i] * unit;                                                                                     \
+        dbeta[i] += dy[i];                                                                                             \
+        sums[k] += d;                                                                                                  \
+        inners[k] += d * unit;                                                                                         \
+    } while (0)
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            TERM(i + k, k);
+    for (int k = 0; i < n; i++, k++)
+        TERM(i, k);
+#undef TERM
+    float total = tree(sums) / (float)n, inner = tree(inners) / (float)n;
+    for (i = 0; i < n; i++)
+        dx[i] = rstd * (dy[i] * gamma[i] - total - (x[i] - mean) * rstd * inner);
 }
 
 static float square_deviation(const float *x, float mean, int64_t n)
@@ -462,7 +538,7 @@ const struct rows ROWS_TABLE = {
             [EXPR_NOT] = step_not,     [EXPR_ABS] = step_abs,       [EXPR_SIGN] = step_sign,     [EXPR_SQRT] = step_sqrt,
             [EXPR_RSQRT] = step_rsqrt, [EXPR_SQUARE] = step_square, [EXPR_EXP] = step_exp,       [EXPR_EXPM1] = step_expm1,
             [EXPR_LOG] = step_log,     [EXPR_LOG1P] = step_log1p,   [EXPR_SIN] = step_sin,       [EXPR_COS] = step_cos,
-            [EXPR_TANH] = step_tanh,   [EXPR_SIGMOID] = step_sigmoid, [EXPR_ERF] = step_erf,     [EXPR_FLOOR] = step_floor,
+            [EXPR_TANH] = step_tanh,   [EXPR_SIGMOID] = step_sigmoid, [EXPR_ERF] = step_erf,     [EXPR_GELU] = step_gelu,   [EXPR_GELU_SLOPE] = step_gelu_slope,     [EXPR_FLOOR] = step_floor,
             [EXPR_CEIL] = step_ceil,   [EXPR_ROUND] = step_round,   [EXPR_IS_FINITE] = step_is_finite, [EXPR_SELECT] = step_select,
         },
     .fill = fill,
@@ -478,6 +554,8 @@ const struct rows ROWS_TABLE = {
     .max = max,
     .min = min,
     .exp_sum = exp_sum,
+    .softmax = softmax,
+    .layer_norm_gradient = layer_norm_gradient,
     .square_deviation = square_deviation,
     .normalize = normalize,
     .affine = affine,

@@ -100,6 +100,10 @@ double expr_op_eval(enum expr_op op, double a, double b, double c)
         return 1 / (1 + exp(-a));
     case EXPR_ERF:
         return erf(a);
+    case EXPR_GELU:
+        return 0.5 * a * erfc(-a * M_SQRT1_2);
+    case EXPR_GELU_SLOPE:
+        return 0.5 * erfc(-a * M_SQRT1_2) + a * 0.3989422804014327 * exp(-0.5 * a * a);
     case EXPR_FLOOR:
         return floor(a);
     case EXPR_CEIL:

@@ -24,6 +24,7 @@
     X(SQRT, 1, "sqrt") X(RSQRT, 1, "rsqrt") X(SQUARE, 1, "square") X(EXP, 1, "exp") X(EXPM1, 1, "expm1")               \
     X(LOG, 1, "log") X(LOG1P, 1, "log1p") X(SIN, 1, "sin") X(COS, 1, "cos") X(TANH, 1, "tanh")                         \
     X(SIGMOID, 1, "sigmoid") X(ERF, 1, "erf") X(FLOOR, 1, "floor") X(CEIL, 1, "ceil") X(ROUND, 1, "round")             \
+    X(GELU, 1, "erf_gelu") X(GELU_SLOPE, 1, "erf_gelu_slope") /* x times the normal distribution below x; its slope */ \
     X(IS_FINITE, 1, "is_finite") X(SELECT, 3, "where") /* where(condition, if non-zero, if zero) */
 
 enum expr_op {

@@ -21,8 +21,8 @@ static const struct expr_function functions[] = {
     {"selu", "x", "1.0507009873554805 * elu(x, 1.6732632423543772)", "scaled elu that keeps mean and variance"},
     {"celu", "x, alpha=1", "maximum(0, x) + alpha * expm1(minimum(x, 0) / alpha)", "continuously differentiable elu"},
     {"gelu", "x, approximate=0",
-     "0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))) if approximate else 0.5 * x * (1 + erf(x * "
-     "0.7071067811865476))",
+     "0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))) if approximate else "
+     "erf_gelu(x)",
      "x times the normal distribution's probability below x"},
     {"sigmoid", "x", "sigmoid(x)", "1 / (1 + exp(-x))"},
     {"hard_sigmoid", "x", "relu6(x + 3) / 6", "piecewise linear sigmoid"},

@@ -83,6 +83,14 @@ static int unary_term(struct reverse *v, enum expr_op op, int x, int y, int d)
         return expr_2(b, EXPR_MUL, d, expr_2(b, EXPR_SUB, expr_const(b, 1), expr_1(b, EXPR_SQUARE, y)));
     case EXPR_SIGMOID:
         return expr_2(b, EXPR_MUL, d, expr_2(b, EXPR_MUL, y, expr_2(b, EXPR_SUB, expr_const(b, 1), y)));
+    case EXPR_GELU:
+        return expr_2(b, EXPR_MUL, d, expr_1(b, EXPR_GELU_SLOPE, x));
+    case EXPR_GELU_SLOPE: {
+        int square = expr_1(b, EXPR_SQUARE, x);
+        int bell = expr_1(b, EXPR_EXP, expr_2(b, EXPR_MUL, expr_const(b, -0.5), square));
+        int slope = expr_2(b, EXPR_MUL, expr_const(b, 0.3989422804014327), expr_2(b, EXPR_SUB, expr_const(b, 2), square));
+        return expr_2(b, EXPR_MUL, d, expr_2(b, EXPR_MUL, bell, slope));
+    }
     case EXPR_ERF: {
         int bell = expr_1(b, EXPR_EXP, expr_1(b, EXPR_NEG, expr_1(b, EXPR_SQUARE, x)));
         return expr_2(b, EXPR_MUL, d, expr_2(b, EXPR_MUL, expr_const(b, M_2_SQRTPI), bell));

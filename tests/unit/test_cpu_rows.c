@@ -30,6 +30,16 @@ static double sigmoid(double v)
     return 1 / (1 + exp(-v));
 }
 
+static double gelu(double v)
+{
+    return 0.5 * v * erfc(-v / sqrt(2));
+}
+
+static double gelu_slope(double v)
+{
+    return 0.5 * erfc(-v / sqrt(2)) + v * 0.3989422804014327 * exp(-0.5 * v * v);
+}
+
 static void check_functions(const struct rows *rows)
 {
     CHECK(worst(rows, EXPR_EXP, exp, 87, false) < 3e-7);
@@ -39,6 +49,8 @@ static void check_functions(const struct rows *rows)
     CHECK(worst(rows, EXPR_TANH, tanh, 30, false) < 3e-7);
     CHECK(worst(rows, EXPR_SIGMOID, sigmoid, 80, false) < 4e-7);
     CHECK(worst(rows, EXPR_ERF, erf, 10, false) < 3e-7);
+    CHECK(worst(rows, EXPR_GELU, gelu, 6, true) < 1e-6);
+    CHECK(worst(rows, EXPR_GELU_SLOPE, gelu_slope, 20, true) < 5e-7);
     CHECK(worst(rows, EXPR_FLOOR, floor, 1e7, false) == 0);
     CHECK(worst(rows, EXPR_CEIL, ceil, 1e7, false) == 0);
     CHECK(worst(rows, EXPR_ROUND, rint, 1e7, false) == 0);
