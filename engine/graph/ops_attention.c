@@ -3,9 +3,10 @@
 
 static struct value *mismatch(struct graph *g, const struct value *q, const struct value *k, const struct value *v)
 {
-    return graph_fail(g, ERR_USAGE,
-                      "attention: queries %s, keys %s and values %s do not fit [N, T, H, D], [N, S, G, D], [N, S, G, E]",
-                      shape_text(&g->arena, q->shape), shape_text(&g->arena, k->shape), shape_text(&g->arena, v->shape));
+    return graph_fail(
+        g, ERR_USAGE,
+        "attention: queries %s, keys %s and values %s do not fit [N, T, H, D], [N, S, G, D], [N, S, G, E]",
+        shape_text(&g->arena, q->shape), shape_text(&g->arena, k->shape), shape_text(&g->arena, v->shape));
 }
 
 static bool operands_fit(const struct value *q, const struct value *k, const struct value *v)
@@ -57,7 +58,8 @@ struct value *op_attention(struct graph *g, struct value *q, struct value *k, st
 
 void gradient_attention(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)
 {
-    struct value *inputs[8] = {node->inputs[0], node->inputs[1], node->inputs[2], node->outputs[1]}, *results[3] = {NULL};
+    struct value *inputs[8] = {node->inputs[0], node->inputs[1], node->inputs[2], node->outputs[1]},
+                 *results[3] = {NULL};
     int n = 5;
     inputs[4] = douts[0] ? douts[0] : op_fill(g, node->outputs[0]->shape, 0);
     for (int i = 3; i < node->n_inputs; i++)

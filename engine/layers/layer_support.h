@@ -12,7 +12,7 @@
 /* One table per family, ended by a row without a name. */
 extern const struct layer_class layers_core[], layers_activation[], layers_conv[], layers_pool[], layers_norm[],
     layers_merge[], layers_shape[], layers_random[], layers_recurrent[], layers_wrapper[], layers_attention[],
-    layers_preprocessing[], layers_custom[];
+    layers_attention_scores[], layers_einsum[], layers_preprocessing[], layers_custom[];
 
 const json_t *layer_arg(const struct layer *layer, const char *name);
 int64_t layer_int(const struct layer *layer, const char *name);

@@ -7,7 +7,7 @@
 static const struct layer_class *const families[] = {
     layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
     layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper,
-    layers_attention, layers_preprocessing, layers_custom,
+    layers_attention, layers_attention_scores, layers_einsum, layers_preprocessing, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -19,8 +19,6 @@ static const char *const keras_only[] = {
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
-    "AdditiveAttention",
-    "Attention",
     "AugMix",
     "AutoContrast",
     "CenterCrop",
@@ -30,7 +28,6 @@ static const char *const keras_only[] = {
     "ConvLSTM3D",
     "Cropping3D",
     "CutMix",
-    "EinsumDense",
     "Equalization",
     "FlaxLayer",
     "HashedCrossing",

@@ -1,7 +1,8 @@
 /* layers_attention.c - MultiHeadAttention and GroupQueryAttention
  *
- * Queries, keys and values are projected by matrix products to heads that lie side by side, [rows, heads * depth]; the op
- * `attention` reads them in place. Where attention runs over some axes only, these are moved behind the others first.
+ * Queries, keys and values are projected by matrix products to heads that lie side by side, [rows, heads * depth]; the
+ * op `attention` reads them in place. Where attention runs over some axes only, these are moved behind the others
+ * first.
  */
 #include "engine/layers/layer_support.h"
 
@@ -17,7 +18,7 @@ struct attention_layer {
     int n_out;
     int64_t out[RANK_MAX]; /* shape of one position's result */
     bool bias;
-    const struct regularizer *activity; /* of each projection; GroupQueryAttention itself has it too, as in Keras */
+    const struct regularizer *activity;  /* of each projection; GroupQueryAttention itself has it too, as in Keras */
     int query, key, gate, value, output; /* numbers of the kernels, the bias follows; gate -1 = none */
 };
 
@@ -52,8 +53,8 @@ static bool add_variables(struct layer *layer, struct model *model, struct atten
         out_kernel.dim[out_kernel.rank++] = a->out[i];
     a->bias = layer_bool(layer, "use_bias");
     a->gate = -1;
-    a->query = add_dense(layer, model, parts[0], "query", SHAPE(query, a->heads, a->depth), SHAPE(a->heads, a->depth),
-                         err);
+    a->query =
+        add_dense(layer, model, parts[0], "query", SHAPE(query, a->heads, a->depth), SHAPE(a->heads, a->depth), err);
     if (a->query < 0)
         return false;
     a->key = add_dense(layer, model, parts[1], "key", SHAPE(key, a->groups, a->depth), SHAPE(a->groups, a->depth), err);
@@ -65,8 +66,8 @@ static bool add_variables(struct layer *layer, struct model *model, struct atten
         if (a->gate < 0)
             return false;
     }
-    a->value = add_dense(layer, model, parts[2], "value", SHAPE(value, a->groups, a->width),
-                         SHAPE(a->groups, a->width), err);
+    a->value =
+        add_dense(layer, model, parts[2], "value", SHAPE(value, a->groups, a->width), SHAPE(a->groups, a->width), err);
     if (a->value < 0)
         return false;
     a->output = add_dense(layer, model, parts[3], "attention_output", out_kernel, out, err);
@@ -83,8 +84,9 @@ static bool find_inputs(const struct layer *layer, const struct shape *inputs, s
                               role_names[role]);
         shapes[role] = inputs[number];
         if (shapes[role].rank != shapes[QUERY].rank || shapes[role].rank < 2)
-            return layer_fail(layer, err, "query, value and key must each have the shape (steps, features) or one "
-                                          "with more axes, the same number for all");
+            return layer_fail(layer, err,
+                              "query, value and key must each have the shape (steps, features) or one "
+                              "with more axes, the same number for all");
     }
     for (int i = 0; i + 1 < shapes[VALUE].rank; i++)
         if (shapes[VALUE].dim[i] != shapes[KEY].dim[i])
@@ -117,7 +119,8 @@ static bool set_outputs(struct layer *layer, struct model *model, const struct a
     struct shape query = shapes[QUERY], scores = {0};
     for (int i = 1; i < query.rank; i++)
         if (!is_attended(a, i) && query.dim[i - 1] != shapes[VALUE].dim[i - 1])
-            return layer_fail(layer, err, "query and value must agree in axis %d, over which attention does not run", i);
+            return layer_fail(layer, err, "query and value must agree in axis %d, over which attention does not run",
+                              i);
     if (query.rank - 1 + a->n_out + 1 > RANK_MAX || query.rank + a->n_axes + 2 > RANK_MAX)
         return layer_fail(layer, err, "too many dimensions");
     *output = shape_make(query.dim, query.rank - 1);
@@ -156,8 +159,9 @@ static bool read_axes(const struct layer *layer, struct attention_layer *a, int 
         a->axes[i] = (int)axis;
     }
     bool flat = a->n_axes == 1;
-    return flat || (!call_flag(layer->class, layer->first_call, "use_causal_mask") &&
-                    json_is_null(layer_arg(layer, "sliding_window"))) ||
+    return flat ||
+           (!call_flag(layer->class, layer->first_call, "use_causal_mask") &&
+            json_is_null(layer_arg(layer, "sliding_window"))) ||
            layer_fail(layer, err, "use_causal_mask and sliding_window need attention over one axis");
 }
 
@@ -197,8 +201,7 @@ static bool build_group_query(struct layer *layer, struct model *model, const st
     struct shape shapes[N_ROLES];
     (void)n;
     layer->state = a;
-    if (!find_inputs(layer, inputs, shapes, err) ||
-        !layer_want_rank(layer, shapes[QUERY], 2, "(steps, features)", err))
+    if (!find_inputs(layer, inputs, shapes, err) || !layer_want_rank(layer, shapes[QUERY], 2, "(steps, features)", err))
         return false;
     *a = (struct attention_layer){.n_axes = 1, .axes = {1}, .n_out = 1, .out = {shapes[QUERY].dim[1]}};
     a->activity = layer->activity_regularizer;
@@ -271,7 +274,9 @@ static struct value *unite(const struct attention_layer *a, struct graph *g, str
         attended_last(a, apart.rank, order);
         for (int i = 0; i < apart.rank; i++) {
             back[order[i]] = i;
-            apart.dim[i] = order[i] < input.rank - 1 ? input.dim[order[i]] : order[i] == input.rank - 1 ? a->heads : a->width;
+            apart.dim[i] = order[i] < input.rank - 1    ? input.dim[order[i]]
+                           : order[i] == input.rank - 1 ? a->heads
+                                                        : a->width;
         }
         y = op_transpose(g, op_reshape(g, y, apart), back);
     }
@@ -291,8 +296,10 @@ static struct value *steps_mask(struct layer *layer, struct lowering *l, struct 
     int64_t batch = mask->shape.dim[0], steps = mask->shape.rank == 2 ? mask->shape.dim[1] : 0;
     const struct attention_layer *a = layer->state;
     if (mask->shape.rank != 2 || a->n_axes != 1 || a->axes[0] != 1)
-        return graph_fail(l->graph, ERR_USAGE, "%s: layer '%s': a mask of steps needs attention over axis 1 of "
-                                               "(batch, steps, features)", layer->where, layer->path);
+        return graph_fail(l->graph, ERR_USAGE,
+                          "%s: layer '%s': a mask of steps needs attention over axis 1 of "
+                          "(batch, steps, features)",
+                          layer->where, layer->path);
     return op_reshape(l->graph, mask, of_query ? SHAPE(batch, 1, steps, 1) : SHAPE(batch, 1, 1, steps));
 }
 
@@ -312,11 +319,13 @@ static struct value *given_mask(struct layer *layer, struct lowering *l, struct 
             full.dim[full.rank++] = (k ? value : query).dim[a->axes[i]];
     int tail = 2 * a->n_axes, lead = mask->shape.rank - tail;
     if (lead < 0 || lead > full.rank - tail)
-        return graph_fail(g, ERR_USAGE, "%s: layer '%s': attention_mask of shape %s does not fit (batch, queries, keys)",
+        return graph_fail(g, ERR_USAGE,
+                          "%s: layer '%s': attention_mask of shape %s does not fit (batch, queries, keys)",
                           layer->where, layer->path, shape_text(&g->arena, mask->shape));
     for (int i = 0; i < full.rank; i++)
-        wide.dim[wide.rank++] = i < lead ? mask->shape.dim[i] : i < full.rank - tail ? 1
-                                                              : mask->shape.dim[i - full.rank + mask->shape.rank];
+        wide.dim[wide.rank++] = i < lead               ? mask->shape.dim[i]
+                                : i < full.rank - tail ? 1
+                                                       : mask->shape.dim[i - full.rank + mask->shape.rank];
     int heads = full.rank - tail - 1;
     full.dim[heads] = wide.dim[heads];
     mask = op_reshape(g, op_expr(g, "a != 0", mask, NULL, NULL, NULL), wide);
@@ -342,9 +351,9 @@ static struct value *join_masks(struct layer *layer, struct lowering *l, struct 
         mask = both(g, mask, steps_mask(layer, l, steps, false));
     }
     if (call_tensors(layer->class, l->call, "attention_mask", &first, &n) && inputs[first])
-        mask = both(g, mask,
-                    given_mask(layer, l, inputs[first], inputs[query]->shape,
-                               inputs[input_of(layer, l->call, VALUE)]->shape));
+        mask = both(
+            g, mask,
+            given_mask(layer, l, inputs[first], inputs[query]->shape, inputs[input_of(layer, l->call, VALUE)]->shape));
     return mask;
 }
 
@@ -364,7 +373,8 @@ static struct value *attend(struct layer *layer, struct lowering *l, struct valu
 }
 
 /* The probabilities as an output: axes apart again. */
-static void give_scores(struct layer *layer, struct lowering *l, struct value *p, struct shape query, struct shape value)
+static void give_scores(struct layer *layer, struct lowering *l, struct value *p, struct shape query,
+                        struct shape value)
 {
     const struct attention_layer *a = layer->state;
     struct shape shape = {0};
@@ -391,10 +401,9 @@ static struct value *lower_attention(struct layer *layer, struct lowering *l, st
     struct value *gate = a->gate < 0 ? NULL : project(layer, l, x[QUERY], a->gate);
     struct value *v = project(layer, l, x[VALUE], a->value);
     struct shape query = x[QUERY]->shape;
-    struct value *y = attend(layer, l, split(a, g, q, query, a->heads, a->depth),
-                             split(a, g, k, x[KEY]->shape, a->groups, a->depth),
-                             split(a, g, v, x[VALUE]->shape, a->groups, a->width), join_masks(layer, l, inputs),
-                             query.rank, &p);
+    struct value *y =
+        attend(layer, l, split(a, g, q, query, a->heads, a->depth), split(a, g, k, x[KEY]->shape, a->groups, a->depth),
+               split(a, g, v, x[VALUE]->shape, a->groups, a->width), join_masks(layer, l, inputs), query.rank, &p);
     if (!y)
         return NULL;
     if (call_flag(layer->class, l->call, "return_attention_scores"))
@@ -438,11 +447,17 @@ static struct value *mask_query(struct layer *layer, struct lowering *l, struct 
     return mask;
 }
 
-static const struct call_argument attention_call[] = {
-    {"query", CALL_TENSOR},      {"value", CALL_TENSOR},    {"key", CALL_TENSOR},
-    {"query_mask", CALL_TENSOR}, {"value_mask", CALL_TENSOR}, {"key_mask", CALL_TENSOR},
-    {"attention_mask", CALL_TENSOR}, {"return_attention_scores", CALL_BOOL}, {"training", CALL_BOOL},
-    {"use_causal_mask", CALL_BOOL}, {0}};
+static const struct call_argument attention_call[] = {{"query", CALL_TENSOR},
+                                                      {"value", CALL_TENSOR},
+                                                      {"key", CALL_TENSOR},
+                                                      {"query_mask", CALL_TENSOR},
+                                                      {"value_mask", CALL_TENSOR},
+                                                      {"key_mask", CALL_TENSOR},
+                                                      {"attention_mask", CALL_TENSOR},
+                                                      {"return_attention_scores", CALL_BOOL},
+                                                      {"training", CALL_BOOL},
+                                                      {"use_causal_mask", CALL_BOOL},
+                                                      {0}};
 
 const struct layer_class layers_attention[] = {
     {"MultiHeadAttention", "attention of a query to keys and values, in several heads", multi_head_arguments, 1, 7,

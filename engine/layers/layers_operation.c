@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-enum { OPERATION_MAX_TENSORS = 64 };
-enum operation_kind { ELEMENTWISE, ANY, ALL, EXPAND_DIMS, FILL, CONCATENATE };
+enum { OPERATION_MAX_TENSORS = 64, CUMSUM_MAX = 4096 };
+enum operation_kind { ELEMENTWISE, ANY, ALL, EXPAND_DIMS, FILL, CONCATENATE, CUMSUM };
 
 static const struct operation_row {
     const char *class_name;
@@ -47,6 +47,11 @@ static const struct operation_row {
     {"Tanh", 1, "tanh(a)", ELEMENTWISE},
     {"Sigmoid", 1, "sigmoid(a)", ELEMENTWISE},
     {"Relu", 1, "relu(a)", ELEMENTWISE},
+    {"Silu", 1, "silu(a)", ELEMENTWISE},
+    {"Softplus", 1, "softplus(a)", ELEMENTWISE},
+    {"Rsqrt", 1, "rsqrt(a)", ELEMENTWISE},
+    {"ConvertToTensor", 1, "a", ELEMENTWISE},
+    {"Cumsum", 1, NULL, CUMSUM},
     {"Any", 1, NULL, ANY},
     {"All", 1, NULL, ALL},
     {"ExpandDims", 1, NULL, EXPAND_DIMS},
@@ -90,6 +95,9 @@ static bool operation_shape(const struct layer *layer, const struct operation_ro
     }
     if (!operation_axis(layer, output->rank, &axis, err))
         return false;
+    if (row->kind == CUMSUM)
+        return output->dim[axis - 1] <= CUMSUM_MAX ||
+               layer_fail(layer, err, "operation Cumsum over more than %d places is not possible", CUMSUM_MAX);
     if (row->kind == CONCATENATE) {
         for (int i = 1; i < n; i++) {
             bool fits = inputs[i].rank == output->rank;
@@ -157,6 +165,24 @@ static struct value *lower_elementwise(struct layer *layer, struct lowering *l, 
     return op_expr(l->graph, row->text, operands[0], operands[1], NULL, NULL);
 }
 
+/* Sums of all before and at each place: a product with a triangle of ones. */
+static struct value *lower_cumsum(struct graph *g, struct value *x, int axis)
+{
+    int order[RANK_MAX], last = x->shape.rank - 1;
+    int64_t n = x->shape.dim[axis], rows = shape_elements(x->shape) / n;
+    float *ones = arena_array(&g->arena, (size_t)(n * n), sizeof *ones);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = i; j < n; j++)
+            ones[i * n + j] = 1;
+    for (int i = 0; i <= last; i++)
+        order[i] = i == axis ? last : i == last ? axis : i;
+    struct value *moved = axis == last ? x : op_transpose(g, x, order);
+    struct shape shape = moved ? moved->shape : (struct shape){0};
+    struct value *triangle = op_constant(g, DTYPE_F32, SHAPE(n, n), ones);
+    struct value *sums = op_reshape(g, op_matmul(g, op_reshape(g, moved, SHAPE(rows, n)), triangle, false, false), shape);
+    return axis == last ? sums : op_transpose(g, sums, order);
+}
+
 static struct value *lower_operation(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
     const struct operation_row *row = layer->state;
@@ -180,6 +206,8 @@ static struct value *lower_operation(struct layer *layer, struct lowering *l, st
         return op_reshape(g, x, shape_batched(x->shape.dim[0], sample));
     if (row->kind == CONCATENATE)
         return op_concat(g, parts, n, axis);
+    if (row->kind == CUMSUM)
+        return lower_cumsum(g, x, axis);
     return op_reduce(g, row->kind == ANY ? REDUCE_MAX : REDUCE_MIN, op_expr(g, "a != 0", x, NULL, NULL, NULL), &axis, 1,
                      js_bool(layer->config, "keepdims", false));
 }

@@ -11,7 +11,8 @@ struct place { /* one query of one head */
     int64_t n, h, i;
 };
 
-static const float *row_of(const float *x, int64_t heads, int64_t rows, int64_t width, int64_t n, int64_t row, int64_t h)
+static const float *row_of(const float *x, int64_t heads, int64_t rows, int64_t width, int64_t n, int64_t row,
+                           int64_t h)
 {
     return x + ((n * rows + row) * heads + h) * width;
 }
@@ -37,7 +38,7 @@ static double kept(const struct attention_layout *l, const struct kernel *k, str
     uint64_t element = (uint64_t)(((at.n * l->heads + at.h) * l->queries + at.i) * l->keys + j);
     const struct op_attrs *a = &k->node->attrs;
     return rng_to_uniform(rng_u32(a->seed, a->stream, step, element)) >= l->how->rate ? 1 / (1 - (double)l->how->rate)
-                                                                                       : 0;
+                                                                                      : 0;
 }
 
 static void probabilities_of(const struct attention_layout *l, const struct kernel *k, struct place at, float *p)
@@ -123,7 +124,8 @@ void reference_attention_dx(const struct kernel *k, struct device *device)
             for (int64_t i = 0; i < l.queries; i++, p += l.keys) {
                 struct place at = {n, h, i};
                 int64_t group = group_of(&l, h), query = ((n * l.queries + i) * l.heads + h);
-                const float *q = (const float *)k->in[0] + query * l.depth, *dy = (const float *)k->in[4] + query * l.width;
+                const float *q = (const float *)k->in[0] + query * l.depth,
+                            *dy = (const float *)k->in[4] + query * l.width;
                 dscores_of(&l, k, at, p, ds);
                 for (int64_t j = 0; j < l.keys; j++) {
                     int64_t key = (n * l.keys + j) * l.groups + group;

@@ -219,6 +219,43 @@ def attention_cases():
     add("attention-residual", keras.Model(a, L.GlobalAveragePooling1D()(h)), **both)
 
 
+    def scored(layer, key=True, masks=(), **call):
+        tensors = [keras.Input((5, 4)), keras.Input((3, 6 if key else 4)), keras.Input((3, 4))][:2 + key]
+        arrays = [rng.normal(0, 1, (3, *t.shape[1:])).astype("float32") for t in tensors]
+        inputs, given = list(tensors), None
+        if masks:
+            given = []
+            for steps in masks:
+                given.append(keras.Input((steps,), dtype="bool") if steps else None)
+                if steps:
+                    inputs.append(given[-1])
+                    m = rng.random((3, steps)) < 0.6
+                    m[:, 0] = True
+                    arrays.append(m)
+            call["mask"] = given
+        add(type(layer).__name__, keras.Model(inputs, layer(tensors, **call)), inputs=arrays, **both)
+
+    scored(L.Attention())
+    scored(L.Attention(use_scale=True, dropout=0.3), key=False, use_causal_mask=True)
+    scored(L.Attention(use_scale=True, score_mode="concat"), return_attention_scores=True)
+    scored(L.Attention(score_mode="concat"), masks=(None, 3))
+    scored(L.AdditiveAttention(), masks=(5, 3, None), return_attention_scores=True)
+    scored(L.AdditiveAttention(use_scale=False), key=False, use_causal_mask=True)
+    a, b = keras.Input((6,), dtype="int32"), keras.Input((4,), dtype="int32")
+    q, v = L.Embedding(5, 6, mask_zero=True)(a), L.Embedding(5, 6, mask_zero=True)(b)
+    y = L.Add()([L.AdditiveAttention()([q, v]), L.Attention()([q, v, v])])
+    add("attention-masks-along", keras.Model([a, b], L.GlobalAveragePooling1D()(y)), **both)
+    x = keras.Input((6,), dtype="int32")
+    places = keras.ops.cumsum(keras.ops.ones_like(x), axis=-1) - 1
+    h = L.Embedding(5, 4)(x) + L.Embedding(6, 4)(places)
+    add("attention-places", keras.Model(x, keras.ops.cumsum(L.MultiHeadAttention(2, 3)(h, h, use_causal_mask=True), axis=1)), **both)
+    for shape, layer in [((4,), L.EinsumDense("ab,bc->ac", 3, bias_axes="c", activation="tanh")), ((5, 4), L.EinsumDense("abc,cd->abd", (5, 3), bias_axes="bd")),
+                         ((5, 4), L.EinsumDense("abc,bde->acde", (4, 2, 3), bias_axes="e")), ((5, 4), L.EinsumDense("...x,xy->...y", 3, bias_axes="y")),
+                         ((5, 4, 2), L.EinsumDense("ab...,bc->ac...", 3, bias_axes="c")), ((5, 4), L.EinsumDense("abc,bcd->abd", (5, 3))),
+                         ((5, 4), L.EinsumDense("abc,cd->ad", 3, kernel_regularizer="l2")), ((5, 4, 3), L.EinsumDense("abcd,cde->aecb", (2, 4, 5), bias_axes="cb"))]:
+        one(shape, layer, **both)
+
+
 def merge_cases():
     for make in [L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Concatenate, lambda: L.Concatenate(axis=1)]:
         a, b = keras.Input((3, 4)), keras.Input((3, 4))
