@@ -174,7 +174,7 @@ static bool choose_for_model(struct load *l, struct err *err)
         goto done;
     }
     if (!choose_as_configured(l, &ignored) || (int64_t)l->n_inputs != want)
-        return err_set(err, ERR_FORMAT, "%s has %zu columns, the model takes %lld", l->source, l->n_columns,
+        return err_set(err, ERR_USAGE, "%s has %zu columns, the model takes %lld", l->source, l->n_columns,
                        (long long)want);
 done:
     l->n_labels = 0;

@@ -35,7 +35,7 @@ static void *refuse_arrays(const char *path, const struct field *inputs, int n_i
         str_addf(&wanted, "%s'%s'", i ? ", " : "", inputs[i].name ? inputs[i].name : "");
     for (int i = 0; i < n; i++)
         str_addf(&found, "%s'%s'", i ? ", " : "", names[i]);
-    err_set(err, ERR_FORMAT, "'%s' holds the arrays %s, expected one for each input of the model: %s", path,
+    err_set(err, ERR_USAGE, "'%s' holds the arrays %s, expected one for each input of the model: %s", path,
             n ? str_text(&found) : "(none)", str_text(&wanted));
     str_release(&wanted);
     str_release(&found);
@@ -110,7 +110,7 @@ static struct table *load_picture(const char *path, const struct field *input, s
     if (!picture_shape(input->shape, &h, &w, &color)) {
         struct str shape = {0};
         shape_write(&shape, input->shape);
-        err_set(err, ERR_FORMAT, "'%s' is a picture, the model's input of shape %s is none", path, str_text(&shape));
+        err_set(err, ERR_USAGE, "'%s' is a picture, the model's input of shape %s is none", path, str_text(&shape));
         str_release(&shape);
         return NULL;
     }
@@ -169,7 +169,7 @@ static bool fit_shape(struct table *t, struct samples *s, const struct field *wa
     struct str found = {0}, expected = {0};
     shape_write(&found, s->shape);
     shape_write(&expected, want->shape);
-    err_set(err, ERR_FORMAT, "%s has samples of shape %s, the model's input%s%s%s wants %s", s->source,
+    err_set(err, ERR_USAGE, "%s has samples of shape %s, the model's input%s%s%s wants %s", s->source,
             str_text(&found), want->name ? " '" : "", want->name ? want->name : "", want->name ? "'" : "",
             str_text(&expected));
     str_release(&found);
@@ -242,7 +242,7 @@ struct dataset *dataset_open_input(const char *path, const json_t *data, const c
     const json_t *state = json_is_object(scale_state) ? scale_state : NULL;
     struct dataset *ds = dataset_around(t);
     order_inputs(t, model_inputs, n_model_inputs);
-    bool ok = t->n_samples > 0 || err_set(err, ERR_FORMAT, "'%s' has no samples", path);
+    bool ok = t->n_samples > 0 || err_set(err, ERR_USAGE, "'%s' has no samples", path);
     for (int i = 0; ok && i < t->n_inputs; i++)
         ok = fit_shape(t, &t->inputs[i], &model_inputs[i], err);
     for (int i = 0; i < t->n_targets; i++)

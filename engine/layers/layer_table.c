@@ -109,12 +109,12 @@ bool layer_class_refuse(const char *class_name, const char *name, const char *wh
         }
     for (int i = 0; i < N_KERAS_ONLY; i++)
         if (!strcmp(keras_only[i], class_name)) {
-            err_set(err, ERR_USAGE, "%s: layer '%s' is a %s of Keras, which antler cannot run%s%s; known: %s", where,
-                    name, class_name, nearest ? "; nearest is " : "", nearest ? nearest : "", str_text(&known));
+            err_set(err, ERR_USAGE, "%s: layer '%s' is a %s of Keras, which antler cannot run%s%s", where, name, class_name,
+                    nearest ? "; nearest is " : "; known: ", nearest ? nearest : str_text(&known));
             goto done;
         }
-    err_set(err, ERR_USAGE, "%s: layer '%s' has the unknown class '%.100s'%s%s%s; known: %s", where, name, class_name,
-            nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", str_text(&known));
+    err_set(err, ERR_USAGE, "%s: layer '%s' has the unknown class '%.100s'%s%s%s", where, name, class_name,
+            nearest ? ", did you mean '" : "; known: ", nearest ? nearest : str_text(&known), nearest ? "'?" : "");
 done:
     str_release(&known);
     return false;

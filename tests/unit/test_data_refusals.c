@@ -351,9 +351,11 @@ static void test_an_input_for_predict_that_does_not_fit_the_model_is_refused(voi
     write_text("p.csv", "1,2,3\n");
     CHECK(!dataset_open_input("p.csv", NULL, check_tmp(), NULL, &image, 1, &err));
     CHECK_HAS(err.text, "p.csv' has 3 columns, the model takes 64");
+    CHECK_EQ(err.code, ERR_USAGE);
     write_npy_header("two.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 8);
     CHECK(!dataset_open_input("two.npy", NULL, check_tmp(), NULL, &image, 1, &err));
     CHECK_HAS(err.text, "has samples of shape (), the model's input 'image' wants (8, 8, 1)");
+    CHECK_EQ(err.code, ERR_USAGE);
     CHECK(!dataset_open_input("two.npy", NULL, check_tmp(), NULL, both, 2, &err));
     CHECK_HAS(err.text, "holds one input, the model has 2: give a .npz");
     write_text("p.csv", "1,2\n");
@@ -362,6 +364,7 @@ static void test_an_input_for_predict_that_does_not_fit_the_model_is_refused(voi
     write_text("p.png", "\x89PNG\r\n\x1A\n");
     CHECK(!dataset_open_input("p.png", NULL, check_tmp(), NULL, &pair, 1, &err));
     CHECK_HAS(err.text, "is a picture, the model's input of shape (2,) is none");
+    CHECK_EQ(err.code, ERR_USAGE);
     CHECK(!dataset_open_input("\xFF.npy", NULL, check_tmp(), NULL, &pair, 1, &err));
     CHECK_HAS(err.text, "is not UTF-8");
     CHECK(!dataset_open_input("none.npy", NULL, check_tmp(), NULL, &pair, 1, &err));
