@@ -65,7 +65,8 @@ static void lstm_state(float *c, float *restrict h, const float *restrict gates,
 }
 
 static void lstm_gradient(float *restrict dz, float *restrict dc, const float *restrict q, const float *restrict dh,
-                          const float *restrict gates, const float *restrict t, const float *restrict c_before, int64_t u)
+                          const float *restrict gates, const float *restrict t, const float *restrict c_before,
+                          int64_t u)
 {
     for (int64_t j = 0; j < u; j++) {
         float d = dc[j] + q[j];

@@ -27,8 +27,8 @@ const struct cells *cells_for(const char *level)
     return &cells_baseline;
 }
 
-void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function, float *x,
-                     int64_t n)
+void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function,
+                     float *x, int64_t n)
 {
     switch (function) {
     case FUNCTION_TANH:
@@ -56,8 +56,8 @@ static int64_t packed_floats(int64_t k, int64_t n)
     return ((int64_t)gemm_packed_b_floats(k, n) + 15) & ~(int64_t)15;
 }
 
-bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n, int64_t t,
-                        int64_t u)
+bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n,
+                        int64_t t, int64_t u)
 {
     int64_t gates = recurrent_gates(r->kind) * u, rows = n >= BATCH_LARGE ? ROWS_LARGE : ROWS_SMALL;
     *s = (struct recurrent_sizes){.r = *r,
@@ -75,7 +75,7 @@ bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, 
 struct forward {
     struct recurrent_sizes s;
     struct recurrent_places p;
-    int64_t f, steps_ahead; /* of x K */
+    int64_t f, steps_ahead;                                  /* of x K */
     int64_t kernel_floats, recurrent_floats, scratch_floats; /* in the workspace, in this order; scratch per slice */
 };
 
@@ -108,20 +108,23 @@ static void pack_slice(void *context, int slice)
     const struct forward_call *call = context;
     const struct forward *w = call->w;
     int64_t panel = gemm_panel(), n_panels = (w->s.gates + panel - 1) / panel;
-    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel, to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
+    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel,
+            to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
     to = to < w->s.gates ? to : w->s.gates;
     if (from >= to)
         return;
-    gemm_pack_b_columns(packed_kernel(call), call->kernel->in[w->p.kernel], w->s.gates, false, w->f, w->s.gates, from, to - from);
-    gemm_pack_b_columns(packed_recurrent(call), call->kernel->in[w->p.recurrent_kernel], w->s.gates, false, w->s.u, w->s.gates, from,
+    gemm_pack_b_columns(packed_kernel(call), call->kernel->in[w->p.kernel], w->s.gates, false, w->f, w->s.gates, from,
                         to - from);
+    gemm_pack_b_columns(packed_recurrent(call), call->kernel->in[w->p.recurrent_kernel], w->s.gates, false, w->s.u,
+                        w->s.gates, from, to - from);
 }
 
 /* The gates of sample n at step t: in `saved`, for the simple cell in y. */
 static float *gates_at(const struct walk *k, int64_t n, int64_t t)
 {
     const struct forward *w = k->call->w;
-    return (float *)k->call->kernel->out[w->p.saved >= 0 ? w->p.saved : w->p.y] + ((k->first + n) * w->s.t + t) * w->s.width;
+    return (float *)k->call->kernel->out[w->p.saved >= 0 ? w->p.saved : w->p.y] +
+           ((k->first + n) * w->s.t + t) * w->s.width;
 }
 
 /* x K + b for the steps [from, to). */
@@ -132,18 +135,19 @@ static void project(const struct walk *k, int64_t from, int64_t to)
         float *z = gates_at(k, n, from);
         for (int64_t t = 0; t < to - from; t++)
             memcpy(z + t * w->s.width, k->call->kernel->in[w->p.bias], (size_t)w->s.gates * sizeof *z);
-        gemm_run_packed(&(struct gemm){.m = to - from,
-                                       .n = w->s.gates,
-                                       .k = w->f,
-                                       .a = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f,
-                                       .lda = w->f,
-                                       .b = packed_kernel(k->call),
-                                       .ldb = w->s.gates,
-                                       .c = z,
-                                       .ldc = w->s.width,
-                                       .alpha = 1,
-                                       .beta = 1},
-                        0);
+        gemm_run_packed(
+            &(struct gemm){.m = to - from,
+                           .n = w->s.gates,
+                           .k = w->f,
+                           .a = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f,
+                           .lda = w->f,
+                           .b = packed_kernel(k->call),
+                           .ldb = w->s.gates,
+                           .c = z,
+                           .ldc = w->s.width,
+                           .alpha = 1,
+                           .beta = 1},
+            0);
     }
 }
 
@@ -243,7 +247,8 @@ static void forward_slice(void *context, int slice)
     if (w->p.c >= 0)
         memcpy(k.c, (const float *)kernel->in[w->p.c] + first * u, bytes);
     for (int64_t i = 0; i < w->s.t; i++) {
-        int64_t t = w->s.r.backwards ? w->s.t - 1 - i : i, ahead = w->s.t - i < w->steps_ahead ? w->s.t - i : w->steps_ahead;
+        int64_t t = w->s.r.backwards ? w->s.t - 1 - i : i,
+                ahead = w->s.t - i < w->steps_ahead ? w->s.t - i : w->steps_ahead;
         if (i % w->steps_ahead == 0)
             project(&k, w->s.r.backwards ? t - ahead + 1 : t, w->s.r.backwards ? t + 1 : t + ahead);
         step(&k, t);
@@ -270,7 +275,8 @@ bool prepare_recurrent(struct device *device, struct kernel *kernel, struct aren
     w->p = recurrent_places(r);
     const struct shape x = input_of(kernel, w->p.x)->shape;
     w->f = x.dim[2];
-    if (!recurrent_sizes_of(&w->s, device, r, x.dim[0], x.dim[1], input_of(kernel, w->p.h)->shape.dim[1]) || w->f > INT32_MAX)
+    if (!recurrent_sizes_of(&w->s, device, r, x.dim[0], x.dim[1], input_of(kernel, w->p.h)->shape.dim[1]) ||
+        w->f > INT32_MAX)
         return false;
     w->steps_ahead = w->f * w->s.gates > KERNEL_IN_CACHE ? 4 * STEPS_AHEAD : STEPS_AHEAD;
     w->kernel_floats = packed_floats(w->f, w->s.gates);

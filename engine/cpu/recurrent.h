@@ -15,10 +15,10 @@ struct recurrent_sizes {
 };
 
 /* False when the sizes are out of reach. */
-bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n, int64_t t,
-                        int64_t u);
+bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n,
+                        int64_t t, int64_t u);
 /* In place. */
-void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function, float *x,
-                     int64_t n);
+void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function,
+                     float *x, int64_t n);
 
 #endif

@@ -9,7 +9,8 @@ struct backward {
     struct recurrent_sizes s;
     struct recurrent_dx_places p;
     int64_t bias_floats; /* of the whole bias */
-    int64_t recurrent_floats, scratch_floats; /* in the workspace: R transposed and packed, then per slice dbias and states */
+    int64_t recurrent_floats,
+        scratch_floats; /* in the workspace: R transposed and packed, then per slice dbias and states */
 };
 
 struct backward_call {
@@ -31,11 +32,12 @@ static void pack_slice(void *context, int slice)
     const struct backward_call *call = context;
     const struct backward *w = call->w;
     int64_t panel = gemm_panel(), n_panels = (w->s.u + panel - 1) / panel;
-    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel, to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
+    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel,
+            to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
     to = to < w->s.u ? to : w->s.u;
     if (from < to)
-        gemm_pack_b_columns(call->kernel->workspace, call->kernel->in[w->p.recurrent_kernel], w->s.gates, true, w->s.gates, w->s.u, from,
-                            to - from);
+        gemm_pack_b_columns(call->kernel->workspace, call->kernel->in[w->p.recurrent_kernel], w->s.gates, true,
+                            w->s.gates, w->s.u, from, to - from);
 }
 
 static const float *input_at(const struct walk *k, int place, int64_t offset)
@@ -49,7 +51,8 @@ static float *output_at(const struct walk *k, int place, int64_t offset)
 }
 
 /* d *= slope where the function has the value y */
-static void times_slope(const struct recurrent_sizes *s, enum recurrent_function function, float *d, const float *y, int64_t n)
+static void times_slope(const struct recurrent_sizes *s, enum recurrent_function function, float *d, const float *y,
+                        int64_t n)
 {
     const struct cells *cells = s->cells;
     if (function == FUNCTION_TANH)
@@ -69,7 +72,8 @@ static void sample_lstm(const struct walk *k, int64_t n, int64_t row, int64_t be
     const struct recurrent_sizes *s = &w->s;
     int64_t u = s->u;
     const float *saved = input_at(k, w->p.saved, row * s->width);
-    const float *c_before = before >= 0 ? input_at(k, w->p.saved, before * s->width + 4 * u) : input_at(k, w->p.c, (k->first + n) * u);
+    const float *c_before =
+        before >= 0 ? input_at(k, w->p.saved, before * s->width + 4 * u) : input_at(k, w->p.c, (k->first + n) * u);
     float *dh = k->dh + n * u;
     memcpy(k->t, saved + 4 * u, (size_t)u * sizeof(float));
     recurrent_apply(s, k->call->rows, s->r.activation, k->t, u);

@@ -28,7 +28,8 @@ struct recurrent_places recurrent_places(const struct recurrent *r)
 struct recurrent_dx_places recurrent_dx_places(const struct recurrent *r)
 {
     bool lstm = r->kind == RECURRENT_LSTM;
-    struct recurrent_dx_places p = {.recurrent_kernel = 0, .bias = 1, .h = 2, .n_inputs = 3, .dz = 0, .dh0 = 1, .n_outputs = 2};
+    struct recurrent_dx_places p = {
+        .recurrent_kernel = 0, .bias = 1, .h = 2, .n_inputs = 3, .dz = 0, .dh0 = 1, .n_outputs = 2};
     p.c = lstm ? p.n_inputs++ : -1;
     p.y = p.n_inputs++;
     p.saved = r->kind == RECURRENT_SIMPLE ? -1 : p.n_inputs++;

@@ -1,4 +1,5 @@
-/* recurrent.h - the operands of OP_RECURRENT and OP_RECURRENT_DX by name: for the builders, the gradient rule and the kernels.
+/* recurrent.h - the operands of OP_RECURRENT and OP_RECURRENT_DX by name: for the builders, the gradient rule and the
+ * kernels.
  *
  * Places depend on kind and flags; -1 = there is no such operand.
  */

@@ -46,7 +46,8 @@ static bool states_fit(const struct layer *layer, const struct stack *stack, con
 {
     int wanted = stack_states(stack), next = 0;
     if (n != wanted)
-        return layer_fail(layer, err, "its initial_state must be %d tensor%s, found %d", wanted, wanted == 1 ? "" : "s", n);
+        return layer_fail(layer, err, "its initial_state must be %d tensor%s, found %d", wanted, wanted == 1 ? "" : "s",
+                          n);
     for (int i = 0; i < stack->n_cells; i++)
         for (int k = 0; k < cell_states(stack->cells[i]); k++, next++)
             if (inputs[next].rank != 1 || inputs[next].dim[0] != stack->cells[i]->units)
@@ -55,8 +56,8 @@ static bool states_fit(const struct layer *layer, const struct stack *stack, con
     return true;
 }
 
-static bool build_cell(struct layer *layer, struct model *model, const struct shape *inputs, int n, struct shape *output,
-                       struct err *err)
+static bool build_cell(struct layer *layer, struct model *model, const struct shape *inputs, int n,
+                       struct shape *output, struct err *err)
 {
     if (!layer_want_rank(layer, inputs[0], 1, "(features,)", err))
         return false;
@@ -172,10 +173,11 @@ bool sequence_fits(const struct layer *layer, const struct call_spec *call, cons
     if (!layer->parent && call && call->args)
         call_tensors(layer->class, call, "sequences", &first, &n);
     if (n != 1)
-        return layer_fail(layer, err,
-                          "its sequences must be one tensor, found %d; states are named: \"inputs\": {\"sequences\": ..., "
-                          "\"initial_state\": [...]}",
-                          n);
+        return layer_fail(
+            layer, err,
+            "its sequences must be one tensor, found %d; states are named: \"inputs\": {\"sequences\": ..., "
+            "\"initial_state\": [...]}",
+            n);
     return layer_want_rank(layer, inputs[s->x], 2, "(steps, features)", err);
 }
 
@@ -192,9 +194,10 @@ static bool finish_sequence(struct layer *layer, struct model *model, const stru
     const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
     const json_t *given = layer->first_call ? json_object_get(layer->first_call->kwargs, "initial_state") : NULL;
     if (layer_bool(layer, "stateful"))
-        return layer_fail(layer, err,
-                          "stateful=true is not possible: states that pass from batch to batch would make a resumed run "
-                          "another one; use return_state and initial_state instead");
+        return layer_fail(
+            layer, err,
+            "stateful=true is not possible: states that pass from batch to batch would make a resumed run "
+            "another one; use return_state and initial_state instead");
     if (given && !json_is_null(given) && !s.n_states)
         return layer_fail(layer, err, "initial_state must be tensors, found %s", js_type_name(given));
     if (s.n_states && !states_fit(layer, stack, inputs + s.state, s.n_states, err))
@@ -286,9 +289,8 @@ static struct value *lower_sequence(struct layer *layer, struct lowering *l, str
         l->outputs[i + 1] = states[i];
     if (all)
         return backwards ? op_reverse(g, y, 1) : y;
-    return mask && layer_bool(layer, "zero_output_for_mask")
-               ? op_mul(g, states[last], last_held(g, mask, backwards))
-               : states[last];
+    return mask && layer_bool(layer, "zero_output_for_mask") ? op_mul(g, states[last], last_held(g, mask, backwards))
+                                                             : states[last];
 }
 
 static struct value *mask_sequence(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
@@ -306,8 +308,13 @@ bool layer_is_sequence(const struct layer_class *class)
 
 #define ARG_CELL                                                                                                       \
     {"units", ARG_INT, NULL, NULL, 1, 1 << 24, "size of the state"},                                                   \
-        {"activation", ARG_ACTIVATION, "\"tanh\"", NULL, 0, 0, "of the candidate and of the output"}
-#define ARG_GATES {"recurrent_activation", ARG_ACTIVATION, "\"sigmoid\"", NULL, 0, 0, "of the gates"}
+    {                                                                                                                  \
+        "activation", ARG_ACTIVATION, "\"tanh\"", NULL, 0, 0, "of the candidate and of the output"                     \
+    }
+#define ARG_GATES                                                                                                      \
+    {                                                                                                                  \
+        "recurrent_activation", ARG_ACTIVATION, "\"sigmoid\"", NULL, 0, 0, "of the gates"                              \
+    }
 #define ARG_CELL_WEIGHTS                                                                                               \
     {"use_bias", ARG_BOOL, "true", NULL, 0, 0, "add a bias"}, ARG_WEIGHT("kernel", "\"glorot_uniform\""),              \
         ARG_WEIGHT("recurrent", "\"orthogonal\""), ARG_WEIGHT("bias", "\"zeros\"")
@@ -316,40 +323,50 @@ bool layer_is_sequence(const struct layer_class *class)
         {"recurrent_dropout", ARG_FLOAT, "0", NULL, 0, 1, "share of the states dropped, the same at every step"},      \
         ARG_LAYER_SEED
 #define ARG_IMPLEMENTATION                                                                                             \
-    {"implementation", ARG_INT, "2", NULL, 1, 2, "1: every gate has its own dropout mask"}
+    {                                                                                                                  \
+        "implementation", ARG_INT, "2", NULL, 1, 2, "1: every gate has its own dropout mask"                           \
+    }
 #define ARG_SEQUENCE                                                                                                   \
     {"return_sequences", ARG_BOOL, "false", NULL, 0, 0, "the output of every step, not of the last alone"},            \
         {"return_state", ARG_BOOL, "false", NULL, 0, 0, "the last states as further outputs"},                         \
         {"go_backwards", ARG_BOOL, "false", NULL, 0, 0, "from the last step to the first"},                            \
         {"stateful", ARG_BOOL, "false", NULL, 0, 0, "must be false"},                                                  \
         {"unroll", ARG_BOOL, "false", NULL, 0, 0, "changes nothing"},                                                  \
-        {"zero_output_for_mask", ARG_BOOL, "false", NULL, 0, 0, "masked steps put out zeros, not what was before"}
-#define ARG_CUDNN {"use_cudnn", ARG_ANY, "\"auto\"", NULL, 0, 0, "changes nothing"}
-#define ARG_FORGET {"unit_forget_bias", ARG_BOOL, "true", NULL, 0, 0, "the forget gate's bias starts at one"}
-#define ARG_RESET {"reset_after", ARG_BOOL, "true", NULL, 0, 0, "the reset gate acts after the matrix product"}
+    {                                                                                                                  \
+        "zero_output_for_mask", ARG_BOOL, "false", NULL, 0, 0, "masked steps put out zeros, not what was before"       \
+    }
+#define ARG_CUDNN                                                                                                      \
+    {                                                                                                                  \
+        "use_cudnn", ARG_ANY, "\"auto\"", NULL, 0, 0, "changes nothing"                                                \
+    }
+#define ARG_FORGET                                                                                                     \
+    {                                                                                                                  \
+        "unit_forget_bias", ARG_BOOL, "true", NULL, 0, 0, "the forget gate's bias starts at one"                       \
+    }
+#define ARG_RESET                                                                                                      \
+    {                                                                                                                  \
+        "reset_after", ARG_BOOL, "true", NULL, 0, 0, "the reset gate acts after the matrix product"                    \
+    }
 
-static const struct argument lstm_arguments[] = {ARG_CELL,         ARG_GATES,          ARG_CELL_WEIGHTS, ARG_FORGET,
-                                                 ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, ARG_SEQUENCE,     ARG_CUDNN,
-                                                 {0}};
-static const struct argument gru_arguments[] = {ARG_CELL,         ARG_GATES,          ARG_CELL_WEIGHTS, ARG_RESET,
-                                                ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, ARG_SEQUENCE,     ARG_CUDNN,
-                                                {0}};
+static const struct argument lstm_arguments[] = {ARG_CELL,     ARG_GATES,        ARG_CELL_WEIGHTS,
+                                                 ARG_FORGET,   ARG_CELL_DROPOUT, ARG_IMPLEMENTATION,
+                                                 ARG_SEQUENCE, ARG_CUDNN,        {0}};
+static const struct argument gru_arguments[] = {ARG_CELL,     ARG_GATES,        ARG_CELL_WEIGHTS,
+                                                ARG_RESET,    ARG_CELL_DROPOUT, ARG_IMPLEMENTATION,
+                                                ARG_SEQUENCE, ARG_CUDNN,        {0}};
 static const struct argument simple_arguments[] = {ARG_CELL, ARG_CELL_WEIGHTS, ARG_CELL_DROPOUT, ARG_SEQUENCE, {0}};
-static const struct argument lstm_cell_arguments[] = {ARG_CELL,         ARG_GATES,          ARG_CELL_WEIGHTS, ARG_FORGET,
-                                                      ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, {0}};
-static const struct argument gru_cell_arguments[] = {ARG_CELL,         ARG_GATES,          ARG_CELL_WEIGHTS, ARG_RESET,
-                                                     ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, {0}};
+static const struct argument lstm_cell_arguments[] = {
+    ARG_CELL, ARG_GATES, ARG_CELL_WEIGHTS, ARG_FORGET, ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, {0}};
+static const struct argument gru_cell_arguments[] = {
+    ARG_CELL, ARG_GATES, ARG_CELL_WEIGHTS, ARG_RESET, ARG_CELL_DROPOUT, ARG_IMPLEMENTATION, {0}};
 static const struct argument simple_cell_arguments[] = {ARG_CELL, ARG_CELL_WEIGHTS, ARG_CELL_DROPOUT, {0}};
 static const struct argument rnn_arguments[] = {
     {"cell", ARG_ANY, NULL, NULL, 0, 0, "a cell, or a list of cells one upon the other"}, ARG_SEQUENCE, {0}};
-static const struct argument stacked_arguments[] = {
-    {"cells", ARG_ANY, NULL, NULL, 0, 0, "cells one upon the other"}, {0}};
+static const struct argument stacked_arguments[] = {{"cells", ARG_ANY, NULL, NULL, 0, 0, "cells one upon the other"},
+                                                    {0}};
 
-static const struct call_argument sequence_call[] = {{"sequences", CALL_TENSOR},
-                                                     {"initial_state", CALL_TENSOR},
-                                                     {"mask", CALL_TENSOR},
-                                                     {"training", CALL_BOOL},
-                                                     {0}};
+static const struct call_argument sequence_call[] = {
+    {"sequences", CALL_TENSOR}, {"initial_state", CALL_TENSOR}, {"mask", CALL_TENSOR}, {"training", CALL_BOOL}, {0}};
 static const struct call_argument cell_call[] = {
     {"inputs", CALL_TENSOR}, {"states", CALL_TENSOR}, {"training", CALL_BOOL}, {0}};
 

@@ -1,4 +1,5 @@
-/* layers_wrapper.c - TimeDistributed and Bidirectional: layers around layers. See layer_support.h for layer_add_part. */
+/* layers_wrapper.c - TimeDistributed and Bidirectional: layers around layers. See layer_support.h for layer_add_part.
+ */
 #include "engine/layers/layers_recurrent.h"
 
 #include <stdlib.h>
@@ -72,7 +73,8 @@ static struct value *lower_by_steps(struct lowering *l, const struct layer_part 
     struct value **steps = arena_array(&l->graph->arena, (size_t)n_steps, sizeof *steps);
     struct value *mask = l->masks[0];
     for (int64_t t = 0; t < n_steps; t++)
-        steps[t] = add_step_axis(l->graph, lower_part_once(l, part, take_step(l->graph, x, t), take_step(l->graph, mask, t)));
+        steps[t] =
+            add_step_axis(l->graph, lower_part_once(l, part, take_step(l->graph, x, t), take_step(l->graph, mask, t)));
     return op_concat(l->graph, steps, (int)n_steps, 1);
 }
 
@@ -107,7 +109,8 @@ static const char *without_prefix(const char *text, const char *prefix)
     return str_starts(text, prefix) ? text + strlen(prefix) : text;
 }
 
-/* One direction: Keras renames it, and masked steps of sequences put out zeros. turned: it is made from the forward layer. */
+/* One direction: Keras renames it, and masked steps of sequences put out zeros. turned: it is made from the forward
+ * layer. */
 static struct layer_part *add_direction(struct layer *layer, struct model *model, const char *group,
                                         const json_t *given, bool turned, struct err *err)
 {
@@ -118,10 +121,11 @@ static struct layer_part *add_direction(struct layer *layer, struct model *model
         return NULL;
     }
     char *snake = keras_snake_name(class_name);
-    const char *name = arena_printf(&model->arena, "%s%s", prefix,
-                                    without_prefix(js_string(config, "name", snake), prefix));
+    const char *name =
+        arena_printf(&model->arena, "%s%s", prefix, without_prefix(js_string(config, "name", snake), prefix));
     free(snake);
-    json_t *extra = json_pack("{s:s, s:b}", "name", name, "zero_output_for_mask", js_bool(config, "return_sequences", false));
+    json_t *extra =
+        json_pack("{s:s, s:b}", "name", name, "zero_output_for_mask", js_bool(config, "return_sequences", false));
     if (turned)
         json_object_set_new(extra, "go_backwards", json_true());
     bool known = layer_is_sequence(layer_class_find(class_name));
@@ -143,8 +147,8 @@ static bool directions_agree(const struct layer *layer, struct layer_part *const
            layer_fail(layer, err, "go_backwards must differ between the forward and the backward layer");
 }
 
-static bool merge_shapes(struct layer *layer, struct model *model, const struct both_ways *b, struct shape (*outputs)[LAYER_MAX_OUTPUTS],
-                         struct shape *output, struct err *err)
+static bool merge_shapes(struct layer *layer, struct model *model, const struct both_ways *b,
+                         struct shape (*outputs)[LAYER_MAX_OUTPUTS], struct shape *output, struct err *err)
 {
     int last = outputs[0][0].rank - 1, n = 0;
     struct shape *all = arena_array(&model->arena, LAYER_MAX_OUTPUTS, sizeof *all);
@@ -195,13 +199,14 @@ static bool build_bidirectional(struct layer *layer, struct model *model, const 
     if (!json_is_null(layer_arg(layer, "weights")))
         return layer_fail(layer, err, "weights must be null: they come from a file");
     b->parts[0] = add_direction(layer, model, "forward_layer", forward, false, err);
-    b->parts[1] = b->parts[0] ? add_direction(layer, model, "backward_layer", json_is_null(backward) ? forward : backward,
-                                              json_is_null(backward), err)
+    b->parts[1] = b->parts[0] ? add_direction(layer, model, "backward_layer",
+                                              json_is_null(backward) ? forward : backward, json_is_null(backward), err)
                               : NULL;
     if (!b->parts[1] || !directions_agree(layer, b->parts, err))
         return false;
     if (s.n_states % 2)
-        return layer_fail(layer, err, "its initial_state must be as many tensors for each direction, found %d", s.n_states);
+        return layer_fail(layer, err, "its initial_state must be as many tensors for each direction, found %d",
+                          s.n_states);
     for (int way = 0; way < 2; way++) {
         struct shape own[LAYER_MAX_OUTPUTS + 1] = {inputs[s.x]};
         for (int i = 0; i < s.n_states / 2 && i < LAYER_MAX_OUTPUTS; i++)
@@ -218,7 +223,11 @@ static struct value *merge_values(struct graph *g, const char *merge, struct val
 {
     if (!strcmp(merge, "concat"))
         return op_concat(g, (struct value *const[]){a, b}, 2, -1);
-    return op_expr(g, !strcmp(merge, "sum") ? "a + b" : !strcmp(merge, "mul") ? "a * b" : "(a + b) / 2", a, b, NULL, NULL);
+    return op_expr(g,
+                   !strcmp(merge, "sum")   ? "a + b"
+                   : !strcmp(merge, "mul") ? "a * b"
+                                           : "(a + b) / 2",
+                   a, b, NULL, NULL);
 }
 
 static struct value *lower_bidirectional(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
@@ -260,11 +269,8 @@ static const struct argument bidirectional_arguments[] = {
     {"weights", ARG_ANY, "null", NULL, 0, 0, "must be null"},
     {"backward_layer", ARG_ANY, "null", NULL, 0, 0, "the layer of the other direction; null: like the first"},
     {0}};
-static const struct call_argument bidirectional_call[] = {{"sequences", CALL_TENSOR},
-                                                          {"initial_state", CALL_TENSOR},
-                                                          {"mask", CALL_TENSOR},
-                                                          {"training", CALL_BOOL},
-                                                          {0}};
+static const struct call_argument bidirectional_call[] = {
+    {"sequences", CALL_TENSOR}, {"initial_state", CALL_TENSOR}, {"mask", CALL_TENSOR}, {"training", CALL_BOOL}, {0}};
 static const struct argument time_distributed_arguments[] = {
     {"layer", ARG_ANY, NULL, NULL, 0, 0, "the layer applied to every step"}, {0}};
 

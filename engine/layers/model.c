@@ -106,8 +106,8 @@ static bool infer_call(struct model *model, const struct layer_use *use, const s
     return ok;
 }
 
-bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs, int n,
-                struct shape *output, struct err *err)
+bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs,
+                int n, struct shape *output, struct err *err)
 {
     const struct layer_class *class = layer->class;
     if (n < class->min_inputs || (class->max_inputs >= 0 && n > class->max_inputs))
@@ -158,9 +158,8 @@ static bool build_first_call(struct model *model, struct submodel *s, int index,
     struct place place = {arena_printf(&model->arena, "%s%s/", s->place.path, spec->name),
                           arena_printf(&model->arena, "%slayers/%s/", s->place.h5_group, spec->h5_group),
                           s->place.trainable && js_bool(spec->config, "trainable", true), s->place.inside};
-    use->nested = check_nested(spec, err)
-                      ? submodel_build(model, spec->nested, place, inputs, use->first_outputs, err)
-                      : NULL;
+    use->nested =
+        check_nested(spec, err) ? submodel_build(model, spec->nested, place, inputs, use->first_outputs, err) : NULL;
     return use->nested != NULL;
 }
 

@@ -1,4 +1,5 @@
-/* model_collect.c - the layers and variables of a built model in Keras' saving order; which of them train. See model.h */
+/* model_collect.c - the layers and variables of a built model in Keras' saving order; which of them train. See model.h
+ */
 #include "base/rng.h"
 #include "engine/layers/model_internal.h"
 

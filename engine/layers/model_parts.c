@@ -41,7 +41,8 @@ static bool add_model(struct layer_part *part, struct layer *layer, struct model
                       const json_t *config, const char *where, struct err *err)
 {
     bool brief = json_object_get(given, "class") != NULL;
-    struct model_spec *spec = brief ? model_spec_from_layers(given, where, err) : model_spec_from_keras(given, where, err);
+    struct model_spec *spec =
+        brief ? model_spec_from_layers(given, where, err) : model_spec_from_keras(given, where, err);
     if (!spec)
         return false;
     model->kept_specs = xrealloc(model->kept_specs, (size_t)(model->n_kept_specs + 1) * sizeof(struct model_spec *));
@@ -88,9 +89,8 @@ struct layer_part *layer_add_part(struct layer *layer, struct model *model, cons
     part->given = given;
     part->place.h5_group = arena_printf(&model->arena, "%s/%s/", layer->h5_group, group);
     json_t *own = own_config(model, class_name, config, extra);
-    bool ok = is_model(class_name, config)
-                  ? add_model(part, layer, model, given, own, where, err)
-                  : add_leaf(part, layer, model, group, given, class_name, own, where, err);
+    bool ok = is_model(class_name, config) ? add_model(part, layer, model, given, own, where, err)
+                                           : add_leaf(part, layer, model, group, given, class_name, own, where, err);
     while (*end)
         end = &(*end)->next;
     *end = ok ? part : NULL;

@@ -17,7 +17,8 @@ static bool fill_forget_bias(const struct variable *variable, uint64_t seed, flo
     for (int64_t i = 0; i < units; i++)
         out[units + i] = 1;
     return initializer_fill(variable->initializer, seed, variable->seed_number, SHAPE(units), out, err) &&
-           initializer_fill(variable->initializer, ~seed, variable->seed_number, SHAPE(2 * units), out + 2 * units, err);
+           initializer_fill(variable->initializer, ~seed, variable->seed_number, SHAPE(2 * units), out + 2 * units,
+                            err);
 }
 
 static const struct activation *read_activation(const struct layer *layer, struct model *model, const char *name,
@@ -35,7 +36,8 @@ static const struct activation *read_activation(const struct layer *layer, struc
     return activation;
 }
 
-static bool add_variables(struct cell *cell, struct layer *layer, struct model *model, int64_t features, struct err *err)
+static bool add_variables(struct cell *cell, struct layer *layer, struct model *model, int64_t features,
+                          struct err *err)
 {
     int64_t gates = recurrent_gates(cell->kind) * cell->units;
     struct shape bias = cell->kind == RECURRENT_GRU && cell->reset_after ? SHAPE(2, gates) : SHAPE(gates);
@@ -68,8 +70,8 @@ struct cell *cell_build(struct layer *layer, struct model *model, enum recurrent
     cell->activation = read_activation(layer, model, "activation", cell->units, err);
     cell->gate = kind == RECURRENT_SIMPLE ? cell->activation
                                           : read_activation(layer, model, "recurrent_activation", cell->units, err);
-    cell->mask_per_gate = kind != RECURRENT_SIMPLE &&
-                          (cell->recurrent_dropout > 0 || layer_int(layer, "implementation") == 1);
+    cell->mask_per_gate =
+        kind != RECURRENT_SIMPLE && (cell->recurrent_dropout > 0 || layer_int(layer, "implementation") == 1);
     if (!cell->activation || !cell->gate || !add_variables(cell, layer, model, features, err))
         return NULL;
     return cell;
@@ -144,8 +146,9 @@ static struct value *run_usual(struct lowering *l, const struct cell *cell, cons
 {
     int64_t gates = recurrent_gates(cell->kind) * cell->units;
     struct value *results[3] = {NULL};
-    struct value *bias = cell->bias >= 0 ? variable_of(l, cell, cell->bias)
-                                         : op_fill(l->graph, r->kind == RECURRENT_GRU ? SHAPE(2, gates) : SHAPE(gates), 0);
+    struct value *bias = cell->bias >= 0
+                             ? variable_of(l, cell, cell->bias)
+                             : op_fill(l->graph, r->kind == RECURRENT_GRU ? SHAPE(2, gates) : SHAPE(gates), 0);
     op_recurrent(l->graph, r, drop(l, cell, x, cell->dropout, 0), variable_of(l, cell, cell->kernel),
                  variable_of(l, cell, cell->recurrent_kernel), bias, states[0],
                  cell->kind == RECURRENT_LSTM ? states[1] : NULL, mask, results);
@@ -164,7 +167,8 @@ static struct value *bias_row(struct lowering *l, const struct cell *cell, int64
     if (!cell->reset_after)
         return bias;
     int64_t gates = 3 * cell->units;
-    return op_reshape(l->graph, op_slice(l->graph, bias, (const int64_t[]){row, 0}, (const int64_t[]){row + 1, gates}, NULL),
+    return op_reshape(l->graph,
+                      op_slice(l->graph, bias, (const int64_t[]){row, 0}, (const int64_t[]){row + 1, gates}, NULL),
                       SHAPE(gates));
 }
 
@@ -186,66 +190,94 @@ static struct value *project(struct lowering *l, const struct cell *cell, struct
     return op_concat(l->graph, parts, n_gates, -1);
 }
 
-/* h R for the first n gates, each with its own dropout mask. */
-static struct value *recur(struct lowering *l, const struct cell *cell, struct value *h, int n_gates)
+/* What all steps share. */
+struct stepping {
+    struct lowering *l;
+    const struct cell *cell;
+    struct value *masks[4]; /* of the states by gate, NULL without dropout */
+};
+
+static struct stepping begin_steps(struct lowering *l, const struct cell *cell, struct shape states)
 {
-    struct value *kernel = variable_of(l, cell, cell->recurrent_kernel), *parts[4];
-    if (n_gates < recurrent_gates(cell->kind))
-        kernel = columns(l->graph, kernel, 0, n_gates * cell->units);
-    if (!drops(l, cell, cell->recurrent_dropout))
-        return op_matmul(l->graph, h, kernel, false, false);
+    struct stepping s = {.l = l, .cell = cell};
+    for (int i = 0; drops(l, cell, cell->recurrent_dropout) && i < recurrent_gates(cell->kind); i++)
+        s.masks[i] = drop(l, cell, op_fill(l->graph, states, 1), cell->recurrent_dropout, 4 + i);
+    return s;
+}
+
+static struct value *masked_states(const struct stepping *s, struct value *h, int gate)
+{
+    return s->masks[gate] ? op_mul(s->l->graph, h, s->masks[gate]) : h;
+}
+
+static struct value *recurrent_columns(const struct stepping *s, int from, int to)
+{
+    struct value *kernel = variable_of(s->l, s->cell, s->cell->recurrent_kernel);
+    bool all = !from && to == recurrent_gates(s->cell->kind);
+    return all ? kernel : columns(s->l->graph, kernel, from * s->cell->units, to * s->cell->units);
+}
+
+/* h R for the first n gates. */
+static struct value *recur(const struct stepping *s, struct value *h, int n_gates)
+{
+    struct value *parts[4];
+    if (!s->masks[0])
+        return op_matmul(s->l->graph, h, recurrent_columns(s, 0, n_gates), false, false);
     for (int i = 0; i < n_gates; i++)
-        parts[i] = op_matmul(l->graph, drop(l, cell, h, cell->recurrent_dropout, 4 + i),
-                             columns(l->graph, kernel, i * cell->units, (i + 1) * cell->units), false, false);
-    return op_concat(l->graph, parts, n_gates, -1);
+        parts[i] = op_matmul(s->l->graph, masked_states(s, h, i), recurrent_columns(s, i, i + 1), false, false);
+    return op_concat(s->l->graph, parts, n_gates, -1);
 }
 
-static struct value *gate_of(struct lowering *l, const struct cell *cell, const struct activation *activation,
-                             struct value *z, int gate)
+static struct value *gate_of(const struct stepping *s, const struct activation *activation, struct value *z, int gate)
 {
-    return activation_lower(l->graph, activation, columns(l->graph, z, gate * cell->units, (gate + 1) * cell->units));
+    int64_t u = s->cell->units;
+    return activation_lower(s->l->graph, activation, columns(s->l->graph, z, gate * u, (gate + 1) * u));
 }
 
-static void step_lstm(struct lowering *l, const struct cell *cell, struct value *zx, struct value **states)
+static void step_lstm(const struct stepping *s, struct value *zx, struct value **states)
 {
-    struct graph *g = l->graph;
-    struct value *z = op_add(g, zx, recur(l, cell, states[0], 4));
-    struct value *i = gate_of(l, cell, cell->gate, z, 0), *f = gate_of(l, cell, cell->gate, z, 1);
-    struct value *candidate = gate_of(l, cell, cell->activation, z, 2), *o = gate_of(l, cell, cell->gate, z, 3);
+    struct graph *g = s->l->graph;
+    const struct cell *cell = s->cell;
+    struct value *z = op_add(g, zx, recur(s, states[0], 4));
+    struct value *i = gate_of(s, cell->gate, z, 0), *f = gate_of(s, cell->gate, z, 1);
+    struct value *candidate = gate_of(s, cell->activation, z, 2), *o = gate_of(s, cell->gate, z, 3);
     states[1] = op_expr(g, "a * b + c * d", f, states[1], i, candidate);
     states[0] = op_mul(g, o, activation_lower(g, cell->activation, states[1]));
 }
 
-static void step_gru(struct lowering *l, const struct cell *cell, struct value *zx, struct value **states)
+static void step_gru(const struct stepping *s, struct value *zx, struct value **states)
 {
-    struct graph *g = l->graph;
+    struct graph *g = s->l->graph;
+    const struct cell *cell = s->cell;
     int64_t u = cell->units;
-    struct value *h = states[0], *zh = plus(g, recur(l, cell, h, cell->reset_after ? 3 : 2), bias_row(l, cell, 1));
+    struct value *h = states[0], *zh = plus(g, recur(s, h, cell->reset_after ? 3 : 2), bias_row(s->l, cell, 1));
     struct value *both = op_add(g, columns(g, zx, 0, 2 * u), columns(g, zh, 0, 2 * u));
-    struct value *z = gate_of(l, cell, cell->gate, both, 0), *r = gate_of(l, cell, cell->gate, both, 1), *inner;
-    if (cell->reset_after) {
-        inner = op_mul(g, r, columns(g, zh, 2 * u, 3 * u));
-    } else {
-        struct value *kernel = columns(g, variable_of(l, cell, cell->recurrent_kernel), 2 * u, 3 * u);
-        inner = op_matmul(g, op_mul(g, r, drop(l, cell, h, cell->recurrent_dropout, 6)), kernel, false, false);
-    }
+    struct value *z = gate_of(s, cell->gate, both, 0), *r = gate_of(s, cell->gate, both, 1);
+    struct value *inner = cell->reset_after ? op_mul(g, r, columns(g, zh, 2 * u, 3 * u))
+                                            : op_matmul(g, op_mul(g, r, masked_states(s, h, 2)),
+                                                        recurrent_columns(s, 2, 3), false, false);
     struct value *candidate = activation_lower(g, cell->activation, op_add(g, columns(g, zx, 2 * u, 3 * u), inner));
     states[0] = op_expr(g, "a * b + (1 - a) * c", z, h, candidate, NULL);
 }
 
-static void step_any(struct lowering *l, const struct cell *cell, struct value *zx, struct value **states)
+static void step_any(const struct stepping *s, struct value *zx, struct value **states)
 {
-    if (cell->kind == RECURRENT_LSTM)
-        step_lstm(l, cell, zx, states);
-    else if (cell->kind == RECURRENT_GRU)
-        step_gru(l, cell, zx, states);
+    if (!zx || !states[0])
+        return;
+    if (s->cell->kind == RECURRENT_LSTM)
+        step_lstm(s, zx, states);
+    else if (s->cell->kind == RECURRENT_GRU)
+        step_gru(s, zx, states);
     else
-        states[0] = activation_lower(l->graph, cell->activation, op_add(l->graph, zx, recur(l, cell, states[0], 1)));
+        states[0] = activation_lower(s->l->graph, s->cell->activation, op_add(s->l->graph, zx, recur(s, states[0], 1)));
 }
 
 void cell_step(struct lowering *l, const struct cell *cell, struct value *x, struct value **states)
 {
-    step_any(l, cell, plus(l->graph, project(l, cell, x), bias_row(l, cell, 0)), states);
+    if (!states[0])
+        return;
+    struct stepping s = begin_steps(l, cell, states[0]->shape);
+    step_any(&s, plus(l->graph, project(l, cell, x), bias_row(l, cell, 0)), states);
 }
 
 /* The steps [first, first + n) of x, which holds n of them. Halving keeps the gradient's work at n log n. */
@@ -258,7 +290,8 @@ static void split_steps(struct graph *g, struct value *x, int64_t n, struct valu
         return;
     }
     int64_t half = n / 2, batch = x->shape.dim[0], width = x->shape.dim[2];
-    split_steps(g, op_slice(g, x, (const int64_t[]){0, 0, 0}, (const int64_t[]){batch, half, width}, NULL), half, steps);
+    split_steps(g, op_slice(g, x, (const int64_t[]){0, 0, 0}, (const int64_t[]){batch, half, width}, NULL), half,
+                steps);
     split_steps(g, op_slice(g, x, (const int64_t[]){0, half, 0}, (const int64_t[]){batch, n, width}, NULL), n - half,
                 steps + half);
 }
@@ -268,7 +301,9 @@ static struct value *run_by_steps(struct lowering *l, const struct cell *cell, s
 {
     struct graph *g = l->graph;
     int64_t n = x->shape.dim[0], t = x->shape.dim[1];
-    struct value **zx = arena_array(&g->arena, (size_t)t, sizeof *zx), **held = arena_array(&g->arena, (size_t)t, sizeof *held);
+    struct stepping s = begin_steps(l, cell, SHAPE(n, cell->units));
+    struct value **zx = arena_array(&g->arena, (size_t)t, sizeof *zx),
+                 **held = arena_array(&g->arena, (size_t)t, sizeof *held);
     struct value **y = arena_array(&g->arena, (size_t)t, sizeof *y);
     split_steps(g, plus(g, project(l, cell, x), bias_row(l, cell, 0)), t, zx);
     if (mask)
@@ -277,7 +312,7 @@ static struct value *run_by_steps(struct lowering *l, const struct cell *cell, s
         int64_t place = backwards ? t - 1 - i : i;
         struct value *before[CELL_STATES_MAX] = {NULL};
         memcpy(before, states, (size_t)cell_states(cell) * sizeof *states);
-        step_any(l, cell, zx[place], states);
+        step_any(&s, zx[place], states);
         for (int k = 0; mask && k < cell_states(cell); k++)
             states[k] = op_expr(g, "where(a, b, c)", held[place], states[k], before[k], NULL);
         y[place] = op_reshape(g, states[0], SHAPE(n, 1, cell->units));

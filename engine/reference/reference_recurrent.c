@@ -1,5 +1,5 @@
-/* reference_recurrent.c - LSTM, GRU and simple recurrent layers over sequences, one sample and one step after the other;
- * formulas in graph.h */
+/* reference_recurrent.c - LSTM, GRU and simple recurrent layers over sequences, one sample and one step after the
+ * other; formulas in graph.h */
 #include <math.h>
 #include <string.h>
 
@@ -64,7 +64,7 @@ static void product(double *out, const float *bias, const float *x, const float 
     }
 }
 
-struct step_io { /* of one sample and step */
+struct step_io {           /* of one sample and step */
     const double *zx, *zh; /* x K + b, and h R (+ b1 for GRU) */
     float *h, *c, *saved;  /* before and after; saved may be NULL */
 };
@@ -144,7 +144,7 @@ size_t reference_recurrent_workspace(const struct node *node)
     return (size_t)(2 * recurrent_gates(r->kind) + 2) * (size_t)u * sizeof(double);
 }
 
-struct step_gradient { /* of one sample and step */
+struct step_gradient {              /* of one sample and step */
     const float *saved, *y, *h, *c; /* h, c: before the step */
     double *dh, *dc;                /* in: after the step; out: the part that does not go through R */
     float *dz, *dz_recurrent;
@@ -200,8 +200,8 @@ static void through_kernel(const struct sizes *s, const float *w, const float *d
             dh[i] += (double)dz[j] * (double)w[i * s->gates + j];
 }
 
-static void sample_backward(const struct kernel *k, const struct sizes *s, const struct recurrent_dx_places *p, int64_t n,
-                            double *dstates, double *dbias)
+static void sample_backward(const struct kernel *k, const struct sizes *s, const struct recurrent_dx_places *p,
+                            int64_t n, double *dstates, double *dbias)
 {
     double *dh = dstates, *dc = dh + s->u;
     int64_t own = n * s->u;

@@ -245,8 +245,9 @@ static struct value *recurrent_of(struct graph *g, struct value **x, const struc
     static const float mask[] = {1, 0, 1, 1, 0, 1};
     int64_t n = sizes[0], t = sizes[1], f = sizes[2], u = sizes[3], gates = recurrent_gates(r->kind) * u, at = 0;
     bool lstm = r->kind == RECURRENT_LSTM, gru = r->kind == RECURRENT_GRU;
-    const struct shape shapes[] = {SHAPE(n, t, f), SHAPE(f, gates), SHAPE(u, gates), gru ? SHAPE(2, gates) : SHAPE(gates),
-                                   SHAPE(n, u),    SHAPE(n, u)};
+    const struct shape shapes[] = {SHAPE(n, t, f),  SHAPE(f, gates),
+                                   SHAPE(u, gates), gru ? SHAPE(2, gates) : SHAPE(gates),
+                                   SHAPE(n, u),     SHAPE(n, u)};
     struct value *parts[6] = {NULL}, *results[3];
     for (int i = 0; i < (lstm ? 6 : 5); i++) {
         int64_t end = at + shape_elements(shapes[i]);
@@ -262,7 +263,8 @@ static struct value *recurrent_of(struct graph *g, struct value **x, const struc
 static const int64_t recurrent_sizes[] = {2, 3, 2, 2};
 static struct value *recurrent_lstm(struct graph *g, struct value **x)
 {
-    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_LSTM, .gate = FUNCTION_SIGMOID}, recurrent_sizes, false);
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_LSTM, .gate = FUNCTION_SIGMOID}, recurrent_sizes,
+                        false);
 }
 static struct value *recurrent_lstm_masked(struct graph *g, struct value **x)
 {
@@ -272,7 +274,8 @@ static struct value *recurrent_lstm_masked(struct graph *g, struct value **x)
 }
 static struct value *recurrent_gru(struct graph *g, struct value **x)
 {
-    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID}, recurrent_sizes, false);
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID}, recurrent_sizes,
+                        false);
 }
 static struct value *recurrent_gru_masked(struct graph *g, struct value **x)
 {

@@ -111,6 +111,36 @@ static void test_freezing_follows_patterns_and_nested_models(void)
     drop(&b);
 }
 
+static void test_a_frozen_wrapper_freezes_what_it_wraps(void)
+{
+    struct built b = build(
+        "{\"layers\": [{\"class\": \"InputLayer\", \"shape\": [5, 4]}, {\"class\": \"Bidirectional\", \"name\": "
+        "\"both\", "
+        "\"layer\": {\"class\": \"RNN\", \"cell\": [{\"class\": \"LSTMCell\", \"units\": 3}, {\"class\": \"GRUCell\", "
+        "\"units\": 2}]}}, {\"class\": \"Dense\", \"units\": 1}]}",
+        NULL);
+    CHECK(b.model && b.model->n_trainable == 14);
+    if (!b.model)
+        return;
+    CHECK_STR(b.model->variables[3]->h5_path, "layers/bidirectional/forward_layer/cell/cells/gru_cell/vars/0");
+    CHECK_STR(b.model->variables[11]->path, "both/backward_rnn/stacked_rnn_cells/gru_cell/bias");
+    json_t *rows = model_describe(b.model);
+    CHECK_EQ(json_array_size(rows), 3);
+    CHECK_EQ(json_integer_value(json_object_get(json_array_get(rows, 1), "params")), 2 * (12 * 7 + 12 + 6 * 5 + 12));
+    json_decref(rows);
+    CHECK(model_freeze(b.model, "both") > 0);
+    CHECK_EQ(b.model->n_trainable, 2);
+    json_t *keras = model_to_keras(b.model);
+    char *text = js_text(keras, 0);
+    int frozen = 0;
+    for (const char *p = text; (p = strstr(p, "\"trainable\": false")); p++)
+        frozen++;
+    CHECK_EQ(frozen, 4); /* the wrapper, its layer and both cells */
+    free(text);
+    json_decref(keras);
+    drop(&b);
+}
+
 static const char *graph_of(struct built *b, enum model_mode mode, struct value **outputs, struct graph **g,
                             struct value **penalty)
 {
@@ -323,6 +353,7 @@ int main(void)
     RUN(test_variables_stand_in_keras_order_with_keras_paths);
     RUN(test_shapes_the_data_knows_fill_open_inputs);
     RUN(test_freezing_follows_patterns_and_nested_models);
+    RUN(test_a_frozen_wrapper_freezes_what_it_wraps);
     RUN(test_training_updates_moving_averages_and_inference_does_not);
     RUN(test_sigmoid_outputs_have_logits_and_linear_ones_have_none);
     RUN(test_penalties_cover_trainable_weights_once_and_activities_per_call);

@@ -27,6 +27,7 @@ static void run(const char *layers, int32_t step_number, bool normal, float *out
     for (int i = 0; i < model->n_outputs; i++)
         graph_keep(g, outputs[i]);
     struct device *device = backend_reference.open(&(struct device_options){.n_threads = 1}, &err);
+    CHECK_OK(variables_allocate(model->variables, model->n_variables, &backend_reference, device, 1, &err), err);
     struct plan *plan = plan_new(g, &backend_reference, device, &(struct plan_options){0}, &err);
     CHECK_OK(plan != NULL, err);
     float *in = plan_input(plan, x);
@@ -39,6 +40,7 @@ static void run(const char *layers, int32_t step_number, bool normal, float *out
     if (last)
         memcpy(last, plan_output(plan, outputs[model->n_outputs - 1]), sizeof first);
     plan_free(plan);
+    variables_release(model->variables, model->n_variables, &backend_reference, device);
     backend_reference.close(device);
     graph_free(g);
     model_free(model);
@@ -124,8 +126,62 @@ static void test_noise_layers_have_keras_moments(void)
     CHECK_NEAR(deviation_of(first), 1, 0.03);
 }
 
+/* Kernels that hand on what they get: the output is the input under its mask. */
+#define UNIT "\"units\": 50, \"activation\": \"linear\", \"kernel_initializer\": \"identity\", "
+
+static void test_a_recurrent_layer_drops_the_same_inputs_at_every_step(void)
+{
+    run("{\"class\": \"SimpleRNN\", " UNIT
+        "\"recurrent_initializer\": \"zeros\", \"dropout\": 0.2, \"return_sequences\": true}",
+        3, false, first, NULL);
+    int kept = 0;
+    for (int b = 0; b < BATCH; b++)
+        for (int c = 0; c < CHANNELS; c++) {
+            const float *unit = first + b * STEPS * CHANNELS + c;
+            CHECK(unit[0] == 0 || fabsf(unit[0] - 1.25f) < 1e-6f);
+            kept += unit[0] != 0;
+            for (int s = 1; s < STEPS; s++)
+                CHECK(unit[s * CHANNELS] == unit[0]);
+        }
+    CHECK_NEAR((double)kept / (BATCH * CHANNELS), 0.8, 0.03);
+}
+
+static void test_recurrent_dropout_keeps_one_mask_for_the_states(void)
+{
+    run("{\"class\": \"SimpleRNN\", " UNIT
+        "\"recurrent_initializer\": \"identity\", \"recurrent_dropout\": 0.5, \"return_sequences\": true}",
+        3, false, first, NULL);
+    int kept = 0;
+    for (int b = 0; b < BATCH; b++)
+        for (int c = 0; c < CHANNELS; c++) {
+            const float *unit = first + b * STEPS * CHANNELS + c; /* h = 1, then 1 + 2 h where it is kept */
+            bool keeps = unit[CHANNELS] > 1;
+            kept += keeps;
+            for (int s = 1; s < STEPS; s++)
+                CHECK_NEAR((double)unit[s * CHANNELS], keeps ? pow(2, s + 1) - 1 : 1, 1e-3);
+        }
+    CHECK_NEAR((double)kept / (BATCH * CHANNELS), 0.5, 0.05);
+}
+
+#define GRU_OF(n)                                                                                                      \
+    "{\"class\": \"GRU\", \"units\": 50, \"dropout\": 0.5, \"return_sequences\": true, \"implementation\": " n "}"
+
+static void test_gates_may_have_masks_of_their_own(void)
+{
+    run(GRU_OF("1"), 3, true, first, NULL);
+    run(GRU_OF("2"), 3, true, second, NULL);
+    CHECK(memcmp(first, second, sizeof first));
+    run(GRU_OF("2"), 4, true, first, NULL);
+    CHECK(memcmp(first, second, sizeof first));
+    run(GRU_OF("2"), 4, true, second, NULL);
+    CHECK(!memcmp(first, second, sizeof first));
+}
+
 int main(void)
 {
+    RUN(test_a_recurrent_layer_drops_the_same_inputs_at_every_step);
+    RUN(test_recurrent_dropout_keeps_one_mask_for_the_states);
+    RUN(test_gates_may_have_masks_of_their_own);
     RUN(test_dropout_keeps_the_mean_and_repeats_for_a_step);
     RUN(test_two_calls_and_two_layers_draw_different_masks);
     RUN(test_spatial_dropout_drops_whole_channels);
