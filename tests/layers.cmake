@@ -3,6 +3,7 @@ antler_test(arguments unit/test_arguments.c unit antler_engine)
 antler_test(model_spec unit/test_model_spec.c unit antler_persistence)
 antler_test(layers unit/test_layers.c unit antler_engine)
 antler_test(layers_random unit/test_layers_random.c unit antler_engine)
+antler_test(recurrent unit/test_recurrent.c unit antler_engine)
 
 add_executable(drive_model keras/drive_model.c)
 target_link_libraries(drive_model PRIVATE antler_engine antler_persistence antler_base antler_flags m)

@@ -41,8 +41,8 @@ static void declare_states(struct layer *layer, struct model *model, const struc
     layer->outputs = shapes;
 }
 
-static bool states_fit(const struct layer *layer, const struct stack *stack, const struct shape *inputs, int n,
-                       struct err *err)
+static bool states_fit(const struct layer *layer, struct model *model, const struct stack *stack,
+                       const struct shape *inputs, int n, struct err *err)
 {
     int wanted = stack_states(stack), next = 0;
     if (n != wanted)
@@ -52,7 +52,7 @@ static bool states_fit(const struct layer *layer, const struct stack *stack, con
         for (int k = 0; k < cell_states(stack->cells[i]); k++, next++)
             if (inputs[next].rank != 1 || inputs[next].dim[0] != stack->cells[i]->units)
                 return layer_fail(layer, err, "state %d must have the shape (%lld,), found %s", next,
-                                  (long long)stack->cells[i]->units, "another one");
+                                  (long long)stack->cells[i]->units, shape_text(&model->arena, inputs[next]));
     return true;
 }
 
@@ -68,7 +68,7 @@ static bool build_cell(struct layer *layer, struct model *model, const struct sh
         return false;
     *output = SHAPE(cell->units);
     declare_states(layer, model, stack);
-    return layer->parent || states_fit(layer, stack, inputs + 1, n - 1, err);
+    return layer->parent || states_fit(layer, model, stack, inputs + 1, n - 1, err);
 }
 
 static struct value *lower_cell(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
@@ -200,7 +200,7 @@ static bool finish_sequence(struct layer *layer, struct model *model, const stru
             "another one; use return_state and initial_state instead");
     if (given && !json_is_null(given) && !s.n_states)
         return layer_fail(layer, err, "initial_state must be tensors, found %s", js_type_name(given));
-    if (s.n_states && !states_fit(layer, stack, inputs + s.state, s.n_states, err))
+    if (s.n_states && !states_fit(layer, model, stack, inputs + s.state, s.n_states, err))
         return false;
     if (stack_states(stack) >= LAYER_MAX_OUTPUTS && layer_bool(layer, "return_state"))
         return layer_fail(layer, err, "return_state would give more than %d outputs", LAYER_MAX_OUTPUTS);
