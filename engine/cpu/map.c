@@ -10,6 +10,7 @@ struct operand { /* an input of the expression */
     enum load load;
     bool is_i32;
     int slot;                /* its tile, unless it is read in place */
+    bool repeats;            /* every tile of a run is the same: a row (a bias) that fits a tile a whole number of times */
     int64_t stride[RANK_MAX]; /* per dim of the collapsed output */
 };
 
@@ -60,6 +61,13 @@ static void collapse(struct map_program *p, struct shape out, const struct value
         for (int i = 0; i < p->n_inputs; i++)
             p->operands[i].stride[last] = broadcast_stride(inputs[i]->shape, out, d);
     }
+}
+
+static void find_repeats(struct map_program *p)
+{
+    bool rows = p->collapsed.rank == 2 && MAP_TILE % p->collapsed.dim[1] == 0;
+    for (int i = 0; i < p->n_inputs; i++)
+        p->operands[i].repeats = rows && p->operands[i].load == LOAD_BROADCAST && p->operands[i].stride[0] == 0;
 }
 
 static void choose_loads(struct map_program *p, struct shape out, const struct value *const *inputs)
@@ -198,6 +206,7 @@ const struct map_program *map_prepare(struct arena *arena, const struct rows *ro
     if (p->is_fused)
         return p;
     collapse(p, out, inputs);
+    find_repeats(p);
     for (int i = 0; i < n_inputs; i++)
         p->operands[i].slot = -1; /* unused inputs stay so */
     struct slots *s = arena_alloc(arena, sizeof *s);
@@ -254,11 +263,11 @@ static void expand(const struct map_program *p, const struct operand *o, const v
     }
 }
 
-static void load_tile(const struct map_program *p, const void *const *inputs, float tiles[][MAP_TILE], int64_t start, int n)
+static void load_tile(const struct map_program *p, const void *const *inputs, float tiles[][MAP_TILE], int64_t start, int n, bool first)
 {
     for (int i = 0; i < p->n_inputs; i++) {
         const struct operand *o = &p->operands[i];
-        if (o->slot < 0)
+        if (o->slot < 0 || (o->repeats && !first))
             continue;
         if (o->load == LOAD_I32)
             p->rows->from_i32(tiles[o->slot], (const int32_t *)inputs[i] + start, n);
@@ -327,7 +336,7 @@ static void run_range(const struct map_program *p, const void *const *inputs, fl
         int part = n - done < MAP_TILE ? (int)(n - done) : MAP_TILE;
         const float *place[EXPR_MAX_INPUTS];
         find_places(p, inputs, first ? first + done : NULL, start + done, place);
-        load_tile(p, inputs, tiles, start + done, part);
+        load_tile(p, inputs, tiles, start + done, part, done == 0);
         run_tile(p, place, outputs, tiles, start + done, part);
     }
 }
