@@ -80,6 +80,31 @@ static void test_an_ascii_chart_with_a_log_axis_looks_like_this(void)
                                                  "ckpt             o         o          o         *          @\n");
 }
 
+/* An accuracy near 1 runs where the text usually stands. */
+static void test_what_is_said_beside_the_cursor_hides_no_curve(void)
+{
+    struct series high = {0};
+    for (int i = 0; i <= 40; i++)
+        series_append(&high, i, 1 - 0.5 / (1 + i * i));
+    struct chart_line line = {.series = &high, .name = "accuracy", .fork_x = NAN};
+    struct chart chart = CHART_INIT;
+    chart.lines = &line, chart.n_lines = 1, chart.x_name = "epoch", chart.cursor_x = 6;
+    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 12),
+              " 1.0 ┤     ⣀⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒⠒ accuracy\n"
+              "     │   ⡔⠉ ┊\n"
+              "     │  ⡎   ┊\n"
+              "     │ ⢸    ┊\n"
+              " 0.8 ┤ ⡎    ┊\n"
+              "     │ ⡇    ┊\n"
+              "     │⢸     ┊\n"
+              " 0.6 ┤⢸     ┊\n"
+              "     │⡜     ┊ epoch 6\n"
+              "     │⠇     ┊ accuracy 0.9865\n"
+              "     └┬──────────┬──────────┬──────────┬──────────┬\n"
+              "      0         10         20         30         40 epoch\n");
+    series_release(&high);
+}
+
 static void test_a_cursor_tells_the_exact_values_beside_it(void)
 {
     struct chart chart = example();
@@ -322,6 +347,7 @@ int main(void)
     RUN(test_a_braille_chart_looks_like_this);
     RUN(test_an_ascii_chart_with_a_log_axis_looks_like_this);
     RUN(test_a_cursor_tells_the_exact_values_beside_it);
+    RUN(test_what_is_said_beside_the_cursor_hides_no_curve);
     RUN(test_a_diverged_run_is_marked_where_it_happened);
     RUN(test_a_legend_without_room_counts_what_it_leaves_out);
     RUN(test_the_part_of_the_parent_is_dim_up_to_the_fork);
