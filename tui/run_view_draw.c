@@ -44,19 +44,26 @@ static void left_text(double seconds, char *text, size_t size)
     }
 }
 
+/* Where there is no room for both, how long it takes says more than how fast it is. */
+static void pace_pieces(struct header *header, const struct run_live *live)
+{
+    char left[48], rate[48], both[100];
+    double steps = (double)(live->epochs - live->epoch) * live->steps_per_epoch +
+                   (double)(live->steps_per_epoch - live->step_in_epoch);
+    left_text(steps > 0 ? steps / live->steps_per_second : 0, left, sizeof left);
+    snprintf(rate, sizeof rate, live->steps_per_second < 10 ? "%.1f steps/s" : "%.0f steps/s", live->steps_per_second);
+    snprintf(both, sizeof both, "%s  %s left", rate, left);
+    if (header->x + grid_columns(header->grid, both) <= header->row.w)
+        piece(header, STYLE_TEXT, "%s", rate);
+    piece(header, STYLE_TEXT, "%s left", left);
+}
+
 static void living_pieces(struct header *header, const struct run_live *live)
 {
-    char left[48];
     if (live->steps_per_epoch > 0)
         piece(header, STYLE_TEXT, "step %lld/%d", (long long)live->step_in_epoch, live->steps_per_epoch);
-    if (live->steps_per_second > 0 && live->phase != LIVE_PAUSED) {
-        double steps = (double)(live->epochs - live->epoch) * live->steps_per_epoch +
-                       (double)(live->steps_per_epoch - live->step_in_epoch);
-        piece(header, STYLE_TEXT, live->steps_per_second < 10 ? "%.1f steps/s" : "%.0f steps/s",
-              live->steps_per_second);
-        left_text(steps > 0 ? steps / live->steps_per_second : 0, left, sizeof left);
-        piece(header, STYLE_TEXT, "%s left", left);
-    }
+    if (live->steps_per_second > 0 && live->phase != LIVE_PAUSED)
+        pace_pieces(header, live);
     if (live->phase == LIVE_VALIDATING || live->phase == LIVE_SAVING)
         piece(header, STYLE_FAINT, live->phase == LIVE_SAVING ? "saving" : "validating");
     if (live->cpu_share > 0)
