@@ -18,11 +18,23 @@ def test(home, example):
         check(found[threads][1] == found[1][1], f"{example}: weights or optimizer state with {threads} threads differ from those with 1")
 
 
+def test_the_exact_setting(home):
+    """conv_algorithm reaches the device: other roundings, the same training."""
+    found = {}
+    for algorithm in "auto", "direct":
+        run = home.json("train", os.path.join(CONFIGS, "digits-cnn.json"), "--set", "fit.epochs=1", "--set", f"conv_algorithm={algorithm}")["run"]
+        found[algorithm] = home.history(run)["loss"], weights(home.last(run))
+    check(found["auto"][1] != found["direct"][1], "direct convolutions give the weights of Winograd's")
+    a, b = (float(found[k][0][-1][2]) for k in ("auto", "direct"))
+    check(abs(a - b) < 1e-3 * abs(b), f"the loss is {a} with Winograd and {b} without")
+
+
 if __name__ == "__main__":
     home = Home()
     try:
         for example in "digits-cnn", "digits-cnn-functional", "digits-mlp":
             test(home, example)
+        test_the_exact_setting(home)
     finally:
         home.close()
     done()

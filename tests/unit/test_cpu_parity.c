@@ -280,6 +280,70 @@ static void test_pooling(void)
         }
 }
 
+static void test_relu_before_and_after_pooling(void)
+{
+    struct window w = {.n_spatial = 2, .size = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}, .groups = 1};
+    for (int kind = 0; kind < 2; kind++) {
+        enum pool_kind pool = kind ? POOL_AVERAGE : POOL_MAX;
+        CASE("pooling of a relu", true, y = op_pool(c.g, pool, op_expr(c.g, "relu(a)", feed(&c, SHAPE(3, 6, 8, 21)), NULL, NULL, NULL), &w););
+        CASE("relu of a pooling", true, y = op_expr(c.g, "relu(a + b)", op_pool(c.g, pool, feed(&c, SHAPE(3, 6, 8, 21)), &w), feed(&c, SHAPE(21)), NULL, NULL););
+    }
+}
+
+static void test_norms_with_what_follows(void)
+{
+    static const int64_t channels[] = {1, 7, 16, 48, 130};
+    for (size_t i = 0; i < 5; i++) {
+        int64_t n = channels[i];
+        CASE("batch norm and relu", true,
+             y = op_expr(c.g, "relu(a)", op_batch_norm(c.g, feed(&c, SHAPE(9, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3, NULL, NULL),
+                         NULL, NULL, NULL););
+        CASE("batch norm, a sum and relu", true,
+             y = op_expr(c.g, "relu(a + b)",
+                         op_batch_norm(c.g, feed(&c, SHAPE(130, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3, NULL, NULL),
+                         feed(&c, SHAPE(130, 3, 5, n)), NULL, NULL););
+    }
+}
+
+static void test_a_relu_runs_behind_the_norm_before_it(void)
+{
+    struct err err = {0};
+    struct graph *g = graph_new();
+    struct value *norm = op_batch_norm(g, op_input(g, "x", DTYPE_F32, SHAPE(8, 6, 6, 16)), NULL, NULL, 1e-3, NULL, NULL);
+    graph_keep(g, op_expr(g, "relu(a + b)", norm, op_input(g, "r", DTYPE_F32, SHAPE(8, 6, 6, 16)), NULL, NULL));
+    struct device *device = backend_cpu.open(&(struct device_options){.n_threads = 1}, &err);
+    struct plan *plan = plan_new(g, &backend_cpu, device, &(struct plan_options){0}, &err);
+    CHECK_EQ(plan_stats(plan).n_kernels, 1);
+    CHECK(plan_kernel(plan, 0).fused);
+    plan_free(plan);
+    backend_cpu.close(device);
+    graph_free(g);
+}
+
+/* Its mean and variance are read before, and after, the relu that runs behind it. */
+static void test_a_fused_norm_still_gives_its_moments(void)
+{
+    struct value *mean, *variance;
+    CASE("moments of a fused batch norm", false, {
+        struct value *norm = op_batch_norm(c.g, feed(&c, SHAPE(20, 30)), NULL, NULL, 1e-3, &mean, &variance);
+        graph_keep(c.g, mean);
+        graph_keep(c.g, op_expr(c.g, "a * 0.1 + b", variance, mean, NULL, NULL));
+        y = op_expr(c.g, "relu(a)", norm, NULL, NULL, NULL);
+    });
+}
+
+static void test_transposed_convolutions(void)
+{
+    for (int64_t stride = 1; stride <= 3; stride++) {
+        struct window w = {.n_spatial = 2, .size = {3, 2}, .stride = {stride, stride}, .dilation = {1, 1}, .pad_before = {1, 0}, .groups = 1};
+        struct shape x = SHAPE(2, 4 * stride + 1, 4 * stride + 2, 9);
+        int64_t h = window_out(&w, 0, x.dim[1]), v = window_out(&w, 1, x.dim[2]);
+        CASE("transposed conv, bias and relu", true,
+             y = op_expr(c.g, "relu(a + b)", op_conv_dx(c.g, feed(&c, SHAPE(2, h, v, 5)), feed(&c, SHAPE(3, 2, 9, 5)), &w, x), feed(&c, SHAPE(9)),
+                         NULL, NULL););
+    }
+}
+
 static void test_reductions(void)
 {
     static const int axes[][3] = {{0, -1, -1}, {1, -1, -1}, {2, -1, -1}, {0, 1, -1}, {0, 2, -1}, {1, 2, -1}, {0, 1, 2}};
@@ -492,6 +556,11 @@ int main(void)
     RUN(test_convolutions_of_every_small_size);
     RUN(test_depthwise_convolutions);
     RUN(test_the_algorithm_follows_the_shape);
+    RUN(test_transposed_convolutions);
+    RUN(test_relu_before_and_after_pooling);
+    RUN(test_norms_with_what_follows);
+    RUN(test_a_relu_runs_behind_the_norm_before_it);
+    RUN(test_a_fused_norm_still_gives_its_moments);
     RUN(test_pooling);
     RUN(test_reductions);
     RUN(test_softmax_and_cross_entropies);
