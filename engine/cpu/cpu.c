@@ -181,6 +181,11 @@ static void cpu_spread(struct device *device, void (*work)(void *context, int sl
     threads_run(device->threads, work, context, n_slices);
 }
 
+static void cpu_watch(struct device *device, const struct device_watch *watch)
+{
+    threads_watch(device->threads, watch->worked, watch->context);
+}
+
 static bool cpu_can_fuse(const struct node *node, const struct expr *epilogue)
 {
     return node->op != OP_REDUCE && epilogue->n_steps <= 64;
@@ -204,6 +209,7 @@ const struct backend backend_cpu = {
     .host_memory = true,
     .can_fuse = cpu_can_fuse,
     .spread = cpu_spread,
+    .watch = cpu_watch,
     .measure = cpu_measure,
     .describe = cpu_describe,
 };

@@ -10,6 +10,7 @@
  */
 #include "engine/cpu/threads.h"
 #include "base/arena.h"
+#include "base/io.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -47,6 +48,8 @@ struct threads {
     pthread_t *helpers;
     void (*work)(void *context, int slice);
     void *context;
+    void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns); /* NULL: nobody watches */
+    void *watcher;
     struct range *ranges;                     /* one for each thread, the caller's first */
     _Alignas(64) _Atomic uint32_t generation; /* raised with every job; sleepers wait on it */
     _Atomic uint32_t sleepers;
@@ -97,9 +100,21 @@ static int take(struct range *range, bool from_back)
 
 static void take_slices(struct threads *t, int number)
 {
+    int64_t start_ns = t->worked ? io->monotonic_ns() : 0;
+    bool worked = false;
     for (int i = 0, slice; i < t->n_threads; i++)
-        while ((slice = take(&t->ranges[(number + i) % t->n_threads], i > 0)) >= 0)
+        while ((slice = take(&t->ranges[(number + i) % t->n_threads], i > 0)) >= 0) {
             t->work(t->context, slice);
+            worked = true;
+        }
+    if (t->worked && worked)
+        t->worked(t->watcher, number, start_ns, io->monotonic_ns());
+}
+
+void threads_watch(struct threads *t, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns), void *context)
+{
+    t->worked = worked;
+    t->watcher = context;
 }
 
 static uint32_t wait_for_job(struct threads *t, uint32_t seen)

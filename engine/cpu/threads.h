@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 
+#include <stdint.h>
+
 struct threads;
 
 /* n_threads >= 1, the caller included. NULL and err when threads cannot be made. */
@@ -19,6 +21,9 @@ void threads_close(struct threads *threads); /* NULL-safe */
 /* Calls work(context, slice) for every slice in 0..n_slices-1 and returns when all are done. Runs inline when there is
  * one slice or one thread. Not reentrant: slices must not call it. */
 void threads_run(struct threads *threads, void (*work)(void *context, int slice), void *context, int n_slices);
+
+/* From now on each thread that worked on a job with several slices tells when; by itself, number 0 is the caller. Between two jobs only. */
+void threads_watch(struct threads *threads, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns), void *context);
 
 /* The cores that affinity and cgroup allow; at least 1. */
 int threads_allowed(void);

@@ -12,6 +12,12 @@
 
 enum { KERNEL_MAX_INPUTS = 20, KERNEL_MAX_OUTPUTS = 8 };
 
+/* Who wants to know when a thread of the device worked: number 0 is the caller's. Called by that thread, for a part of a kernel at a time. */
+struct device_watch {
+    void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns);
+    void *context;
+};
+
 struct device; /* a backend's opened device: its threads, its memory */
 
 struct kernel {
@@ -58,6 +64,8 @@ struct backend {
     /* Optional: calls work(context, slice) for slices 0 .. n_slices - 1 on the device's host threads, and waits. NULL = it has none. For
      * gathering batches. */
     void (*spread)(struct device *device, void (*work)(void *context, int slice), void *context, int n_slices);
+    /* Optional: watch is told from now on; for traces. */
+    void (*watch)(struct device *device, const struct device_watch *watch);
     /* Optional: what the device reaches just now: products of 512 x 512 x 512, and copies within the caches (bytes read plus written).
      * Takes some 50 ms. For profiles. */
     void (*measure)(struct device *device, double *gflops, double *gbytes_per_s);

@@ -36,6 +36,12 @@ struct trace *profile_trace(const struct profile *profile)
     return profile ? profile->trace : NULL;
 }
 
+void profile_watch(struct profile *profile, const struct backend *backend, struct device *device)
+{
+    if (profile && profile->trace && backend->watch)
+        backend->watch(device, &(struct device_watch){.worked = trace_worked, .context = profile->trace});
+}
+
 int64_t profile_clock(const struct profile *profile)
 {
     return profile ? io->monotonic_ns() : 0;

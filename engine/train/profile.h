@@ -24,6 +24,8 @@ struct profile *profile_new(bool with_trace);
 void profile_free(struct profile *profile); /* NULL-safe */
 /* NULL without one. Lent. */
 struct trace *profile_trace(const struct profile *profile);
+/* The device whose threads are to be seen in the trace. */
+void profile_watch(struct profile *profile, const struct backend *backend, struct device *device);
 
 /* Monotonic ns; 0 without a profile. */
 int64_t profile_clock(const struct profile *profile);

@@ -212,6 +212,8 @@ bool session_start_device(struct session *s, struct err *err)
         .n_threads = s->n_threads,
         .direct_convolutions = !strcmp(js_string(s->config, "conv_algorithm", "auto"), "direct")};
     s->device = s->backend->open(&options, err);
+    if (s->device)
+        profile_watch(s->profile, s->backend, s->device);
     return s->device && variables_allocate(s->variables, s->n_variables, s->backend, s->device, s->seed, err) &&
            weights_load(s, err);
 }

@@ -13,10 +13,11 @@
 
 #include "persistence/atomic_file.h"
 
-enum { TRACE_EVENTS_MAX = 160000, TRACE_SPANS_MAX = 20000 };
+enum { TRACE_EVENTS_MAX = 160000, TRACE_SPANS_MAX = 20000, TRACE_PARTS_MAX = 20000 };
 
-/* Threads of the picture, from top to bottom. */
-enum trace_lane { TRACE_EPOCHS, TRACE_TRAINING, TRACE_CHECKPOINTS };
+/* Threads of the picture, from top to bottom; thread k of the device is TRACE_DEVICE + k. */
+enum trace_lane { TRACE_EPOCHS, TRACE_TRAINING, TRACE_CHECKPOINTS, TRACE_DEVICE };
+enum { TRACE_THREADS_MAX = 64 };
 
 struct trace;
 
@@ -25,12 +26,15 @@ struct trace *trace_new(void);
 void trace_free(struct trace *trace); /* NULL-safe */
 /* Something short, of the training thread alone: a kernel or a gather. detail: of which layer; "" for none. */
 void trace_add(struct trace *trace, const char *name, const char *detail, int64_t start_ns, int64_t end_ns);
+/* Tells when each of the device's threads worked (struct device_watch); such parts are named after the kernel that they
+ * fall into. At most TRACE_PARTS_MAX of a thread. */
+void trace_worked(void *trace, int thread, int64_t start_ns, int64_t end_ns);
 /* Something long, "name number" (number 0: "name"); any thread. */
 void trace_span(struct trace *trace, enum trace_lane lane, const char *name, int64_t number, int64_t start_ns,
                 int64_t end_ns);
 /* Events kept and dropped so far. */
 void trace_count(const struct trace *trace, int64_t *kept, int64_t *dropped);
 /* One JSON object. */
-bool trace_write(const struct trace *trace, struct atomic_file *file, struct err *err) MUST_USE;
+bool trace_write(struct trace *trace, struct atomic_file *file, struct err *err) MUST_USE;
 
 #endif

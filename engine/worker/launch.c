@@ -124,17 +124,11 @@ static bool save_profile(const struct launch *launch, struct err *err)
     return ok;
 }
 
-/* What was measured, also of a training that failed. It is no part of the run: where it cannot be written the run is
- * still what it is. */
-static void end_profile(struct launch *launch)
+static void save_trace(struct launch *launch)
 {
     struct err err = {0};
+    struct trace *trace = profile_trace(launch->profile);
     int64_t kept, dropped;
-    if (launch->keeps_profile && !save_profile(launch, &err))
-        log_error("the profile was not written: %s", err.text);
-    if (!launch->trace_file)
-        return;
-    const struct trace *trace = profile_trace(launch->profile);
     trace_count(trace, &kept, &dropped);
     bool ok = trace_write(trace, launch->trace_file, &err) && atomic_file_commit(&launch->trace_file, &err);
     struct str text = {0};
@@ -147,6 +141,17 @@ static void end_profile(struct launch *launch)
         journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step,
                       json_pack("{s:s,s:s,s:s}", "event", "warning", "about", "trace", "text", str_text(&text)));
     str_release(&text);
+}
+
+/* What was measured, also of a training that failed. It is no part of the run: where it cannot be written the run is
+ * still what it is. */
+static void end_profile(struct launch *launch)
+{
+    struct err err = {0};
+    if (launch->trace_file)
+        save_trace(launch);
+    if (launch->keeps_profile && !save_profile(launch, &err))
+        log_error("the profile was not written: %s", err.text);
 }
 
 static bool open_place(struct launch *launch, struct err *err)
