@@ -9,10 +9,12 @@
 #undef I
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     K_BLOCK = 512,
-    RIGHT_FLOATS = 128 * 1024, /* of a block of the right operand: half of an L2 cache of 1 MB */
+    RIGHT_FLOATS = 256 * 1024, /* of a block of the right operand at most: half of an L2 cache of 2 MB */
+    PACK_ROWS = 8,
     N_BLOCK = 512,
     STRIPS_TOGETHER = 4,  /* share a panel while it is in L1 */
     DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
@@ -22,7 +24,8 @@ enum {
     LINE = 16,            /* floats in a cache line */
 };
 
-static const struct gemm_kernels *kernels; /* NULL: OpenBLAS */
+static const struct gemm_kernels *kernels;      /* NULL: OpenBLAS */
+static int64_t right_floats = RIGHT_FLOATS / 2; /* half of this machine's L2 cache */
 
 /* One thread's panels, and the strip of a product that is not stored. */
 static _Thread_local _Alignas(64) float right_block[RIGHT_FLOATS];
@@ -79,23 +82,29 @@ static int panel_width(int64_t column, int64_t n)
     return n - column <= kernels->lanes ? kernels->lanes : panel_columns();
 }
 
-static void pack_panel(float *panel, const float *b, int64_t ldb, bool transposed, int64_t k, int64_t columns)
+/* Panels of `columns` columns. Rows are taken a few at a time across all panels: memory is read in its own order. */
+static void pack_panels(float *panels, const float *b, int64_t ldb, bool transposed, int64_t k, int64_t columns)
 {
-    int count = (int)clamp(columns, 0, panel_columns());
-    if (transposed)
-        kernels->pack_transposed(panel, b, ldb, k, count);
-    else
-        kernels->pack(panel, b, ldb, k, count);
+    int64_t rows = transposed ? k : PACK_ROWS;
+    for (int64_t i = 0; i < k; i += rows)
+        for (int64_t j = 0; j < columns; j += panel_columns()) {
+            int count = (int)clamp(columns - j, 0, panel_columns());
+            float *to = panels + j * k + i * panel_width(j, columns);
+            if (transposed)
+                kernels->pack_transposed(to, b + j * ldb, ldb, k, count);
+            else
+                kernels->pack(to, b + i * ldb + j, ldb, clamp(k - i, 0, rows), count);
+        }
 }
 
 static void load_block(const struct product *p, const struct block *b)
 {
-    bool transposed = p->kind == RIGHT_PACK_TRANSPOSED;
-    const float *from =
-        p->right + (transposed ? b->column * p->right_stride + b->k_first : b->k_first * p->right_stride + b->column);
-    for (int64_t column = 0; column < b->columns && (transposed || p->kind == RIGHT_PACK); column += panel_columns())
-        pack_panel(right_block + column * b->k, from + column * (transposed ? p->right_stride : 1), p->right_stride,
-                   transposed, b->k, b->columns - column);
+    if (p->kind == RIGHT_PACK)
+        pack_panels(right_block, p->right + b->k_first * p->right_stride + b->column, p->right_stride, false, b->k,
+                    b->columns);
+    if (p->kind == RIGHT_PACK_TRANSPOSED)
+        pack_panels(right_block, p->right + b->column * p->right_stride + b->k_first, p->right_stride, true, b->k,
+                    b->columns);
 }
 
 /* Where the tile finds the panel at `column` of the block. */
@@ -126,8 +135,7 @@ static struct strip load_strip(const struct product *p, const struct block *b, i
     if (!p->left_copied)
         return s;
     if (p->left_by_rows) {
-        for (int r = 0; r < s.rows; r++)
-            memcpy(buffer + r * (b->k + LEFT_PAD), s.left + r * s.stride, (size_t)b->k * sizeof *buffer);
+        kernels->copy_left(buffer, b->k + LEFT_PAD, s.left, s.stride, b->k, s.rows);
         s.stride = b->k + LEFT_PAD;
     } else {
         kernels->gather_left(buffer, s.left, s.stride, b->k, s.rows);
@@ -221,7 +229,7 @@ static int64_t k_step(int64_t k)
 /* Columns in a block. */
 static int64_t n_step(int64_t n, int64_t k)
 {
-    int64_t most = clamp(RIGHT_FLOATS / k, panel_columns(), N_BLOCK),
+    int64_t most = clamp(right_floats / k, panel_columns(), N_BLOCK),
             blocks = divide_up(n, most / panel_columns() * panel_columns());
     return divide_up(divide_up(n, blocks), panel_columns()) * panel_columns();
 }
@@ -346,8 +354,7 @@ void gemm_pack_b_columns(float *panels, const float *b, int64_t ldb, bool transp
         copy_columns(panels, b, ldb, transpose_b, k, n, first, count);
         return;
     }
-    for (int64_t j = first; j < first + count; j += panel_columns())
-        pack_panel(panels + j * k, transpose_b ? b + j * ldb : b + j, ldb, transpose_b, k, first + count - j);
+    pack_panels(panels + first * k, transpose_b ? b + first * ldb : b + first, ldb, transpose_b, k, count);
 }
 
 void gemm_run_packed(const struct gemm *g, int64_t first)
@@ -397,6 +404,8 @@ void gemm_run_packed_a(const struct gemm *g)
 void gemm_choose(const char *level)
 {
     kernels = NULL;
+    long l2_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    right_floats = clamp(l2_bytes / (2 * (long)sizeof(float)), RIGHT_FLOATS / 4, RIGHT_FLOATS);
 #if defined(__x86_64__)
     if (!strcmp(level, gemm_kernel_avx512.name))
         kernels = &gemm_kernel_avx512;

@@ -126,7 +126,13 @@ INLINE void transpose(vec *r)
 }
 #endif
 
-enum { B_AHEAD = 16, PACK_AHEAD = 64, GROUP = 3, NEXT_STEPS = 16 }; /* k steps that B is fetched ahead, also where it is packed; rows that share an address register */
+enum {
+    B_AHEAD = 16,    /* k steps that a strip of B is fetched ahead, */
+    PACK_AHEAD = 32, /* rows ahead of the one that is packed, */
+    ROWS_AHEAD = 6,  /* or copied */
+    GROUP = 3,       /* rows that share an address register */
+    NEXT_STEPS = 16,
+};
 
 INLINE void fetch_strip(const float *b, const int vecs)
 {
@@ -307,6 +313,19 @@ static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, in
     }
 }
 
+static void copy_left(float *to, int64_t ld, const float *a, int64_t lda, int64_t k, int rows)
+{
+    for (int r = 0; r < rows; r++, to += ld, a += lda) {
+        int64_t i = 0;
+        for (; i + LANES <= k; i += LANES) {
+            __builtin_prefetch(a + ROWS_AHEAD * lda + i);
+            vec_store(to + i, vec_load(a + i));
+        }
+        if (i < k)
+            vec_store(to + i, vec_load_masked(a + i, mask_first((int)(k - i))));
+    }
+}
+
 static void store_transposed(float *c, int64_t ldc, const float *from, int rows, int columns, float alpha, float beta)
 {
     mask m = mask_first(rows);
@@ -334,5 +353,6 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,
+    .copy_left = copy_left,
     .store_transposed = store_transposed,
 };

@@ -42,6 +42,8 @@ struct gemm_kernels {
     void (*pack_transposed)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
     /* A left operand read along k: `rows` (at most lanes) neighbours out of each of k rows, to panel rows of lanes floats. */
     void (*gather_left)(float *panel, const float *a, int64_t lda, int64_t k, int rows);
+    /* A left operand by rows, copied to rows of ld floats (a few more are written behind each). */
+    void (*copy_left)(float *to, int64_t ld, const float *a, int64_t lda, int64_t k, int rows);
     /* C[column][row] = alpha * tile[row][column] + beta * C[column][row]; the tile has 2 * lanes floats a row. */
     void (*store_transposed)(float *c, int64_t ldc, const float *tile, int rows, int columns, float alpha, float beta);
 };

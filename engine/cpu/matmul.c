@@ -149,7 +149,7 @@ static int64_t rounded_up(int64_t n, int64_t unit)
 static void choose_slices(struct matmul *m)
 {
     struct gemm *g = &m->shape;
-    m->by_columns = g->n > g->m;
+    m->by_columns = g->transpose_a ? g->n > 4 * g->m : g->n > g->m; /* a gradient's epilogue wants whole rows */
     int64_t wide = m->by_columns ? g->n / gemm_panel() : g->m / 16;
     m->n_slices = m->batch > 4 || wide < 2
                       ? 1
