@@ -95,7 +95,7 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     gemm_choose(device->rows->name);
     device->direct_convolutions = options->direct_convolutions;
     choose_tables(device);
-    snprintf(device->description, sizeof device->description, "%s loops, %s products, %s convolutions, %d thread%s",
+    snprintf(device->description, sizeof device->description, "%s loops, %s products, %s convolutions, denormals flushed, %d thread%s",
              device->rows->name, gemm_description(), device->direct_convolutions ? "direct" : "Winograd", n_threads,
              n_threads == 1 ? "" : "s");
     return device;
