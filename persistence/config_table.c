@@ -185,8 +185,8 @@ static const struct config_key keys[] = {
     {"keep", I, "integer or null", NULL,
      "How many of the newest epoch checkpoints stay; without it all. The best one always stays.", RANGE(1, MANY)},
     {"backup_minutes", N, "number", "10",
-     "Training time after which the state is saved although no checkpoint was due; the file goes with the next "
-     "checkpoint. 0 = never.",
+     "Training time after which the state is saved although no checkpoint was due, for resuming after a kill; the next "
+     "checkpoint removes it. 0 = never.",
      RANGE(0, 1e6)},
     {"history", O, "object", NULL, "What is recorded besides one value per epoch.", ANY},
     {"history.every_steps", I, "integer", "0", "Record the loss of a batch every so many steps; 0 = never.",

@@ -38,20 +38,10 @@ struct checkpointer {
     char **automatic; /* files that `keep` may remove, oldest first */
     size_t n_automatic, automatic_capacity;
     char *best; /* name of the last one that was marked best */
-    char *backup;
+    bool has_backup;
 };
 
-static const char backup_prefix[] = "backup-";
-
-void checkpoint_backup_name(int64_t step, char *file, size_t size_bytes)
-{
-    snprintf(file, size_bytes, "%s%06lld.keras", backup_prefix, (long long)step);
-}
-
-bool checkpoint_is_backup(const char *file)
-{
-    return str_starts(file, backup_prefix);
-}
+const char checkpoint_backup_file[] = "antler-backup.keras";
 
 json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_only, bool best, const json_t *metrics)
 {
@@ -124,15 +114,14 @@ static void remove_file(struct checkpointer *c, const char *name, const struct s
     free(path);
 }
 
-/* The snapshot is written: the backup before it has done its duty. */
-static void replace_backup(struct checkpointer *c, const struct snapshot *s)
+/* A full checkpoint is announced: the backup before it has done its duty. */
+static void drop_backup(struct checkpointer *c)
 {
-    if (s->request.weights_only)
-        return;
-    if (c->backup && strcmp(c->backup, s->request.file))
-        remove_file(c, c->backup, s);
-    free(c->backup);
-    c->backup = s->request.backup ? xstrdup(s->request.file) : NULL;
+    char *path = c->has_backup ? path_join(c->folder, checkpoint_backup_file) : NULL;
+    if (path)
+        io->unlink(path);
+    c->has_backup = false;
+    free(path);
 }
 
 /* Removes the oldest automatic checkpoints beyond `keep`; the best one stays. */
@@ -162,16 +151,19 @@ static void write_snapshot(struct checkpointer *c, const struct snapshot *s, str
     bool ok = journal_sync(c->o.journal, failure) && write_file(c, s, path, failure);
     if (ok && stat(path, &st))
         ok = err_errno(failure, ERR_FAILED, errno, "cannot look at '%s'", path);
-    if (ok) {
+    if (ok && r->backup) {
+        c->has_backup = true;
+    } else if (ok) {
         journal_checkpoint(c->o.journal, r->epoch, r->step,
                            checkpoint_record(r->file, st.st_size, r->weights_only, r->best, r->metrics));
         if (r->best) {
             free(c->best);
             c->best = xstrdup(r->file);
         }
-        replace_backup(c, s);
         if (r->automatic)
             apply_keep(c, s);
+        if (!r->weights_only)
+            drop_backup(c);
     } else {
         log_error("checkpoint '%s' was not written: %s", r->file, failure->text);
         journal_event(c->o.journal, r->epoch, r->step,
@@ -274,7 +266,6 @@ void checkpointer_free(struct checkpointer *c)
     free(c->slots);
     free(c->spare);
     free(c->best);
-    free(c->backup);
     free(c->folder);
     json_decref(c->model_config);
     pthread_cond_destroy(&c->changed);
@@ -364,10 +355,7 @@ void checkpointer_adopt(struct checkpointer *c, const char *file, bool automatic
         free(c->best);
         c->best = xstrdup(file);
     }
-    if (checkpoint_is_backup(file)) {
-        free(c->backup);
-        c->backup = xstrdup(file);
-    }
+    c->has_backup = c->has_backup || !strcmp(file, checkpoint_backup_file);
     if (automatic) {
         c->automatic = xgrow(c->automatic, &c->automatic_capacity, c->n_automatic + 1, sizeof *c->automatic);
         c->automatic[c->n_automatic++] = xstrdup(file);

@@ -8,7 +8,8 @@
  * written.
  *
  * A backup is a checkpoint of a moment when none was due, for whoever is killed in the third hour of an epoch. There is
- * one at most: the next full checkpoint, backup or not, takes its place.
+ * one at most, and it is no news: not in the history, found by its file when the run goes on (trail.h), gone as soon as
+ * a full checkpoint is announced.
  *
  * A file that cannot be written (full disk) is reported as a warning event; the files before it are intact and training
  * goes on.
@@ -39,7 +40,7 @@ struct snapshot_request {
     char file[256]; /* one component; ends in .keras or .weights.h5 */
     bool weights_only, best;
     bool automatic;       /* `keep` applies */
-    bool backup;          /* goes when the next full checkpoint is written */
+    bool backup;          /* file is checkpoint_backup_file */
     int64_t epoch, step;  /* of the record, epoch 1-based */
     double learning_rate; /* for compile_config */
     json_t *state;        /* the "antler" object of metadata.json; taken */
@@ -62,9 +63,7 @@ bool checkpointer_restore_weights(struct checkpointer *checkpointer, int slot);
 /* Fills the slots from the file the run goes on from. */
 bool checkpointer_load_slots(struct checkpointer *checkpointer, struct keras_file *file, struct err *err) MUST_USE;
 
-/* "backup-000123.keras" and back. */
-void checkpoint_backup_name(int64_t step, char *file, size_t size_bytes);
-bool checkpoint_is_backup(const char *file);
+extern const char checkpoint_backup_file[];
 
 /* The CHECKPOINT record of a file: {"checkpoint", "size_bytes", "weights_only", "best", "metrics"}; metrics is lent.
  * New reference. */

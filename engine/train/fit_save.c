@@ -44,7 +44,7 @@ static bool save(struct fit *fit, const struct checkpoint_request *request, bool
     struct snapshot_request snapshot = {.weights_only = request->weights_only,
                                         .best = request->best,
                                         .automatic = automatic,
-                                        .backup = checkpoint_is_backup(request->file),
+                                        .backup = !strcmp(request->file, checkpoint_backup_file),
                                         .epoch = record_epoch,
                                         .step = fit->at.step,
                                         .learning_rate = fit->learning_rate};
@@ -78,12 +78,10 @@ void fit_backup_later(struct fit *fit)
 
 bool fit_back_up(struct fit *fit, struct err *err)
 {
-    char file[64];
     if (fit->saved)
         return true;
-    checkpoint_backup_name(fit->at.step, file, sizeof file);
     fit_log_moment(fit);
-    return fit_save(fit, file, false, false, fit->at.epoch + 1, err);
+    return fit_save(fit, checkpoint_backup_file, false, false, fit->at.epoch + 1, err);
 }
 
 bool fit_is_best(struct fit *fit)

@@ -134,6 +134,8 @@ static bool go_back(struct launch *launch, struct trail *trail, size_t k, struct
         return false;
     if (state)
         adopt(launch, trail);
+    if (state && !strcmp(trail->files[k].name, checkpoint_backup_file))
+        launch->fit.saved = false; /* a run that stops here still owes a checkpoint */
     return true;
 }
 
