@@ -1,7 +1,8 @@
 /* batch_norm.c - batch normalization and its gradient, see enum op in graph.h for the operands.
  *
- * Rows of few channels are walked as wide ones, `fold` rows side by side, with the channels' numbers repeated: whole vectors, and sums
- * in several registers. Every slice adds its rows up in a part of its own; parts, then the repetitions, are added in order.
+ * Rows of few channels are walked as wide ones, `fold` rows side by side, with the channels' numbers repeated: whole
+ * vectors, and sums in several registers. Every slice adds its rows up in a part of its own; parts, then the
+ * repetitions, are added in order.
  */
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/norm_kernels.h"
@@ -77,10 +78,12 @@ struct span { /* rows that a slice walks, in floats of x */
 /* Number `part` of a slice: its wide rows, then (of the last slice) those left over. */
 static struct span span_of(const struct batch_norm *b, int slice, int part)
 {
-    int64_t begin = slice_begin(b->wide_rows, b->n_slices, slice), end = slice_begin(b->wide_rows, b->n_slices, slice + 1);
+    int64_t begin = slice_begin(b->wide_rows, b->n_slices, slice),
+            end = slice_begin(b->wide_rows, b->n_slices, slice + 1);
     if (part == 0)
         return (struct span){begin * b->width, end - begin, b->width};
-    return (struct span){b->wide_rows * b->width, slice == b->n_slices - 1 ? b->rows - b->wide_rows * b->fold : 0, b->c};
+    return (struct span){b->wide_rows * b->width, slice == b->n_slices - 1 ? b->rows - b->wide_rows * b->fold : 0,
+                         b->c};
 }
 
 /* The next rows of a span: few enough to stay in the L1 cache. */
@@ -111,7 +114,8 @@ static void moments_slice(void *context, int slice)
     for (int i = 0; i < 2; i++)
         for (struct span rest = span_of(b, slice, i); rest.rows > 0;) {
             struct span s = chunk_of(&rest);
-            call->kernels->moments(part, part + b->width, (const float *)k->in[0] + s.start, factors_of(k, 0), s.rows, s.width);
+            call->kernels->moments(part, part + b->width, (const float *)k->in[0] + s.start, factors_of(k, 0), s.rows,
+                                   s.width);
         }
 }
 
@@ -124,7 +128,8 @@ static void apply_slice(void *context, int slice)
     for (int i = 0; i < 2; i++)
         for (struct span rest = span_of(b, slice, i); rest.rows > 0;) {
             struct span s = chunk_of(&rest);
-            call->kernels->apply(y + s.start, (const float *)k->in[0] + s.start, factors_of(k, 0), factors_of(k, 1), s.rows, s.width);
+            call->kernels->apply(y + s.start, (const float *)k->in[0] + s.start, factors_of(k, 0), factors_of(k, 1),
+                                 s.rows, s.width);
             if (b->epilogue)
                 epilogue_run(b->epilogue, k, y, s.start, s.rows * s.width);
         }
@@ -172,8 +177,8 @@ static void gradient_sums_slice(void *context, int slice)
     for (int i = 0; i < 2; i++)
         for (struct span rest = span_of(b, slice, i); rest.rows > 0;) {
             struct span s = chunk_of(&rest);
-            call->kernels->gradient_sums(part, part + b->width, (const float *)k->in[4] + s.start, (const float *)k->in[0] + s.start,
-                                         factors_of(k, 0), s.rows, s.width);
+            call->kernels->gradient_sums(part, part + b->width, (const float *)k->in[4] + s.start,
+                                         (const float *)k->in[0] + s.start, factors_of(k, 0), s.rows, s.width);
         }
 }
 
@@ -184,8 +189,9 @@ static void gradient_slice(void *context, int slice)
     for (int i = 0; i < 2; i++)
         for (struct span rest = span_of(k->prepared, slice, i); rest.rows > 0;) {
             struct span s = chunk_of(&rest);
-            call->kernels->gradient((float *)k->out[0] + s.start, (const float *)k->in[4] + s.start, (const float *)k->in[0] + s.start,
-                                    factors_of(k, 0), factors_of(k, 1), factors_of(k, 2), s.rows, s.width);
+            call->kernels->gradient((float *)k->out[0] + s.start, (const float *)k->in[4] + s.start,
+                                    (const float *)k->in[0] + s.start, factors_of(k, 0), factors_of(k, 1),
+                                    factors_of(k, 2), s.rows, s.width);
         }
 }
 
@@ -194,7 +200,8 @@ static void run_batch_norm_dx(const struct kernel *kernel, struct device *device
     const struct batch_norm *b = kernel->prepared;
     struct batch_norm_call call = {kernel, device->norm};
     const float *gamma = kernel->in[1], *mean = kernel->in[2], *variance = kernel->in[3];
-    float *sums = kernel->workspace, *from_dy = factors_of(kernel, 0), *from_x = factors_of(kernel, 1), *constant = factors_of(kernel, 2);
+    float *sums = kernel->workspace, *from_dy = factors_of(kernel, 0), *from_x = factors_of(kernel, 1),
+          *constant = factors_of(kernel, 2);
     float n = (float)b->rows, *dgamma = kernel->out[1], *dbeta = kernel->out[2];
     memcpy(from_dy, mean, (size_t)b->c * sizeof *mean);
     repeat(b, from_dy);

@@ -28,7 +28,8 @@ static struct conv *conv_new(struct arena *arena, const struct window *w, struct
     return v;
 }
 
-void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_t channels, const int64_t *first, const int64_t *span)
+void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_t channels, const int64_t *first,
+                      const int64_t *span)
 {
     int64_t left = first[2] < 0 ? -first[2] : 0, end = size[2] - first[2];
     left = left < span[2] ? left : span[2];
@@ -45,6 +46,16 @@ void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_
                    (size_t)(n * channels) * sizeof *to);
             memset(to + (left + n) * channels, 0, (size_t)((span[2] - left - n) * channels) * sizeof *to);
         }
+}
+
+bool conv_is_depthwise(const struct conv *v)
+{
+    return v->groups > 1 && v->groups == v->c && v->c == v->o;
+}
+
+int64_t conv_multiply_adds(const struct conv *v)
+{
+    return v->n * spatial_out(&v->s) * v->taps * (v->c / v->groups) * v->o;
 }
 
 int conv_scratch_count(const struct device *device, int n_slices)
@@ -79,8 +90,8 @@ static bool is_usable(const struct conv *v)
            v->c % v->groups == 0 && v->o % v->groups == 0;
 }
 
-static bool prepare(struct device *device, struct kernel *kernel, struct arena *arena, struct conv *v, conv_prepare *winograd,
-                    conv_prepare *direct)
+static bool prepare(struct device *device, struct kernel *kernel, struct arena *arena, struct conv *v,
+                    conv_prepare *winograd, conv_prepare *direct)
 {
     if (!is_usable(v))
         return false;
@@ -94,18 +105,21 @@ static bool prepare(struct device *device, struct kernel *kernel, struct arena *
 
 bool prepare_conv(struct device *device, struct kernel *kernel, struct arena *arena)
 {
-    struct conv *v = conv_new(arena, &kernel->node->attrs.window, input_of(kernel, 0)->shape, kernel->node->outputs[0]->shape);
+    struct conv *v =
+        conv_new(arena, &kernel->node->attrs.window, input_of(kernel, 0)->shape, kernel->node->outputs[0]->shape);
     return prepare(device, kernel, arena, v, winograd_prepare, direct_prepare);
 }
 
 bool prepare_conv_dx(struct device *device, struct kernel *kernel, struct arena *arena)
 {
-    struct conv *v = conv_new(arena, &kernel->node->attrs.window, kernel->node->outputs[0]->shape, input_of(kernel, 0)->shape);
+    struct conv *v =
+        conv_new(arena, &kernel->node->attrs.window, kernel->node->outputs[0]->shape, input_of(kernel, 0)->shape);
     return prepare(device, kernel, arena, v, winograd_prepare_dx, direct_prepare_dx);
 }
 
 bool prepare_conv_dw(struct device *device, struct kernel *kernel, struct arena *arena)
 {
-    struct conv *v = conv_new(arena, &kernel->node->attrs.window, input_of(kernel, 0)->shape, input_of(kernel, 1)->shape);
+    struct conv *v =
+        conv_new(arena, &kernel->node->attrs.window, input_of(kernel, 0)->shape, input_of(kernel, 1)->shape);
     return prepare(device, kernel, arena, v, winograd_prepare_dw, direct_prepare_dw);
 }

@@ -4,8 +4,9 @@
  *   depthwise   one output channel per input channel: vectors of channels, tap by tap
  *   direct      everything else, exact: sums over taps and channels in registers, no patches are gathered
  *
- * Each has three uses: forward, dx (gradient of x: a convolution of dy, one per residue of the stride), dw (gradient of w). Work is
- * cut into units of an image's lines; slices of units are cut by shape, so every thread count gives the same bytes.
+ * Each has three uses: forward, dx (gradient of x: a convolution of dy, one per residue of the stride), dw (gradient of
+ * w). Work is cut into units of an image's lines; slices of units are cut by shape, so every thread count gives the
+ * same bytes.
  */
 #ifndef ENGINE_CPU_CONV_H
 #define ENGINE_CPU_CONV_H
@@ -25,22 +26,27 @@ struct conv { /* of the forward op, whatever the use */
 
 /* prepare_<op> for one algorithm; the conv is complete, its epilogue prepared. */
 typedef void conv_prepare(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *conv);
-conv_prepare direct_prepare, direct_prepare_dx, direct_prepare_dw, winograd_prepare, winograd_prepare_dx, winograd_prepare_dw;
+conv_prepare direct_prepare, direct_prepare_dx, direct_prepare_dw, winograd_prepare, winograd_prepare_dx,
+    winograd_prepare_dw;
 
 /* Would Winograd's algorithm be right and faster? */
 bool winograd_fits(const struct conv *conv);
 
-/* Lines of an image (or of a band of it) with room around: image [size..., channels] from position `first` (may be negative) on,
- * `span` positions per dim; zeros where the image has none. */
-void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_t channels, const int64_t *first, const int64_t *span);
+/* Lines of an image (or of a band of it) with room around: image [size..., channels] from position `first` (may be
+ * negative) on, `span` positions per dim; zeros where the image has none. */
+void conv_copy_padded(float *to, const float *image, const int64_t *size, int64_t channels, const int64_t *first,
+                      const int64_t *span);
 
 static inline int64_t round_up(int64_t n, int64_t to)
 {
     return (n + to - 1) / to * to;
 }
 
-/* Scratch memory is not a slice's but a thread's, so that it stays in its cache: a slice takes a number below the count of threads and
- * gives it back at its end. What is computed does not depend on the number. */
+bool conv_is_depthwise(const struct conv *conv);
+int64_t conv_multiply_adds(const struct conv *conv);
+
+/* Scratch memory is not a slice's but a thread's, so that it stays in its cache: a slice takes a number below the count
+ * of threads and gives it back at its end. What is computed does not depend on the number. */
 struct conv_scratch {
     _Atomic uint32_t taken; /* a bit each */
 };

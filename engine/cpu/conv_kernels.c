@@ -1,7 +1,7 @@
 /* conv_kernels.c - see conv_kernels.h. Compiled once per instruction set; CONV_KERNELS_TABLE names the table.
  *
- * A tile of sums (R rows x NV vectors) stays in registers while its products are added up. R and NV are constants of the inlined
- * bodies: a switch picks the body.
+ * A tile of sums (R rows x NV vectors) stays in registers while its products are added up. R and NV are constants of
+ * the inlined bodies: a switch picks the body.
  */
 #include "engine/cpu/conv_kernels.h"
 #include "engine/cpu/vectors.h"
@@ -84,30 +84,32 @@ INLINE void outer_tile(int rows, int vectors, const struct outer *p, const float
 }
 
 /* Calls tile(R, NV, ...) for the R at hand: the bodies that a tile may have. */
-#define ROWS_CASE(R, NV, tile, ...)                                                                                                \
-    case R:                                                                                                                        \
-        if (R * NV <= ACCUMULATORS && R <= MOST_ROWS)                                                                              \
-            tile(R <= MOST_ROWS ? R : 1, NV, __VA_ARGS__);                                                                         \
+#define ROWS_CASE(R, NV, tile, ...)                                                                                    \
+    case R:                                                                                                            \
+        if (R * NV <= ACCUMULATORS && R <= MOST_ROWS)                                                                  \
+            tile(R <= MOST_ROWS ? R : 1, NV, __VA_ARGS__);                                                             \
         break;
-#define ROWS_SWITCH(NV, tile, ...)                                                                                                 \
-    ROWS_CASE(1, NV, tile, __VA_ARGS__) ROWS_CASE(2, NV, tile, __VA_ARGS__) ROWS_CASE(3, NV, tile, __VA_ARGS__)                    \
-    ROWS_CASE(4, NV, tile, __VA_ARGS__) ROWS_CASE(5, NV, tile, __VA_ARGS__) ROWS_CASE(6, NV, tile, __VA_ARGS__)                    \
-    ROWS_CASE(7, NV, tile, __VA_ARGS__) ROWS_CASE(8, NV, tile, __VA_ARGS__) ROWS_CASE(9, NV, tile, __VA_ARGS__)                    \
-    ROWS_CASE(10, NV, tile, __VA_ARGS__) ROWS_CASE(11, NV, tile, __VA_ARGS__) ROWS_CASE(12, NV, tile, __VA_ARGS__)                 \
-    ROWS_CASE(13, NV, tile, __VA_ARGS__) ROWS_CASE(14, NV, tile, __VA_ARGS__)
+#define ROWS_SWITCH(NV, tile, ...)                                                                                     \
+    ROWS_CASE(1, NV, tile, __VA_ARGS__)                                                                                \
+    ROWS_CASE(2, NV, tile, __VA_ARGS__) ROWS_CASE(3, NV, tile, __VA_ARGS__) ROWS_CASE(4, NV, tile, __VA_ARGS__)        \
+        ROWS_CASE(5, NV, tile, __VA_ARGS__) ROWS_CASE(6, NV, tile, __VA_ARGS__) ROWS_CASE(7, NV, tile, __VA_ARGS__)    \
+            ROWS_CASE(8, NV, tile, __VA_ARGS__) ROWS_CASE(9, NV, tile, __VA_ARGS__)                                    \
+                ROWS_CASE(10, NV, tile, __VA_ARGS__) ROWS_CASE(11, NV, tile, __VA_ARGS__)                              \
+                    ROWS_CASE(12, NV, tile, __VA_ARGS__) ROWS_CASE(13, NV, tile, __VA_ARGS__)                          \
+                        ROWS_CASE(14, NV, tile, __VA_ARGS__)
 
-#define TILE_FUNCTIONS(NV)                                                                                                         \
-    static void product_##NV(const struct product *p, int rows, const float *a, const float *b, float *y)                          \
-    {                                                                                                                              \
-        switch (rows) {                                                                                                            \
-            ROWS_SWITCH(NV, product_tile, p, a, b, y)                                                                              \
-        }                                                                                                                          \
-    }                                                                                                                              \
-    static void outer_##NV(const struct outer *p, int rows, const float *a, const float *b, float *y)                              \
-    {                                                                                                                              \
-        switch (rows) {                                                                                                            \
-            ROWS_SWITCH(NV, outer_tile, p, a, b, y)                                                                                \
-        }                                                                                                                          \
+#define TILE_FUNCTIONS(NV)                                                                                             \
+    static void product_##NV(const struct product *p, int rows, const float *a, const float *b, float *y)              \
+    {                                                                                                                  \
+        switch (rows) {                                                                                                \
+            ROWS_SWITCH(NV, product_tile, p, a, b, y)                                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void outer_##NV(const struct outer *p, int rows, const float *a, const float *b, float *y)                  \
+    {                                                                                                                  \
+        switch (rows) {                                                                                                \
+            ROWS_SWITCH(NV, outer_tile, p, a, b, y)                                                                    \
+        }                                                                                                              \
     }
 TILE_FUNCTIONS(1)
 TILE_FUNCTIONS(2)
@@ -137,7 +139,8 @@ static void product_rows(const struct product *p, int rows, const float *a, cons
 }
 
 /* A panel that is wider than what is left of y is computed apart. */
-static void product_rows_part(const struct product *p, int rows, const float *a, const float *b, float *y, int64_t columns)
+static void product_rows_part(const struct product *p, int rows, const float *a, const float *b, float *y,
+                              int64_t columns)
 {
     float tile[ACCUMULATORS * LANES];
     struct product apart = *p;
@@ -197,17 +200,20 @@ static void outer(const struct outer *p)
     }
 }
 
-static void depthwise(float *y, int64_t y_row, const float *x, int64_t x_row, const float *w, int64_t rows, int64_t channels)
+static void depthwise(float *y, int64_t y_row, const float *x, int64_t x_row, const float *w, int64_t rows,
+                      int64_t channels)
 {
     for (int64_t c = 0; c < channels; c += LANES) {
         int64_t n = channels - c;
         vec factor = vec_load_part(w + c, n);
         for (int64_t i = 0; i < rows; i++)
-            vec_store_part(y + i * y_row + c, vec_load_part(y + i * y_row + c, n) + vec_load_part(x + i * x_row + c, n) * factor, n);
+            vec_store_part(y + i * y_row + c,
+                           vec_load_part(y + i * y_row + c, n) + vec_load_part(x + i * x_row + c, n) * factor, n);
     }
 }
 
-static void depthwise_dw(float *w, const float *x, int64_t x_row, const float *y, int64_t y_row, int64_t rows, int64_t channels)
+static void depthwise_dw(float *w, const float *x, int64_t x_row, const float *y, int64_t y_row, int64_t rows,
+                         int64_t channels)
 {
     for (int64_t c = 0; c < channels; c += LANES) {
         int64_t n = channels - c;

@@ -1,5 +1,6 @@
-/* conv_kernels.h - the innermost loops of convolutions, compiled from one source (conv_kernels.c, winograd_kernels.c) once per
- * instruction set, as rows.h. Sums run in a fixed order: over taps, then channels (product), or over lines, then steps (outer).
+/* conv_kernels.h - the innermost loops of convolutions, compiled from one source (conv_kernels.c, winograd_kernels.c)
+ * once per instruction set, as rows.h. Sums run in a fixed order: over taps, then channels (product), or over lines,
+ * then steps (outer).
  */
 #ifndef ENGINE_CPU_CONV_KERNELS_H
 #define ENGINE_CPU_CONV_KERNELS_H
@@ -19,8 +20,8 @@ struct product {
     bool add;
 };
 
-/* Y[i][j] += sum over lines and steps of a[line * a_line + step * a_step + i] * b[line * b_line + step * b_step + j], for `rows` i and
- * `columns` j, which is a multiple of lanes: b and y have zeros or unused room there. */
+/* Y[i][j] += sum over lines and steps of a[line * a_line + step * a_step + i] * b[line * b_line + step * b_step + j],
+ * for `rows` i and `columns` j, which is a multiple of lanes: b and y have zeros or unused room there. */
 struct outer {
     const float *a, *b;
     float *y;
@@ -32,18 +33,20 @@ struct conv_kernels {
     void (*product)(const struct product *p);
     void (*outer)(const struct outer *p);
     /* y[i][c] += x[i][c] * w[c] for `rows` rows: one tap of a depthwise convolution */
-    void (*depthwise)(float *y, int64_t y_row, const float *x, int64_t x_row, const float *w, int64_t rows, int64_t channels);
+    void (*depthwise)(float *y, int64_t y_row, const float *x, int64_t x_row, const float *w, int64_t rows,
+                      int64_t channels);
     /* w[c] += sum over rows of x[i][c] * y[i][c] */
-    void (*depthwise_dw)(float *w, const float *x, int64_t x_row, const float *y, int64_t y_row, int64_t rows, int64_t channels);
+    void (*depthwise_dw)(float *w, const float *x, int64_t x_row, const float *y, int64_t y_row, int64_t rows,
+                         int64_t channels);
 };
 
-/* F(4x4, 3x3), points 0, +-5/8, +-3/2, infinity: of the small fractions these have the smallest rounding error (2 times that of a
- * direct sum). The 36 transformed numbers of a tile lie in 36 planes, `plane` floats apart. Channels are rounded up to whole vectors
- * in the planes; in x and y they are not. */
+/* F(4x4, 3x3), points 0, +-5/8, +-3/2, infinity: of the small fractions these have the smallest rounding error (2 times
+ * that of a direct sum). The 36 transformed numbers of a tile lie in 36 planes, `plane` floats apart. Channels are
+ * rounded up to whole vectors in the planes; in x and y they are not. */
 enum { WINOGRAD_OUT = 4, WINOGRAD_IN = 6, WINOGRAD_PLANES = 36 };
 
-/* A tile of pixels of an image, dense with `channels` each: pixel (i, j) is image[at + (i * width + j) * channels]. Those outside of
- * [top, bottom) x [left, right) are not there: they read as zero and are not written. */
+/* A tile of pixels of an image, dense with `channels` each: pixel (i, j) is image[at + (i * width + j) * channels].
+ * Those outside of [top, bottom) x [left, right) are not there: they read as zero and are not written. */
 struct winograd_tile {
     int64_t at, width, channels;
     int top, bottom, left, right;

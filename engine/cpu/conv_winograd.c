@@ -1,8 +1,8 @@
 /* conv_winograd.c - Winograd's F(4x4, 3x3) for convolutions of 3 x 3 with stride 1, see conv.h and conv_kernels.h.
  *
- * A block of tile rows is transformed to 36 planes V[tile][c], multiplied plane by plane with the transformed filters, M = V U, and
- * transformed back; V and M of a block stay in the L2 cache. dx is the same with dy as source and turned, transposed filters;
- * dw adds up dU = V^T (A dY A^T) over all tiles and transforms it back once.
+ * A block of tile rows is transformed to 36 planes V[tile][c], multiplied plane by plane with the transformed filters,
+ * M = V U, and transformed back; V and M of a block stay in the L2 cache. dx is the same with dy as source and turned,
+ * transposed filters; dw adds up dU = V^T (A dY A^T) over all tiles and transforms it back once.
  */
 #include "engine/cpu/conv.h"
 
@@ -19,8 +19,8 @@ struct winograd {
     int64_t blocks;
     int64_t c_wide, o_wide, v_plane, m_plane; /* floats of a tile in V and M; floats from plane to plane */
     int panel, n_slices;
-    int64_t u_plane, filters; /* floats of a transformed filter plane; where they lie in the workspace */
-    int64_t turned;           /* dx: where W turned and transposed lies */
+    int64_t u_plane, filters;              /* floats of a transformed filter plane; where they lie in the workspace */
+    int64_t turned;                        /* dx: where W turned and transposed lies */
     int64_t scratch, scratch_floats, m_at; /* of each thread: V, M */
     int64_t partial, partial_floats;
     int64_t product;
@@ -53,7 +53,8 @@ static int64_t plane_floats(int64_t floats)
     return round_up(floats, 1024) + 16;
 }
 
-static struct winograd *winograd_new(struct arena *arena, const struct device *device, const struct conv *v, bool gradient)
+static struct winograd *winograd_new(struct arena *arena, const struct device *device, const struct conv *v,
+                                     bool gradient)
 {
     struct winograd *w = arena_alloc(arena, sizeof *w);
     *w = (struct winograd){.v = *v, .n = v->n, .c = gradient ? v->o : v->c, .o = gradient ? v->c : v->o};
@@ -93,7 +94,7 @@ static int64_t place_scratch(struct winograd *w, const struct device *device, in
     return floats + conv_scratch_count(device, w->n_slices) * w->scratch_floats;
 }
 
-struct run { /* tile rows of one image within a block */
+struct run {                          /* tile rows of one image within a block */
     int64_t image, first, rows, tile; /* tile: number in the block of the first one */
 };
 
@@ -108,7 +109,8 @@ static struct run run_at(const struct winograd *w, int64_t row, int64_t end, int
 /* Pixels from (h, w) on of an image of height x width. */
 static struct winograd_tile tile_at(int64_t h, int64_t w, int64_t height, int64_t width, int64_t channels)
 {
-    int64_t bottom = height - h < WINOGRAD_IN ? height - h : WINOGRAD_IN, right = width - w < WINOGRAD_IN ? width - w : WINOGRAD_IN;
+    int64_t bottom = height - h < WINOGRAD_IN ? height - h : WINOGRAD_IN,
+            right = width - w < WINOGRAD_IN ? width - w : WINOGRAD_IN;
     return (struct winograd_tile){.at = (h * width + w) * channels,
                                   .width = width,
                                   .channels = channels,
@@ -125,8 +127,8 @@ static void transform_source(const struct winograd_call *call, const struct run 
     float *v = scratch + r->tile * w->c_wide;
     for (int64_t i = 0; i < r->rows; i++)
         for (int64_t j = 0; j < w->tiles[1]; j++, v += w->c_wide) {
-            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT - w->before[0], j * WINOGRAD_OUT - w->before[1], w->in[0],
-                                                w->in[1], w->c);
+            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT - w->before[0],
+                                                j * WINOGRAD_OUT - w->before[1], w->in[0], w->in[1], w->c);
             call->device->winograd->input(v, w->v_plane, image, &tile);
         }
 }
@@ -141,10 +143,12 @@ static void transform_back(const struct winograd_call *call, const struct run *r
     const struct winograd *w = call->w;
     const float *m = scratch + w->m_at + r->tile * w->o_wide;
     float *product = product_of(call);
-    int64_t line = w->out[1] * w->o, image = r->image * w->out[0] * line, first = image + r->first * WINOGRAD_OUT * line;
+    int64_t line = w->out[1] * w->o, image = r->image * w->out[0] * line,
+            first = image + r->first * WINOGRAD_OUT * line;
     for (int64_t i = 0; i < r->rows; i++)
         for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide) {
-            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
+            struct winograd_tile tile =
+                tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
             call->device->winograd->output(product + image, &tile, m, w->m_plane);
         }
     if (w->v.epilogue) {
@@ -177,7 +181,8 @@ static void multiply_planes(const struct winograd_call *call, float *scratch, in
 static void block(const struct winograd_call *call, int64_t number, float *scratch)
 {
     const struct winograd *w = call->w;
-    int64_t first = number * w->block_rows, end = first + w->block_rows < w->rows ? first + w->block_rows : w->rows, tile = 0;
+    int64_t first = number * w->block_rows, end = first + w->block_rows < w->rows ? first + w->block_rows : w->rows,
+            tile = 0;
     for (int64_t row = first; row < end;) {
         struct run r = run_at(w, row, end, tile);
         transform_source(call, &r, scratch);
@@ -288,7 +293,8 @@ static void transform_dy(const struct winograd_call *call, const struct run *r, 
     float *m = scratch + w->m_at + r->tile * w->o_wide;
     for (int64_t i = 0; i < r->rows; i++)
         for (int64_t j = 0; j < w->tiles[1]; j++, m += w->o_wide) {
-            struct winograd_tile tile = tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
+            struct winograd_tile tile =
+                tile_at((r->first + i) * WINOGRAD_OUT, j * WINOGRAD_OUT, w->out[0], w->out[1], w->o);
             call->device->winograd->output_gradient(m, w->m_plane, image, &tile);
         }
 }
@@ -296,7 +302,8 @@ static void transform_dy(const struct winograd_call *call, const struct run *r, 
 static void dw_block(const struct winograd_call *call, int64_t number, float *scratch, float *partial)
 {
     const struct winograd *w = call->w;
-    int64_t first = number * w->block_rows, end = first + w->block_rows < w->rows ? first + w->block_rows : w->rows, tile = 0;
+    int64_t first = number * w->block_rows, end = first + w->block_rows < w->rows ? first + w->block_rows : w->rows,
+            tile = 0;
     for (int64_t row = first; row < end;) {
         struct run r = run_at(w, row, end, tile);
         transform_source(call, &r, scratch);
@@ -342,7 +349,8 @@ static void dw_back_slice(void *context, int slice)
     for (int64_t i = 0; i < WINOGRAD_PLANES; i++)
         for (int k = 1; k < w->n_slices; k++)
             call->device->rows->add_into(partial + i * w->u_plane + first * w->o_wide,
-                                         partial + k * w->partial_floats + i * w->u_plane + first * w->o_wide, (end - first) * w->o_wide);
+                                         partial + k * w->partial_floats + i * w->u_plane + first * w->o_wide,
+                                         (end - first) * w->o_wide);
     for (int64_t c = first; c < end; c++)
         call->device->winograd->filter_gradient(dw + c * w->o, w->c * w->o, partial + c * w->o_wide, w->u_plane, w->o);
 }
@@ -361,7 +369,8 @@ static void run_winograd_dw(const struct kernel *kernel, struct device *device)
 void winograd_prepare_dw(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *v)
 {
     struct winograd *w = winograd_new(arena, device, v, false);
-    if (WINOGRAD_PLANES * w->u_plane > PARTIAL_FLOATS_MAX) { /* sums of that size per slice would not stay in any cache */
+    if (WINOGRAD_PLANES * w->u_plane >
+        PARTIAL_FLOATS_MAX) { /* sums of that size per slice would not stay in any cache */
         direct_prepare_dw(device, kernel, arena, v);
         return;
     }

@@ -7,14 +7,15 @@
 
 enum { GROUP = 4 };
 
-/* Calls body(V, n, ...) for groups of GROUP whole vectors, then for single ones, of which the last may be a part of one. */
-#define EACH_GROUP(width, body)                                                                                                    \
-    do {                                                                                                                           \
-        int64_t c = 0;                                                                                                             \
-        for (; c + GROUP * LANES <= (width); c += GROUP * LANES)                                                                   \
-            body(GROUP, LANES);                                                                                                    \
-        for (; c < (width); c += LANES)                                                                                            \
-            body(1, (width)-c);                                                                                                    \
+/* Calls body(V, n, ...) for groups of GROUP whole vectors, then for single ones, of which the last may be a part of
+ * one. */
+#define EACH_GROUP(width, body)                                                                                        \
+    do {                                                                                                               \
+        int64_t c = 0;                                                                                                 \
+        for (; c + GROUP * LANES <= (width); c += GROUP * LANES)                                                       \
+            body(GROUP, LANES);                                                                                        \
+        for (; c < (width); c += LANES)                                                                                \
+            body(1, (width)-c);                                                                                        \
     } while (0)
 
 INLINE void load_group(int vectors, vec *v, const float *p, int64_t n)
@@ -31,7 +32,8 @@ INLINE void store_group(int vectors, float *p, const vec *v, int64_t n)
         vec_store_part(p + i * LANES, v[i], n);
 }
 
-INLINE void moments_group(int vectors, int64_t n, float *sum, float *squares, const float *x, const float *shift, int64_t rows, int64_t width)
+INLINE void moments_group(int vectors, int64_t n, float *sum, float *squares, const float *x, const float *shift,
+                          int64_t rows, int64_t width)
 {
     vec s[GROUP], q[GROUP], from[GROUP], one[GROUP];
     load_group(vectors, s, sum, n);
@@ -56,7 +58,8 @@ static void moments(float *sum, float *squares, const float *x, const float *shi
     EACH_GROUP(width, MOMENTS);
 }
 
-INLINE void apply_group(int vectors, int64_t n, float *y, const float *x, const float *scale, const float *shift, int64_t rows, int64_t width)
+INLINE void apply_group(int vectors, int64_t n, float *y, const float *x, const float *scale, const float *shift,
+                        int64_t rows, int64_t width)
 {
     vec factor[GROUP], add[GROUP], one[GROUP];
     load_group(vectors, factor, scale, n);
@@ -76,8 +79,8 @@ static void apply(float *y, const float *x, const float *scale, const float *shi
     EACH_GROUP(width, APPLY);
 }
 
-INLINE void sums_group(int vectors, int64_t n, float *sum, float *inner, const float *dy, const float *x, const float *mean, int64_t rows,
-                       int64_t width)
+INLINE void sums_group(int vectors, int64_t n, float *sum, float *inner, const float *dy, const float *x,
+                       const float *mean, int64_t rows, int64_t width)
 {
     vec s[GROUP], p[GROUP], middle[GROUP], d[GROUP], one[GROUP];
     load_group(vectors, s, sum, n);
@@ -96,14 +99,15 @@ INLINE void sums_group(int vectors, int64_t n, float *sum, float *inner, const f
     store_group(vectors, inner, p, n);
 }
 
-static void gradient_sums(float *sum, float *inner, const float *dy, const float *x, const float *mean, int64_t rows, int64_t width)
+static void gradient_sums(float *sum, float *inner, const float *dy, const float *x, const float *mean, int64_t rows,
+                          int64_t width)
 {
 #define SUMS(vectors, n) sums_group(vectors, n, sum + c, inner + c, dy + c, x + c, mean + c, rows, width)
     EACH_GROUP(width, SUMS);
 }
 
-INLINE void gradient_group(int vectors, int64_t n, float *dx, const float *dy, const float *x, const float *from_dy, const float *from_x,
-                           const float *constant, int64_t rows, int64_t width)
+INLINE void gradient_group(int vectors, int64_t n, float *dx, const float *dy, const float *x, const float *from_dy,
+                           const float *from_x, const float *constant, int64_t rows, int64_t width)
 {
     vec by_dy[GROUP], by_x[GROUP], add[GROUP], d[GROUP], one[GROUP];
     load_group(vectors, by_dy, from_dy, n);
@@ -119,10 +123,11 @@ INLINE void gradient_group(int vectors, int64_t n, float *dx, const float *dy, c
     }
 }
 
-static void gradient(float *dx, const float *dy, const float *x, const float *from_dy, const float *from_x, const float *constant, int64_t rows,
-                     int64_t width)
+static void gradient(float *dx, const float *dy, const float *x, const float *from_dy, const float *from_x,
+                     const float *constant, int64_t rows, int64_t width)
 {
-#define GRADIENT(vectors, n) gradient_group(vectors, n, dx + c, dy + c, x + c, from_dy + c, from_x + c, constant + c, rows, width)
+#define GRADIENT(vectors, n)                                                                                           \
+    gradient_group(vectors, n, dx + c, dy + c, x + c, from_dy + c, from_x + c, constant + c, rows, width)
     EACH_GROUP(width, GRADIENT);
 }
 

@@ -1,7 +1,7 @@
 /* pooling.c - max and average pooling over one to three spatial dims, channels last.
  *
- * A line of output pixels is walked in stretches whose windows meet the same positions: one inside the image, and single pixels at
- * its borders. Slices are images.
+ * A line of output pixels is walked in stretches whose windows meet the same positions: one inside the image, and
+ * single pixels at its borders. Slices are images.
  */
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/pool_kernels.h"
@@ -52,7 +52,10 @@ static bool is_dense(const struct spatial *s)
 static struct pool *pool_new(struct kernel *kernel, struct arena *arena, struct shape x, struct shape y)
 {
     struct pool *p = arena_alloc(arena, sizeof *p);
-    *p = (struct pool){.s = spatial_of(&kernel->node->attrs.window, x, y), .kind = kernel->node->attrs.pool, .n = x.dim[0], .c = x.dim[x.rank - 1]};
+    *p = (struct pool){.s = spatial_of(&kernel->node->attrs.window, x, y),
+                       .kind = kernel->node->attrs.pool,
+                       .n = x.dim[0],
+                       .c = x.dim[x.rank - 1]};
     p->window = p->s.size[0] * p->s.size[1] * p->s.size[2];
     p->dense = is_dense(&p->s);
     p->n_slices = slices_for(shape_elements(x), SLICE_ELEMENTS, p->n < POOL_SLICES ? (int)p->n : POOL_SLICES);
@@ -88,8 +91,10 @@ static struct stretch stretch_at(const struct pool *p, int64_t d, int64_t h, int
     for (int64_t i = 0; i < r[0].count; i++)
         for (int64_t j = 0; j < r[1].count; j++)
             for (int64_t k = 0; k < r[2].count; k++)
-                offset[n++] = ((i * s->dilation[0] * s->in[1] + j * s->dilation[1]) * s->in[2] + k * s->dilation[2]) * p->c;
-    at.line = (struct pool_line){.pixels = stretch_pixels(s, w), .step = s->stride[2] * p->c, .channels = p->c, .n = n, .offset = offset};
+                offset[n++] =
+                    ((i * s->dilation[0] * s->in[1] + j * s->dilation[1]) * s->in[2] + k * s->dilation[2]) * p->c;
+    at.line = (struct pool_line){
+        .pixels = stretch_pixels(s, w), .step = s->stride[2] * p->c, .channels = p->c, .n = n, .offset = offset};
     return at;
 }
 
@@ -103,7 +108,8 @@ static void forward_stretch(const struct pool_call *call, const struct stretch *
             y[i] = is_max ? -INFINITY : 0;
 }
 
-static void backward_stretch(const struct pool_call *call, const struct stretch *at, float *dx, const float *x, const float *dy)
+static void backward_stretch(const struct pool_call *call, const struct stretch *at, float *dx, const float *x,
+                             const float *dy)
 {
     if (!at->line.n)
         return;
@@ -127,20 +133,23 @@ static void pool_image(const struct pool_call *call, int64_t image, int64_t *off
             struct stretch at = stretch_at(p, line / s->out[1], line % s->out[1], w, offset);
             int64_t y = out + (line * s->out[2] + w) * p->c;
             if (backward)
-                backward_stretch(call, &at, dx, p->kind == POOL_MAX ? (const float *)k->in[1] + in : NULL, (const float *)k->in[0] + y);
+                backward_stretch(call, &at, dx, p->kind == POOL_MAX ? (const float *)k->in[1] + in : NULL,
+                                 (const float *)k->in[0] + y);
             else
                 forward_stretch(call, &at, (float *)k->out[0] + y, (const float *)k->in[0] + in);
             w += at.line.pixels;
         }
     if (p->epilogue)
-        epilogue_run(p->epilogue, k, k->out[0], backward ? in : out, (backward ? spatial_in(s) : spatial_out(s)) * p->c);
+        epilogue_run(p->epilogue, k, k->out[0], backward ? in : out,
+                     (backward ? spatial_in(s) : spatial_out(s)) * p->c);
 }
 
 static void pool_slice(void *context, int slice, bool backward)
 {
     const struct pool_call *call = context;
     const struct pool *p = call->pool;
-    int64_t *offset = (int64_t *)((float *)call->kernel->workspace + slice * p->offsets_floats), end = slice_begin(p->n, p->n_slices, slice + 1);
+    int64_t *offset = (int64_t *)((float *)call->kernel->workspace + slice * p->offsets_floats),
+            end = slice_begin(p->n, p->n_slices, slice + 1);
     for (int64_t image = slice_begin(p->n, p->n_slices, slice); image < end; image++)
         pool_image(call, image, offset, backward);
 }

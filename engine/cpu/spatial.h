@@ -1,5 +1,5 @@
-/* spatial.h - the spatial side of convolutions and pooling: always three dims, aligned to the right (a 1-D window runs along the
- * last of three; the others have size 1). */
+/* spatial.h - the spatial side of convolutions and pooling: always three dims, aligned to the right (a 1-D window runs
+ * along the last of three; the others have size 1). */
 #ifndef ENGINE_CPU_SPATIAL_H
 #define ENGINE_CPU_SPATIAL_H
 

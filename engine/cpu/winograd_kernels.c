@@ -1,13 +1,11 @@
 /* winograd_kernels.c - see conv_kernels.h. Compiled once per instruction set; WINOGRAD_KERNELS_TABLE names the table.
  *
- * One-dimensional transforms over six (or four, or three) vectors of channels, applied to the columns and then to the rows of a tile.
- * With points 0, +-a, +-b, infinity:
- *     B^T = | a2b2   0   -(a2+b2)  0  1  0 |    A^T = | 1  1  1  1  1  0 |    G = | 1/a2b2    0      0   |
- *           |  0   -ab2   -b2      a  1  0 |          | 0  a -a  b -b  0 |        | 1/na    a/na   a2/na |
- *           |  0    ab2   -b2     -a  1  0 |          | 0 a2 a2 b2 b2  0 |        | 1/na   -a/na   a2/na |
- *           |  0   -ba2   -a2      b  1  0 |          | 0 a3 -a3 b3 -b3 1|        | 1/nb    b/nb   b2/nb |
- *           |  0    ba2   -a2     -b  1  0 |                                      | 1/nb   -b/nb   b2/nb |
- *           |  0   a2b2    0  -(a2+b2) 0 1 |   na = 2 a2 (a2 - b2), nb = -2 b2 (a2 - b2)   0   0   1
+ * One-dimensional transforms over six (or four, or three) vectors of channels, applied to the columns and then to the
+ * rows of a tile. With points 0, +-a, +-b, infinity: B^T = | a2b2   0   -(a2+b2)  0  1  0 |    A^T = | 1  1  1  1  1  0
+ * |    G = | 1/a2b2    0      0   | |  0   -ab2   -b2      a  1  0 |          | 0  a -a  b -b  0 |        | 1/na a/na
+ * a2/na | |  0    ab2   -b2     -a  1  0 |          | 0 a2 a2 b2 b2  0 |        | 1/na   -a/na   a2/na | |  0   -ba2
+ * -a2      b  1  0 |          | 0 a3 -a3 b3 -b3 1|        | 1/nb    b/nb   b2/nb | |  0    ba2   -a2     -b  1  0 | |
+ * 1/nb   -b/nb   b2/nb | |  0   a2b2    0  -(a2+b2) 0 1 |   na = 2 a2 (a2 - b2), nb = -2 b2 (a2 - b2)   0   0   1
  */
 #include "engine/cpu/conv_kernels.h"
 #include "engine/cpu/vectors.h"
@@ -77,37 +75,38 @@ INLINE void filter_gradient_1d(const vec *u, vec *w)
     w[2] = A2 * sa + (B2 * sb + u[5]);
 }
 
-/* Both passes for one vector of channels, LOAD(i, j) -> STORE(k, l, value): the columns of IN x IN numbers, then the rows. */
-#define BOTH_WAYS(transform, IN, OUT, LOAD, STORE)                                                                                 \
-    do {                                                                                                                           \
-        vec half[OUT][IN], one[WINOGRAD_IN], result[WINOGRAD_IN];                                                                  \
-        _Pragma("GCC unroll 1") for (int j = 0; j < IN; j++)                                                                       \
-        {                                                                                                                          \
-            _Pragma("GCC unroll 6") for (int i = 0; i < IN; i++) one[i] = LOAD(i, j);                                              \
-            transform(one, result);                                                                                                \
-            _Pragma("GCC unroll 6") for (int k = 0; k < OUT; k++) half[k][j] = result[k];                                          \
-        }                                                                                                                          \
-        _Pragma("GCC unroll 1") for (int k = 0; k < OUT; k++)                                                                      \
-        {                                                                                                                          \
-            transform(half[k], result);                                                                                            \
-            _Pragma("GCC unroll 6") for (int l = 0; l < OUT; l++) STORE(k, l, result[l]);                                          \
-        }                                                                                                                          \
+/* Both passes for one vector of channels, LOAD(i, j) -> STORE(k, l, value): the columns of IN x IN numbers, then the
+ * rows. */
+#define BOTH_WAYS(transform, IN, OUT, LOAD, STORE)                                                                     \
+    do {                                                                                                               \
+        vec half[OUT][IN], one[WINOGRAD_IN], result[WINOGRAD_IN];                                                      \
+        _Pragma("GCC unroll 1") for (int j = 0; j < IN; j++)                                                           \
+        {                                                                                                              \
+            _Pragma("GCC unroll 6") for (int i = 0; i < IN; i++) one[i] = LOAD(i, j);                                  \
+            transform(one, result);                                                                                    \
+            _Pragma("GCC unroll 6") for (int k = 0; k < OUT; k++) half[k][j] = result[k];                              \
+        }                                                                                                              \
+        _Pragma("GCC unroll 1") for (int k = 0; k < OUT; k++)                                                          \
+        {                                                                                                              \
+            transform(half[k], result);                                                                                \
+            _Pragma("GCC unroll 6") for (int l = 0; l < OUT; l++) STORE(k, l, result[l]);                              \
+        }                                                                                                              \
     } while (0)
 
-#define PIXEL(i, j) (tile->at + ((i) * tile->width + (j)) * tile->channels + c)
+#define PIXEL(i, j) (tile->at + ((i)*tile->width + (j)) * tile->channels + c)
 #define INSIDE(i, j) ((i) >= tile->top && (i) < tile->bottom && (j) >= tile->left && (j) < tile->right)
 #define LOAD_WHOLE(i, j) vec_load(image + PIXEL(i, j))
 #define LOAD_PART(i, j) (INSIDE(i, j) ? vec_load_part(image + PIXEL(i, j), n) : (vec){0})
 #define STORE_WHOLE(k, l, value) vec_store(image + PIXEL(k, l), value)
-#define STORE_PART(k, l, value)                                                                                                    \
-    do {                                                                                                                           \
-        if (INSIDE(k, l))                                                                                                          \
-            vec_store_part(image + PIXEL(k, l), value, n);                                                                         \
+#define STORE_PART(k, l, value)                                                                                        \
+    do {                                                                                                               \
+        if (INSIDE(k, l))                                                                                              \
+            vec_store_part(image + PIXEL(k, l), value, n);                                                             \
     } while (0)
-#define LOAD_PLANE(i, j) vec_load(from + ((i) * WINOGRAD_IN + (j)) * plane)
-#define STORE_PLANE(k, l, value) vec_store(to + ((k) * WINOGRAD_IN + (l)) * plane, value)
-#define LOAD_TAP(i, j) vec_load_part(from + ((i) * 3 + (j)) * tap, n)
-#define STORE_TAP(k, l, value) vec_store_part(to + ((k) * 3 + (l)) * tap, value, n)
+#define LOAD_PLANE(i, j) vec_load(from + ((i)*WINOGRAD_IN + (j)) * plane)
+#define STORE_PLANE(k, l, value) vec_store(to + ((k)*WINOGRAD_IN + (l)) * plane, value)
+#define LOAD_TAP(i, j) vec_load_part(from + ((i)*3 + (j)) * tap, n)
+#define STORE_TAP(k, l, value) vec_store_part(to + ((k)*3 + (l)) * tap, value, n)
 
 static bool is_whole(const struct winograd_tile *tile, int size)
 {
