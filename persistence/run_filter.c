@@ -292,6 +292,24 @@ static bool parse_number(const char *field, const char *text, double *number)
     return true;
 }
 
+/* state:run is enough; a misspelt state would silently match nothing. */
+static const struct node *known_state(const struct parser *p, const char *value_at, const struct node *node)
+{
+    char text[200];
+    const char *names[RUN_INTERRUPTED + 1];
+    for (int s = 0; s <= RUN_INTERRUPTED; s++) {
+        names[s] = run_state_name((enum run_state)s);
+        if (node->op == OP_HAS ? !strncasecmp(names[s], node->text, strlen(node->text))
+                               : !strcasecmp(names[s], node->text))
+            return node;
+    }
+    const char *near = str_nearest(node->text, names, RUN_INTERRUPTED + 1);
+    snprintf(text, sizeof text, "there is no state '%.60s'%s%s%s", node->text,
+             near ? ", did you mean '" : "; there are queued, running, paused, finished, stopped, failed, interrupted",
+             near ? near : "", near ? "'?" : "");
+    return wrong(p, value_at, text);
+}
+
 static const struct node *parse_comparison(struct parser *p, const char *start, const char *field)
 {
     struct err why = {0};
@@ -310,6 +328,8 @@ static const struct node *parse_comparison(struct parser *p, const char *start, 
         return NULL;
     if (p->at == value_at)
         return wrong(p, value_at, "a value is missing here");
+    if (!strcmp(field, "state"))
+        return known_state(p, value_at, node);
     node->is_number = parse_number(field, node->text, &node->number);
     static const char *const numeric[] = {"epoch", "epochs", "step", "duration"};
     bool number_wanted = str_starts(field, "last.") || str_starts(field, "best.");

@@ -117,6 +117,8 @@ static void test_errors_point_at_the_column(void)
                                     {"a (b", "column 3: this parenthesis is not closed"},
                                     {"a) b", "column 2: this parenthesis was not opened"},
                                     {"stat:running", "column 1: there is no field 'stat', did you mean 'state'?"},
+                                    {"state:runing", "column 7: there is no state 'runing', did you mean 'running'?"},
+                                    {"a state=x", "column 9: there is no state 'x'; there are queued, running"},
                                     {"digits epoch>x", "column 14: expected a number"},
                                     {"a OR", "column 5: a condition is missing"},
                                     {"a AND OR b", "column 7: a condition is missing"},
