@@ -81,6 +81,20 @@ static bool no_such_column(const struct load *l, const char *name, const char *k
     return false;
 }
 
+static bool find_named(const struct load *l, const char *name, const char *key, size_t *column, struct err *err)
+{
+    size_t found = 0;
+    for (size_t i = l->n_columns; i-- > 0;)
+        if (!strcmp(l->header[i], name)) {
+            *column = i;
+            found++;
+        }
+    if (found > 1)
+        return err_set(err, ERR_USAGE, "data.%s: %zu columns of %s are called '%s'; use the index of the column", key,
+                       found, l->source, name);
+    return found || no_such_column(l, name, key, err);
+}
+
 static bool find_column(const struct load *l, const json_t *which, const char *key, size_t *column, struct err *err)
 {
     if (json_is_integer(which)) {
@@ -96,15 +110,10 @@ static bool find_column(const struct load *l, const json_t *which, const char *k
     if (!name)
         return err_set(err, ERR_USAGE, "data.%s: found %s, expected the name or the index of a column", key,
                        js_type_name(which));
-    for (size_t i = 0; l->header && i < l->n_columns; i++)
-        if (!strcmp(l->header[i], name)) {
-            *column = i;
-            return true;
-        }
     if (!l->header)
         return err_set(err, ERR_USAGE, "data.%s: found '%s', but %s has no line of names; use the index of the column",
                        key, name, l->source);
-    return no_such_column(l, name, key, err);
+    return find_named(l, name, key, column, err);
 }
 
 static bool is_among(const size_t *columns, size_t n, size_t column)
