@@ -212,13 +212,13 @@ void chart_pane_draw_all(const struct app *app, struct chart_pane *pane, struct 
         struct rect one = {rect.x + rect.w * column / columns, rect.y + rect.h * row / rows,
                            rect.w * (column + 1) / columns - rect.w * column / columns - 2,
                            rect.h * (row + 1) / rows - rect.h * row / rows};
-        const struct other_chart *other = &pane->others[k - first];
-        if (first && k == 0)
+        if (first && k == 0) {
             pane->drawn = one;
-        if (first && k == 0)
             draw_small(app, pane, &pane->curves, pane->shown_part, pane->held_y, grid, one);
-        else
-            draw_small(app, pane, &other->set, other->part, other->held_y, grid, one);
+            continue;
+        }
+        const struct other_chart *other = &pane->others[k - first];
+        draw_small(app, pane, &other->set, other->part, other->held_y, grid, one);
     }
     struct chart_moment moment = pane->moments[pane->cursor];
     char settings[120];

@@ -1,6 +1,7 @@
 /* sample.c - see sample.h: reading. sample_draw.c draws. */
 #include "tui/sample.h"
 #include "base/arena.h"
+#include "tui/human.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -143,6 +144,30 @@ void sample_read(struct sample *sample, const json_t *detail, const json_t *outp
     }
     read_numbers(&sample->output, output ? output : json_object_get(detail, "output"), NULL, NULL, arena);
     read_numbers(&sample->target, json_object_get(detail, "target"), NULL, NULL, arena);
+}
+
+static void add_numbers(struct str *text, const json_t *value, int *left)
+{
+    const json_t *item;
+    size_t i;
+    if (json_is_array(value)) {
+        json_array_foreach((json_t *)value, i, item) add_numbers(text, item, left);
+    } else if (--*left >= 0) { /* what is no number comes as its word */
+        str_addf(text, "  %s",
+                 json_is_number(value) ? human_metric(json_number_value(value)).text : json_string_value(value));
+    }
+}
+
+void sample_add_other(struct sample *sample, const char *name, const json_t *output, struct arena *arena)
+{
+    enum { MOST_NUMBERS = 12 };
+    struct str text = {0};
+    int left = MOST_NUMBERS;
+    if (sample->n_others == SAMPLE_MAX_OTHERS)
+        return;
+    add_numbers(&text, output, &left);
+    sample->others[sample->n_others++] = arena_printf(arena, "%s%s%s", name, str_text(&text), left < 0 ? " …" : "");
+    str_release(&text);
 }
 
 char *sample_class(const struct sample_data *data, int64_t label, char *text, size_t size)

@@ -23,7 +23,7 @@ struct sample_data { /* what was learnt of the data when the model was trained; 
     size_t n_scale;
 };
 
-enum { SAMPLE_MAX_INPUTS = 4, SAMPLE_MAX_RANK = 4 };
+enum { SAMPLE_MAX_INPUTS = 4, SAMPLE_MAX_RANK = 4, SAMPLE_MAX_OTHERS = 6 };
 struct numbers {
     const char *name; /* NULL: the only one */
     int rank, dim[SAMPLE_MAX_RANK];
@@ -36,13 +36,18 @@ struct sample {
     double loss;                     /* how wrong it is, NAN: not said */
     struct numbers inputs[SAMPLE_MAX_INPUTS];
     int n_inputs;
-    struct numbers output, target; /* of the first output; n 0: none */
+    struct numbers output, target;         /* of the first output; n 0: none */
+    const char *others[SAMPLE_MAX_OTHERS]; /* of the other outputs, as lines: "depth  0.12 0.88" */
+    int n_others;
 };
 
 /* json may be NULL: nothing is known. */
 void sample_data_read(struct sample_data *data, const json_t *json, struct arena *arena);
 /* output: that of the first output, nested arrays; NULL: what detail says itself. Values are copied into the arena. */
 void sample_read(struct sample *sample, const json_t *detail, const json_t *output, struct arena *arena);
+
+/* What another output says of it: nested arrays, of which the first numbers are kept. */
+void sample_add_other(struct sample *sample, const char *name, const json_t *output, struct arena *arena);
 
 /* The name of a class, or its number. Returns text. */
 char *sample_class(const struct sample_data *data, int64_t label, char *text, size_t size);

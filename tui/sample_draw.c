@@ -311,6 +311,9 @@ void sample_draw(const struct sample *sample, const struct sample_data *data, co
     int height, width, channels;
     bool picture = picture_of(sample, &height, &width, &channels);
     draw_verdict(sample, data, grid, rect_top(&rect, 1));
+    struct rect others = rect_bottom(&rect, sample->n_others < rect.h / 3 ? sample->n_others : rect.h / 3);
+    for (int i = 0; i < others.h; i++)
+        grid_text(grid, others, 0, i, STYLE_TEXT, sample->others[i]);
     rect_top(&rect, rect.h > 12);
     if (picture && rect.w >= 84) { /* side by side */
         int cols = width * 4 < rect.w / 2 ? width * 4 : rect.w / 2;

@@ -110,7 +110,8 @@ static void ask_more(struct app *app, struct predict_view *v)
 static void take(struct predict_view *v, const json_t *result)
 {
     const json_t *details = json_object_get(result, "details"), *detail, *outputs = json_object_get(result, "outputs");
-    const json_t *first = json_object_iter_value(json_object_iter((json_t *)outputs));
+    const json_t *first = json_object_iter_value(json_object_iter((json_t *)outputs)), *output;
+    const char *name;
     size_t i;
     if (!v->n_samples) {
         sample_data_read(&v->data, json_object_get(result, "data"), &v->arena);
@@ -120,7 +121,12 @@ static void take(struct predict_view *v, const json_t *result)
     }
     v->samples = xgrow(v->samples, &v->capacity, v->n_samples + json_array_size(details), sizeof *v->samples);
     json_array_foreach((json_t *)details, i, detail)
-        sample_read(&v->samples[v->n_samples++], detail, json_array_get(first, i), &v->arena);
+    {
+        struct sample *sample = &v->samples[v->n_samples++];
+        sample_read(sample, detail, json_array_get(first, i), &v->arena);
+        json_object_foreach((json_t *)outputs, name, output) if (output != first)
+            sample_add_other(sample, name, json_array_get(output, i), &v->arena);
+    }
     find_shown(v);
     v->wanted = -1;
 }

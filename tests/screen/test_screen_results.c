@@ -454,6 +454,40 @@ static void test_large_pictures_are_drawn_too(void)
     driver_close(&d);
 }
 
+static void test_every_output_is_shown(void)
+{
+    struct driver d;
+    char id[256], head[128];
+    FILE *x = fopen("two.npy", "wb"), *config = fopen("two.json", "w");
+    CHECK(x && config);
+    memset(head, ' ', sizeof head);
+    int n = snprintf(head + 10, sizeof head - 10, "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 4), }");
+    head[10 + n] = ' ';
+    memcpy(head, "\x93NUMPY\1\0\x76\0", 10);
+    head[127] = '\n';
+    fwrite(head, 1, sizeof head, x);
+    for (int i = 0; i < 8 * 4; i++)
+        fputc(i % 3, x);
+    fclose(x);
+    fputs(
+        "{\"name\": \"two\", \"data\": {\"format\": \"npy\", \"x\": \"two.npy\", \"y\": {\"near\": \"two.npy\", "
+        "\"far\": "
+        "\"two.npy\"}}, \"model\": {\"layers\": [{\"class\": \"InputLayer\", \"name\": \"in\", \"shape\": [4]}, "
+        "{\"class\": "
+        "\"Dense\", \"name\": \"near\", \"units\": 4, \"inputs\": [\"in\"]}, {\"class\": \"Dense\", \"name\": \"far\", "
+        "\"units\": 4, \"inputs\": [\"in\"], \"kernel_initializer\": \"zeros\", \"trainable\": false}], \"outputs\": "
+        "[\"near\", \"far\"]}, "
+        "\"compile\": {\"optimizer\": \"adam\", \"loss\": {\"near\": \"mse\", \"far\": \"mse\"}}, \"fit\": "
+        "{\"epochs\": 1}}",
+        config);
+    fclose(config);
+    train("two.json", id, sizeof id);
+    open_at(&d, "predict", checkpoint(id, 1), 80, 24);
+    DRIVER_WAIT(&d, "8 of 8");
+    CHECK_HAS(driver_screen(&d), "far  0.0000  0.0000  0.0000  0.0000");
+    driver_close(&d);
+}
+
 static bool leaves(enum action action)
 {
     return action == ACTION_BACK || action == ACTION_CANCEL || action == ACTION_SUSPEND;
@@ -557,6 +591,7 @@ int main(void)
     RUN(test_jobs_lists_what_was_asked);
     RUN(test_every_key_in_help_does_something);
     RUN(test_large_pictures_are_drawn_too);
+    RUN(test_every_output_is_shown);
     RUN(test_random_keys_and_sizes_break_nothing);
     return check_done();
 }
