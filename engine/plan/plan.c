@@ -156,6 +156,11 @@ static int64_t multiply_adds_of(const struct node *node)
         struct shape a = node->inputs[0]->shape;
         return shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
     }
+    if (node->op == OP_ATTENTION || node->op == OP_ATTENTION_DX) { /* two products, and four for their gradients */
+        struct shape q = node->inputs[0]->shape, v = node->inputs[2]->shape;
+        int64_t products = node->op == OP_ATTENTION ? 1 : 2;
+        return products * q.dim[0] * q.dim[1] * q.dim[2] * v.dim[1] * (q.dim[3] + v.dim[3]);
+    }
     if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX) {
         struct shape x = node->inputs[0]->shape, r = node->op == OP_RECURRENT ? node->inputs[2]->shape : x;
         int64_t rows = shape_elements(node->outputs[0]->shape) / node->outputs[0]->shape.dim[2];

@@ -3,13 +3,14 @@
 
   ./dev bench [NAME...]        default: all; an unknown name lists them
   ./dev bench models ...       the ten models against every peer: bench_models.py, which has options of its own
+  ./dev bench readme           puts the figures of the models into README.md
 
 Every figure is the median of several rounds; times of one machine mean little, ratios a little more. Processes that antler
 detaches are counted too: this process makes itself their reaper. Results also go to build/bench.json.
 """
 import argparse, fcntl, json, os, pathlib, pty, select, shutil, statistics, struct, subprocess, sys, tempfile, termios, time
 
-import bench_engine, bench_models
+import bench_engine, bench_models, bench_readme
 from common import ANTLER, BUILD, PYTHON, SOURCE, clean_env, cpu_name, keras_backends, median, reap_all, results, run, say
 
 KERAS_DIGITS = """
@@ -254,6 +255,9 @@ BENCHES = {name[6:]: function for module in (globals(), vars(bench_engine)) for 
 def main():
     if sys.argv[1:2] == ["models"]:
         bench_models.main(sys.argv[2:])
+        return
+    if sys.argv[1:] == ["readme"]:
+        bench_readme.update()
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")

@@ -267,6 +267,16 @@ def summary(results):
     return "\n".join(lines)
 
 
+def keep(path, results):
+    """Adds to what was measured on this machine today."""
+    file = {"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "models": []}
+    old = json.loads(path.read_text()) if path.exists() else {}
+    rows = {r["model"]: r for r in old.get("models", [])} if all(old.get(key) == file[key] for key in ("cpu", "date")) else {}
+    rows.update({r["model"]: r for r in results})
+    file["models"] = [rows[model] for model in sorted(rows)]
+    path.write_text(json.dumps(file, indent=2) + "\n")
+
+
 def main(argv):
     parser = argparse.ArgumentParser(prog="dev bench models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=int, choices=[[], *models.MODELS], metavar="MODEL", default=[], help="1 to 10; default all")
@@ -287,7 +297,7 @@ def main(argv):
             results.append(measure(model, options, folder, have))
         print_cells(results[-1])
         sys.stdout.flush()
-        (BUILD / f"bench-models-{options.action}.json").write_text(json.dumps({"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "models": results}, indent=2) + "\n")
+        keep(BUILD / f"bench-models-{options.action}.json", results)
     print(summary(results))
     print(f"sgemm of numpy on {max(options.threads)} threads: {statistics.median(r['sgemm_gflops'] for r in results):.0f} GFLOP/s")
     return results
