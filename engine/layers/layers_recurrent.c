@@ -101,19 +101,27 @@ static const char *member_group(struct model *model, const json_t *list, size_t 
     return group;
 }
 
-/* The cells of a part, appended. */
-static bool take_cells(const struct layer *layer, struct stack *stack, struct layer_part *part, struct err *err)
+/* A cell, or several, as a part of the layer; appended to the stack. shape: of one step, before and after. */
+static bool add_cells(struct layer *layer, struct model *model, struct stack *stack, const char *group,
+                      const json_t *given, struct shape *shape, struct err *err)
 {
-    struct layer *inner = part_layer(part);
+    struct layer_part *part = layer_add_part(layer, model, group, given, NULL, err);
+    struct layer *inner = part ? part_layer(part) : NULL;
+    struct shape outputs[LAYER_MAX_OUTPUTS] = {0};
+    if (!part)
+        return false;
     if (!inner || (inner->class->build != build_cell && inner->class->build != build_stacked_cells))
         return layer_fail(layer, err, "a cell must be a LSTMCell, GRUCell, SimpleRNNCell or StackedRNNCells, found %s",
                           inner ? inner->class->name : "a model");
+    if (!part_build(part, model, shape, 1, outputs, err))
+        return false;
     const struct stack *cells = inner->state;
     for (int i = 0; i < cells->n_cells; i++) {
         if (stack->n_cells == CELLS_MAX)
             return layer_fail(layer, err, "more than %d cells", CELLS_MAX);
         stack->cells[stack->n_cells++] = cells->cells[i];
     }
+    *shape = outputs[0];
     return true;
 }
 
@@ -129,14 +137,9 @@ bool build_stacked_cells(struct layer *layer, struct model *model, const struct 
         return layer_fail(layer, err, "cells must be a list of cells, found %s", js_type_name(cells));
     if (!layer->parent)
         return layer_fail(layer, err, "stacked cells are only possible as the cell of an RNN");
-    for (size_t i = 0; i < json_array_size(cells); i++) {
-        struct shape outputs[LAYER_MAX_OUTPUTS] = {0};
-        struct layer_part *part =
-            layer_add_part(layer, model, member_group(model, cells, i), json_array_get(cells, i), NULL, err);
-        if (!part || !part_build(part, model, &shape, 1, outputs, err) || !take_cells(layer, stack, part, err))
+    for (size_t i = 0; i < json_array_size(cells); i++)
+        if (!add_cells(layer, model, stack, member_group(model, cells, i), json_array_get(cells, i), &shape, err))
             return false;
-        shape = outputs[0];
-    }
     *output = shape;
     return true;
 }
@@ -230,7 +233,6 @@ static bool build_rnn(struct layer *layer, struct model *model, const struct sha
 {
     const json_t *given = layer_arg(layer, "cell");
     struct stack *stack = stack_of(model, NULL);
-    struct shape outputs[LAYER_MAX_OUTPUTS] = {0};
     const struct sequence_inputs s = sequence_inputs_of(layer, layer->first_call, n);
     layer->state = stack;
     if (!sequence_fits(layer, layer->first_call, &s, inputs, err))
@@ -240,9 +242,8 @@ static bool build_rnn(struct layer *layer, struct model *model, const struct sha
         model_keep_json(model, stacked);
         given = stacked;
     }
-    struct layer_part *part = layer_add_part(layer, model, "cell", given, NULL, err);
     struct shape step = SHAPE(inputs[s.x].dim[1]);
-    return part && part_build(part, model, &step, 1, outputs, err) && take_cells(layer, stack, part, err) &&
+    return add_cells(layer, model, stack, "cell", given, &step, err) &&
            finish_sequence(layer, model, inputs, n, output, err);
 }
 

@@ -17,9 +17,12 @@ static bool build_time_distributed(struct layer *layer, struct model *model, con
                           shape_text(&model->arena, inputs[0]));
     struct layer_part *part = layer_add_part(layer, model, "layer", layer_arg(layer, "layer"), NULL, err);
     struct shape step = shape_sample(inputs[0]);
-    if (!part || !part_build(part, model, &step, 1, outputs, err))
+    if (!part)
         return false;
-    if (part_layer(part) ? part_layer(part)->n_outputs != 1 : part_outputs(part) != 1)
+    bool single = part_layer(part) || part_outputs(part) == 1;
+    if (single && !part_build(part, model, &step, 1, outputs, err))
+        return false;
+    if (!single || (part_layer(part) && part_layer(part)->n_outputs != 1))
         return layer_fail(layer, err, "the layer inside must have one output");
     if (outputs[0].rank + 2 > RANK_MAX)
         return layer_fail(layer, err, "too many dimensions");

@@ -1,5 +1,6 @@
 """Layers against real Keras, both ways: models built and saved by Keras give the same predictions, gradients, penalties and variables
 here, and what we save Keras loads with the same predictions. One process for all: importing Keras costs seconds."""
+import itertools
 import json
 import os
 import subprocess
@@ -400,19 +401,20 @@ def wrapper_cases():
 
 def recurrent_cases():
     both = dict(gradients=True, reload=True)
+    turns = itertools.cycle([dict(gradients=True, reload=False), dict(gradients=False, reload=True)])  # each costs seconds
     seq = lambda *layers, **kw: add("-".join(dict.fromkeys(type(l).__name__ for l in layers)), keras.Sequential([keras.Input((5, 3)), *layers]), **kw)
     every = dict(kernel_regularizer="l2", recurrent_regularizer="l1", bias_regularizer="l2", kernel_constraint=keras.constraints.MaxNorm(0.7),
                  recurrent_constraint=keras.constraints.UnitNorm(), bias_constraint="non_neg", activity_regularizer="l2")
     for make in [L.LSTM, L.GRU, L.SimpleRNN, lambda u, **kw: L.GRU(u, reset_after=False, **kw)]:
-        seq(make(4), **both)
-        seq(make(4, return_sequences=True, dropout=0.3, recurrent_dropout=0.4), make(3, go_backwards=True, return_sequences=True), L.Dense(2), **both)
-        seq(make(3, activation="relu", use_bias=False, **every), **both)
-        seq(make(4, activation="softmax", go_backwards=True, unroll=True), **both)
+        seq(make(4), **next(turns))
+        seq(make(4, return_sequences=True, dropout=0.3, recurrent_dropout=0.4), make(3, go_backwards=True, return_sequences=True), L.Dense(2), **next(turns))
+        seq(make(3, activation="relu", use_bias=False, **every), gradients=True, reload=False)
+        seq(make(4, activation="softmax", go_backwards=True, unroll=True), **next(turns))
     for options in [dict(recurrent_activation="hard_sigmoid", activation="linear"), dict(recurrent_activation="relu", activation="sigmoid"),
                     dict(recurrent_activation="gelu", activation="elu", use_bias=False)]:
-        seq(L.LSTM(3, unit_forget_bias=False, **options), **both)
-        seq(L.GRU(3, **options), **both)
-        seq(L.GRU(3, reset_after=False, **options), **both)
+        seq(L.LSTM(3, unit_forget_bias=False, **options), **next(turns))
+        seq(L.GRU(3, **options), **next(turns))
+        seq(L.GRU(3, reset_after=False, **options), **next(turns))
     seq(L.RNN(L.LSTMCell(4, kernel_regularizer="l2")), **both)
     seq(L.RNN([L.GRUCell(4), L.LSTMCell(3), L.GRUCell(2, reset_after=False), L.SimpleRNNCell(3)], return_sequences=True, go_backwards=True), **both)
 

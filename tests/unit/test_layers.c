@@ -226,6 +226,10 @@ static void test_penalties_cover_trainable_weights_once_and_activities_per_call(
 }
 
 #define IN4 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [4]}, "
+#define TWO_OUTPUTS                                                                                                    \
+    "{\"class\": \"Functional\", \"layers\": [{\"class\": \"InputLayer\", \"name\": \"i\", \"shape\": [4]}, "          \
+    "{\"class\": "                                                                                                     \
+    "\"Dense\", \"units\": 1, \"inputs\": [\"i\"]}, {\"class\": \"Dense\", \"units\": 1, \"inputs\": [\"i\"]}]}"
 #define IN54 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [5, 4]}, "
 #define IN883 "{\"layers\": [{\"class\": \"InputLayer\", \"name\": \"x\", \"shape\": [8, 8, 3]}, "
 
@@ -243,6 +247,11 @@ static void test_wrong_layers_are_refused_with_place_found_and_expected(void)
         {IN54 "{\"class\": \"RNN\", \"cell\": {\"class\": \"Dense\", \"units\": 3}}]}",
          "a cell must be a LSTMCell, GRUCell, SimpleRNNCell or StackedRNNCells, found Dense"},
         {IN54 "{\"class\": \"TimeDistributed\", \"layer\": 3}]}", "'layer' must be a layer, found"},
+        {IN54 "{\"class\": \"TimeDistributed\", \"layer\": " TWO_OUTPUTS "}]}",
+         "the layer inside must have one output"},
+        {IN54 "{\"class\": \"RNN\", \"cell\": " TWO_OUTPUTS "}]}", "a cell must be a LSTMCell, GRUCell"},
+        {IN54 "{\"class\": \"TimeDistributed\", \"layer\": {\"class\": \"GRUCell\", \"units\": 3}}]}",
+         "the layer inside must have one output"},
         {IN54 "{\"class\": \"TimeDistributed\", \"layer\": {\"class\": \"Dense\", \"unit\": 3}}]}",
          "model.layers[1].layer"},
         {IN54 "{\"class\": \"Bidirectional\", \"layer\": {\"class\": \"Dense\", \"units\": 3}}]}",
