@@ -7,7 +7,7 @@ antler_test(recurrent unit/test_recurrent.c unit antler_engine)
 
 add_executable(drive_model keras/drive_model.c)
 target_link_libraries(drive_model PRIVATE antler_engine antler_persistence antler_base antler_flags m)
-antler_script(keras_layers keras 300 python3 ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_layers.py)
+antler_script(keras_layers keras 600 python3 ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_layers.py)
 antler_test(model_damaged unit/test_model_damaged.c unit antler_engine)
 antler_fuzz(fuzz_model antler_engine)
 antler_script(keras_expressions keras 200 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_expressions.py)
