@@ -64,6 +64,16 @@ static void rescale(const struct input_scale *scale, float *restrict out, int64_
             out[k] = (out[k] - scale->subtract[k]) * scale->multiply[k];
 }
 
+/* Samples lie anywhere in a large array: the next one is fetched while this one is converted. Small ones arrive soon enough. */
+static void fetch_sample(const struct npy *a, int64_t start, int64_t n)
+{
+    enum { LINE = 64, LEAST = 8 * LINE, MOST = 128 * LINE };
+    size_t size = npy_type_size(a->type), bytes = (size_t)n * size;
+    const char *from = (const char *)a->data + (size_t)start * size;
+    for (size_t at = 0; bytes >= LEAST && at < bytes && at < MOST; at += LINE)
+        __builtin_prefetch(from + at);
+}
+
 void dataset_gather_input(const struct dataset *ds, enum split split, int input, const int64_t *positions, int64_t n,
                           void *out)
 {
@@ -72,6 +82,8 @@ void dataset_gather_input(const struct dataset *ds, enum split split, int input,
     int64_t elements = shape_elements(s->shape), first = p->split[split].first;
     for (int64_t i = 0; i < n; i++) {
         int64_t start = sample_start(s, first + positions[i]);
+        if (i + 1 < n)
+            fetch_sample(&s->array, sample_start(s, first + positions[i + 1]), elements);
         if (ds->inputs[input].dtype == DTYPE_I32) {
             to_int(&s->array, start, elements, (int32_t *)out + i * elements);
             continue;
