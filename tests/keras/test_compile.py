@@ -61,6 +61,18 @@ def two_outputs():
     return keras.Model(x, [layers.Dense(3, activation="softmax", name="a")(h), layers.Dense(1, name="b")(h)])
 
 
+def transformer(attention, **call):
+    """A pre-norm block, causal. Without biases in the attention where the optimizer is Adam: the key's has the gradient 0, and Adam
+    makes steps of what rounding leaves of it."""
+    x = layers.Input((4, 5))
+    h = layers.Dense(8)(layers.Masking()(x))
+    y = layers.LayerNormalization()(h)
+    h = layers.Add()([h, attention(y, y, use_causal_mask=True, **call)])
+    y = layers.Dense(16, activation="gelu")(layers.LayerNormalization()(h))
+    h = layers.Add()([h, layers.Dense(8)(y)])
+    return keras.Model(x, layers.Dense(3, activation="softmax")(layers.RMSNormalization()(h)))
+
+
 MODELS = {
     "softmax": lambda: dense(3, "softmax"),
     "logits": lambda: dense(3),
@@ -83,6 +95,8 @@ MODELS = {
                                             layers.GRU(4, reset_after=False, recurrent_constraint="max_norm"), layers.Dense(3, activation="softmax")]),
     "paddedboth": lambda: keras.Sequential([layers.Input((4, 5)), layers.Masking(), layers.Bidirectional(layers.GRU(3, return_sequences=True)),
                                             layers.SimpleRNN(4, return_sequences=True), layers.Dense(3, activation="softmax")]),
+    "paddedattention": lambda: transformer(layers.MultiHeadAttention(2, 4, use_bias=False, kernel_regularizer="l2")),
+    "seqgroups": lambda: transformer(layers.GroupQueryAttention(4, 4, 2)),
     "two": two_outputs,
 }
 
@@ -196,6 +210,10 @@ case("masked mean", "paddedmean", "label", rest=True, optimizer=SGD, loss="spars
 # Recurrent layers
 case("recurrent last", "paddedlstm", "label", rest=True, optimizer=lambda: optimizers.Adam(0.02), loss="sparse_categorical_crossentropy", metrics=lambda: ["accuracy"])
 case("recurrent all", "paddedboth", "steps", optimizer=lambda: optimizers.RMSprop(0.02, momentum=0.5), loss="sparse_categorical_crossentropy")
+
+# Attention
+case("attention adam", "paddedattention", "steps", rest=True, optimizer=lambda: optimizers.Adam(0.01), loss="sparse_categorical_crossentropy", metrics=lambda: ["accuracy"])
+case("attention groups", "seqgroups", "steps", optimizer=lambda: optimizers.SGD(0.05, momentum=0.9), loss="sparse_categorical_crossentropy")
 
 # Several outputs
 case("outputs list", "two", ("onehot", "realcolumn"), optimizer=SGD, loss=lambda: ["categorical_crossentropy", "mse"],
