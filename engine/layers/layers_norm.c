@@ -8,6 +8,7 @@ struct norm {
     int axis;                        /* with batch */
     int axes[RANK_MAX], n_axes;      /* LayerNormalization: rising, with batch */
     bool last;                       /* and they are the last ones */
+    int64_t groups;                  /* GroupNormalization */
 };
 
 static int add_weight(struct layer *layer, struct model *model, const char *name, const char *initializer,
@@ -154,27 +155,6 @@ static struct value *lower_batch_norm(struct layer *layer, struct lowering *l, s
     return op_transpose(l->graph, normalize_batch(layer, l, op_transpose(l->graph, x, permutation), mask), permutation);
 }
 
-/* The axes must be the last ones, in order: the shape of gamma and beta. */
-static bool last_axes(const struct layer *layer, struct shape in, struct shape *shape, struct err *err)
-{
-    const json_t *given = layer_arg(layer, "axis");
-    int n = json_is_array(given) ? (int)json_array_size(given) : 1;
-    if (n < 1 || n > in.rank)
-        return layer_fail(layer, err, "axis must name 1 to %d axes, found %d", in.rank, n);
-    *shape = (struct shape){.rank = n};
-    for (int i = 0; i < n; i++) {
-        int axis;
-        if (!layer_axis(layer, "axis",
-                        json_integer_value(json_is_array(given) ? json_array_get(given, (size_t)i) : given), in.rank,
-                        &axis, err))
-            return false;
-        if (axis != in.rank - n + 1 + i)
-            return layer_fail(layer, err, "axis must name the last axes in order");
-        shape->dim[i] = in.dim[axis - 1];
-    }
-    return true;
-}
-
 /* Axes in rising order, wherever they are; shape: that of gamma and beta. */
 static bool rising_axes(const struct layer *layer, struct shape in, struct norm *norm, struct shape *shape,
                         struct err *err)
@@ -259,9 +239,10 @@ static bool build_rms(struct layer *layer, struct model *model, const struct sha
     (void)n;
     layer->state = norm;
     *output = inputs[0];
-    if (!last_axes(layer, inputs[0], &shape, err))
+    if (!rising_axes(layer, inputs[0], norm, &shape, err))
         return false;
-    norm->axis = shape.rank;
+    if (!norm->last) /* Keras broadcasts the scale along the last axes and fails */
+        return layer_fail(layer, err, "axis must name the last axes in order");
     return layer_add_variable(layer, model, "scale", shape, true, NULL, "ones", err) != NULL;
 }
 
@@ -269,13 +250,12 @@ static struct value *lower_rms(struct layer *layer, struct lowering *l, struct v
 {
     const struct norm *norm = layer->state;
     struct value *x = as_float(l->graph, inputs[0]);
-    int axes[RANK_MAX];
     (void)n;
-    for (int i = 0; i < norm->axis; i++)
-        axes[i] = -1 - i;
-    struct value *mean =
-        op_reduce(l->graph, REDUCE_MEAN, op_expr(l->graph, "square(a)", x, NULL, NULL, NULL), axes, norm->axis, true);
-    return op_expr(l->graph, "a * rsqrt(b + d) * c", x, mean, layer_value(l, layer, 0),
+    if (!x)
+        return NULL;
+    struct value *mean = op_reduce(l->graph, REDUCE_MEAN, op_expr(l->graph, "square(a)", x, NULL, NULL, NULL), norm->axes,
+                                   norm->n_axes, true);
+    return op_expr(l->graph, "a * rsqrt(b + d) * c", x, mean, weight_along(l, layer, norm, 0, x, 1),
                    op_scalar(l->graph, layer_double(layer, "epsilon")));
 }
 
@@ -286,7 +266,8 @@ static bool build_unit(struct layer *layer, struct model *model, const struct sh
     (void)n;
     layer->state = norm;
     *output = inputs[0];
-    return one_axis(layer, "axis", inputs[0].rank, &norm->axis, err);
+    struct shape shape;
+    return rising_axes(layer, inputs[0], norm, &shape, err);
 }
 
 static struct value *lower_unit(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
@@ -294,7 +275,8 @@ static struct value *lower_unit(struct layer *layer, struct lowering *l, struct 
     const struct norm *norm = layer->state;
     struct value *x = as_float(l->graph, inputs[0]);
     (void)n;
-    return op_expr(l->graph, "a / sqrt(maximum(b, 1e-24))", x, sum_of_squares(l->graph, x, &norm->axis, 1), NULL, NULL);
+    return op_expr(l->graph, "a / sqrt(maximum(b, 1e-24))", x, sum_of_squares(l->graph, x, norm->axes, norm->n_axes),
+                   NULL, NULL);
 }
 
 static bool build_group_norm(struct layer *layer, struct model *model, const struct shape *inputs, int n,
@@ -309,14 +291,13 @@ static bool build_group_norm(struct layer *layer, struct model *model, const str
         return false;
     int64_t channels = inputs[0].dim[axis - 1], groups = layer_int(layer, "groups");
     groups = groups == -1 ? channels : groups;
-    if (axis != inputs[0].rank)
-        return layer_fail(layer, err, "axis must be the last one");
     if (groups < 1 || channels % groups)
         return layer_fail(layer, err, "groups %lld must divide the %lld channels", (long long)groups,
                           (long long)channels);
     if (!add_scale_and_center(layer, model, norm, SHAPE(channels), err))
         return false;
-    norm->axis = (int)groups;
+    norm->groups = groups;
+    norm->axis = axis;
     return true;
 }
 
@@ -327,19 +308,26 @@ static struct value *lower_group_norm(struct layer *layer, struct lowering *l, s
     const struct norm *norm = layer->state;
     struct graph *g = l->graph;
     struct value *x = as_float(g, inputs[0]);
+    int permutation[RANK_MAX];
     (void)n;
     if (!x)
         return NULL;
+    bool last = norm->axis == x->shape.rank - 1;
+    swap_to_last(norm->axis, x->shape.rank, permutation);
+    x = last ? x : op_transpose(g, x, permutation);
+    if (!x)
+        return NULL;
     int64_t channels = x->shape.dim[x->shape.rank - 1], positions = shape_elements(shape_sample(x->shape)) / channels;
-    struct value *split = op_reshape(g, x, SHAPE(x->shape.dim[0], positions, norm->axis, channels / norm->axis));
+    struct value *split = op_reshape(g, x, SHAPE(x->shape.dim[0], positions, norm->groups, channels / norm->groups));
     struct value *centred = op_sub(g, split, op_reduce(g, REDUCE_MEAN, split, axes, 2, true));
     struct value *variance =
         op_reduce(g, REDUCE_MEAN, op_expr(g, "square(a)", centred, NULL, NULL, NULL), axes, 2, true);
     struct value *unit =
         op_expr(g, "a / sqrt(b + c)", centred, variance, op_scalar(g, layer_double(layer, "epsilon")), NULL);
     struct shape shape = SHAPE(channels);
-    return op_expr(g, "a * b + c", op_reshape(g, unit, x->shape), weight_or(l, layer, norm->gamma, shape, 1),
-                   weight_or(l, layer, norm->beta, shape, 0), NULL);
+    struct value *y = op_expr(g, "a * b + c", op_reshape(g, unit, x->shape), weight_or(l, layer, norm->gamma, shape, 1),
+                              weight_or(l, layer, norm->beta, shape, 0), NULL);
+    return last ? y : op_transpose(g, y, permutation);
 }
 
 #define ARG_EPSILON(value)                                                                                             \
@@ -372,10 +360,10 @@ static const struct argument layer_norm_arguments[] = {
 static const struct argument rms_arguments[] = {
     {"axis", ARG_INTS, "-1", NULL, 0, 0, "the last axes"}, ARG_EPSILON("1e-6"), {0}};
 static const struct argument unit_arguments[] = {
-    {"axis", ARG_INTS, "-1", NULL, 0, 0, "axis whose vectors get length one"}, {0}};
+    {"axis", ARG_INTS, "-1", NULL, 0, 0, "axes whose vectors get length one, in rising order"}, {0}};
 static const struct argument group_norm_arguments[] = {
     {"groups", ARG_INT, "32", NULL, -1, 1 << 20, "number of groups, -1 for one per channel"},
-    {"axis", ARG_INTS, "-1", NULL, 0, 0, "the last axis"},
+    {"axis", ARG_INTS, "-1", NULL, 0, 0, "axis of the channels"},
     ARG_EPSILON("0.001"),
     ARG_SCALE_CENTER,
     {0}};

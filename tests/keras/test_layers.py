@@ -157,6 +157,9 @@ def other_cases():
     one((5, 4), L.LayerNormalization(axis=1), **both)
     one((3, 4, 2), L.LayerNormalization(axis=[1, 3], scale=False), **both)
     one((3, 4, 2), L.LayerNormalization(axis=[1, 2]), **both)
+    one((3, 4, 2), L.RMSNormalization(axis=[2, 3]), **both)
+    one((4, 3, 5), L.GroupNormalization(groups=2, axis=1), **both)
+    add("UnitNormalization", keras.Sequential([keras.Input((5, 4)), L.Dense(4), L.UnitNormalization(axis=[1, 2])]), **both)
     for layer in [L.UnitNormalization(), L.UnitNormalization(axis=1), L.Flatten(), L.Reshape((2, -1)), L.Reshape((20,)), L.Permute((2, 1)),
                   L.ZeroPadding1D(), L.ZeroPadding1D((2, 1)), L.Cropping1D((1, 2)), L.UpSampling1D(3), L.Identity(), L.Rescaling(0.5, offset=-1),
                   L.Rescaling([0.5, 1.0, 2.0, 3.0], offset=[0.0, 1.0, 2.0, 3.0]), L.Dropout(0.5), L.SpatialDropout1D(0.5), L.GaussianNoise(0.5),
