@@ -128,6 +128,33 @@ const struct activation *activation_of_layer(struct arena *arena, const char *cl
     return err_null(err, ERR_USAGE, "%s: '%.100s' is not a layer that can be an activation", where, class_name);
 }
 
+static const struct argument relu_arguments[] = {
+    {"negative_slope", ARG_FLOAT, "0.0", NULL, 0, 0, "slope of negative values"},
+    {"max_value", ARG_FLOAT, "null", NULL, 0, 0, "largest value"},
+    {"threshold", ARG_FLOAT, "0.0", NULL, 0, 0, "where it begins to rise"},
+    {0}};
+static const struct argument leaky_arguments[] = {
+    {"negative_slope", ARG_FLOAT, "0.3", NULL, 0, 0, "slope of negative values"},
+    {"alpha", ARG_FLOAT, "0.3", NULL, 0, 0, "the same, as Keras 2 names it"},
+    {0}};
+static const struct argument elu_arguments[] = {{"alpha", ARG_FLOAT, "1.0", NULL, 0, 0, "scale of negative values"}, {0}};
+static const struct argument softmax_arguments[] = {{"axis", ARG_INTS, "-1", NULL, 0, 0, "axes of the classes"}, {0}};
+static const struct argument activation_arguments[] = {{"activation", ARG_ANY, NULL, NULL, 0, 0, "the activation"}, {0}};
+static const struct argument no_arguments[] = {{0}};
+
+/* An activation given as a class takes the arguments of that layer, one given by its function takes none. */
+static bool arguments_fit(const char *name, const json_t *config, const char *where, struct err *err)
+{
+    static const char *const common[] = {"class", "name", "trainable", "dtype", NULL};
+    const struct argument *arguments = !strcmp(name, "ReLU")         ? relu_arguments
+                                       : !strcmp(name, "LeakyReLU")  ? leaky_arguments
+                                       : !strcmp(name, "ELU")        ? elu_arguments
+                                       : !strcmp(name, "Softmax")    ? softmax_arguments
+                                       : !strcmp(name, "Activation") ? activation_arguments
+                                                                     : no_arguments;
+    return !json_is_object(config) || arguments_check(name, arguments, common, config, where, err);
+}
+
 const struct activation *activation_parse(struct arena *arena, const json_t *json, const char *where, struct err *err)
 {
     const char *name, *text = js_string(json, "expression", NULL);
@@ -147,6 +174,8 @@ const struct activation *activation_parse(struct arena *arena, const json_t *jso
                         registered);
     if (!strcmp(name, "Expression") && js_string(config, "expression", NULL))
         return from_text(arena, js_string(config, "expression", NULL), where, err);
+    if (!arguments_fit(name, config, where, err))
+        return NULL;
     if (!strcmp(name, "ReLU") || !strcmp(name, "LeakyReLU") || !strcmp(name, "ELU") || !strcmp(name, "Softmax"))
         return activation_of_layer(arena, name, config, where, err);
     if (!strcmp(name, "Activation"))

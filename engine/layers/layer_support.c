@@ -198,9 +198,10 @@ static bool parse_parts(struct layer *layer, struct model *model, struct layer_v
     return constraint_parse(&model->arena, json, where, &v->constraint, err);
 }
 
-struct variable *layer_add_variable_from(struct layer *layer, struct model *model, const char *name, struct shape shape,
-                                         bool trainable, const json_t *initializer, const char *default_initializer,
-                                         struct err *err)
+/* argument: the one that names the initializer, for messages. */
+static struct variable *add_variable(struct layer *layer, struct model *model, const char *name, struct shape shape,
+                                     bool trainable, const json_t *initializer, const char *argument,
+                                     const char *default_initializer, struct err *err)
 {
     char where[512];
     BUG_ON(layer->n_variables == LAYER_MAX_VARIABLES);
@@ -208,7 +209,7 @@ struct variable *layer_add_variable_from(struct layer *layer, struct model *mode
         layer_fail(layer, err, "its weight '%s' would have more than 2^40 numbers", name);
         return NULL;
     }
-    snprintf(where, sizeof where, "%s.%s", layer->where, name);
+    snprintf(where, sizeof where, "%s.%s", layer->where, argument);
     const struct initializer *ready = initializer_parse(&model->arena, initializer, default_initializer, where, err);
     if (!ready)
         return NULL;
@@ -228,12 +229,21 @@ struct variable *layer_add_variable_from(struct layer *layer, struct model *mode
     return &v->variable;
 }
 
+struct variable *layer_add_variable_from(struct layer *layer, struct model *model, const char *name, struct shape shape,
+                                         bool trainable, const json_t *initializer, const char *default_initializer,
+                                         struct err *err)
+{
+    return add_variable(layer, model, name, shape, trainable, initializer, name, default_initializer, err);
+}
+
 struct variable *layer_add_variable(struct layer *layer, struct model *model, const char *name, struct shape shape,
                                     bool trainable, const char *initializer_argument, const char *default_initializer,
                                     struct err *err)
 {
     const json_t *json = initializer_argument ? layer_arg(layer, initializer_argument) : NULL;
-    struct variable *v = layer_add_variable_from(layer, model, name, shape, trainable, json, default_initializer, err);
+    struct variable *v =
+        add_variable(layer, model, name, shape, trainable, json, initializer_argument ? initializer_argument : name,
+                     default_initializer, err);
     if (!v ||
         (initializer_argument && !parse_parts(layer, model, (struct layer_variable *)v, initializer_argument, err)))
         return NULL;

@@ -75,6 +75,10 @@ struct layer *layer_new(struct model *model, struct place around, const struct l
         (!arguments_check(layer->class->name, layer->class->arguments, common_keys, spec->config, layer->where, err) ||
          !check_dtype(layer, !strcmp(spec->class_name, "InputLayer"), err)))
         return NULL;
+    const json_t *trainable = json_object_get(spec->config, "trainable");
+    if (trainable && !json_is_boolean(trainable) && !json_is_null(trainable))
+        return err_null(err, ERR_USAGE, "%s.trainable: expected true or false, found %s", layer->where,
+                        js_type_name(trainable));
     return regularizer_parse(&model->arena, activity, place, &layer->activity_regularizer, err) ? layer : NULL;
 }
 

@@ -236,6 +236,14 @@ static void test_penalties_cover_trainable_weights_once_and_activities_per_call(
 static void test_wrong_layers_are_refused_with_place_found_and_expected(void)
 {
     static const char *const cases[][2] = {
+        {IN4 "{\"class\": \"Dense\", \"units\": 3, \"activation\": {\"class\": \"relu\", \"max\": 1}}]}",
+         "activation.max: relu has no argument 'max'"},
+        {IN4 "{\"class\": \"Dense\", \"units\": 3, \"activation\": {\"class\": \"ReLU\", \"max_value\": \"x\"}}]}",
+         "activation.max_value: max_value of ReLU must be a number"},
+        {IN4 "{\"class\": \"Dense\", \"units\": 3, \"kernel_initializer\": {\"class\": \"zeros\", \"x\": 1}}]}",
+         "model.layers[1].kernel_initializer.x: Zeros has no argument 'x'"},
+        {IN4 "{\"class\": \"Dense\", \"units\": 3, \"trainable\": 5}]}",
+         "model.layers[1].trainable: expected true or false, found integer"},
         {IN4 "{\"class\": \"Dens\", \"units\": 3}]}",
          "model.layers[1]: layer 'dens' has the unknown class 'Dens', did you mean 'Dense'?"},
         {IN4 "{\"class\": \"ConvLSTM1D\", \"filters\": 3}]}",
