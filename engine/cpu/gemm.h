@@ -1,19 +1,20 @@
 /* gemm.h - matrix products of one thread: own kernels for AVX-512 and AVX2+FMA, OpenBLAS elsewhere.
  *
- *     gemm_run(&(struct gemm){.m = 64, .n = 10, .k = 128, .a = x, .lda = 128, .b = w, .ldb = 10, .c = y, .ldc = 10,
- * .alpha = 1});
+ *     gemm_run(&(struct gemm){.m = 64, .n = 10, .k = 128, .a = x, .lda = 128, .b = w, .ldb = 10, .c = y, .ldc = 10, .alpha = 1});
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
  * depend on k alone. NaN and infinity travel; beta = 0 does not read C. Nothing is allocated: panels lie in buffers of
  * the calling thread.
  *
- * A right operand that several products share (weights, filters) is packed once:
+ * A right operand that several products share (weights, filters) is packed once, into gemm_packed_b_floats(k, n)
+ * floats that are 64-byte aligned:
  *
- *     float *panels = ...gemm_packed_b_floats(k, n) floats, 64-byte aligned...
- *     gemm_pack_b(panels, w, ldw, false, k, n);           or in parts: gemm_pack_b_columns, one slice of columns per
- * thread g.b = panels; g.ldb = n; gemm_run_packed(&g, 0);    the product with all columns g.n = 64; g.c += 128;
- * gemm_run_packed(&g, 128);     columns 128..191; the first is a multiple of gemm_panel()
+ *     gemm_pack_b(panels, w, ldw, false, k, n);  or in parts by several threads: gemm_pack_b_columns
+ *     g.b = panels; g.ldb = n;
+ *     gemm_run_packed(&g, 0);                    the product with all n columns
+ *     g.n = 64; g.c += 128;
+ *     gemm_run_packed(&g, 128);                  with columns 128..191; the first is a multiple of gemm_panel()
  */
 #ifndef ENGINE_CPU_GEMM_H
 #define ENGINE_CPU_GEMM_H

@@ -23,9 +23,9 @@ def models_table():
         return []
     bench = json.loads(path.read_text())
     rows = [model_row(r) for r in bench["models"] if "antler" in r["ms"]]
-    return [f"A training step, {bench['date']}, {bench['cpu']}, two cores; every side at its better number of threads, interleaved (`./dev bench models`). Floor: the products of the step",
+    return [f"A training step, {bench['date']}, {bench['cpu']}, two cores, interleaved rounds of `./dev bench models --quick`: the peers that were fastest on two other processors, with as many threads. Floor: the products of the step",
             "at the rate of numpy's sgemm in the same run; Winograd goes below it.", "",
-            "| | antler | fastest of JAX, PyTorch, Keras | Keras on TensorFlow | of the floor | peak memory |", "|---|---|---|---|---|---|", *rows]
+            "| | antler | fastest of these peers | Keras on TensorFlow | of the floor | peak memory |", "|---|---|---|---|---|---|", *rows]
 
 
 def update():
