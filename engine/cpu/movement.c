@@ -125,13 +125,15 @@ static struct movement *movement_new(struct kernel *kernel, struct arena *arena,
     return m;
 }
 
-/* A region with the output's dims, written row-major. */
-static struct region *whole_output(struct movement *m, struct shape out)
+/* The only region of a kernel: the output's dims, written row-major. `from` gets the strides of a dense first input. */
+static struct region *whole_output(struct kernel *kernel, struct arena *arena, int64_t *from)
 {
-    struct region *r = m->regions;
+    struct shape out = output_shape(kernel);
+    struct region *r = movement_new(kernel, arena, 1)->regions;
     r->rank = out.rank;
     memcpy(r->dim, out.dim, sizeof r->dim);
     row_major(out, r->to_stride);
+    row_major(input_of(kernel, 0)->shape, from);
     return r;
 }
 
@@ -146,8 +148,7 @@ bool prepare_transpose(struct device *device, struct kernel *kernel, struct aren
     if (empty(kernel))
         return false;
     int64_t stride[RANK_MAX];
-    row_major(input_of(kernel, 0)->shape, stride);
-    struct region *r = whole_output(movement_new(kernel, arena, 1), output_shape(kernel));
+    struct region *r = whole_output(kernel, arena, stride);
     for (int d = 0; d < r->rank; d++)
         r->from_stride[d] = stride[kernel->node->attrs.axes[d]];
     simplify(r);
@@ -161,8 +162,7 @@ bool prepare_broadcast(struct device *device, struct kernel *kernel, struct aren
         return false;
     struct shape in = input_of(kernel, 0)->shape, out = output_shape(kernel);
     int64_t stride[RANK_MAX];
-    row_major(in, stride);
-    struct region *r = whole_output(movement_new(kernel, arena, 1), out);
+    struct region *r = whole_output(kernel, arena, stride);
     for (int d = 0; d < r->rank; d++) {
         int e = d - (out.rank - in.rank);
         r->from_stride[d] = e < 0 || in.dim[e] == 1 ? 0 : stride[e];
@@ -177,8 +177,7 @@ bool prepare_slice(struct device *device, struct kernel *kernel, struct arena *a
     if (empty(kernel))
         return false;
     int64_t stride[RANK_MAX];
-    row_major(input_of(kernel, 0)->shape, stride);
-    struct region *r = whole_output(movement_new(kernel, arena, 1), output_shape(kernel));
+    struct region *r = whole_output(kernel, arena, stride);
     for (int d = 0; d < r->rank; d++) {
         int64_t step = kernel->node->attrs.stride[d] ? kernel->node->attrs.stride[d] : 1;
         r->from_offset += kernel->node->attrs.begin[d] * stride[d];
@@ -219,12 +218,12 @@ bool prepare_reverse(struct device *device, struct kernel *kernel, struct arena 
     (void)device;
     if (empty(kernel))
         return false;
-    struct shape in = input_of(kernel, 0)->shape;
-    struct region *r = whole_output(movement_new(kernel, arena, 1), output_shape(kernel));
+    int64_t stride[RANK_MAX];
+    struct region *r = whole_output(kernel, arena, stride);
     int axis = kernel->node->attrs.axes[0];
-    row_major(in, r->from_stride);
-    r->from_offset = (in.dim[axis] - 1) * r->from_stride[axis];
-    r->from_stride[axis] = -r->from_stride[axis];
+    memcpy(r->from_stride, stride, sizeof stride);
+    r->from_offset = (r->dim[axis] - 1) * stride[axis];
+    r->from_stride[axis] = -stride[axis];
     simplify(r);
     return true;
 }
