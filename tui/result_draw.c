@@ -245,8 +245,9 @@ static void draw_without_result(const struct app *app, const struct result_view 
         grid_text(grid, inside, 0, 0, STYLE_TEXT, "cancelled   u computes it again");
 }
 
-void result_draw(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
+void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
+    const struct result_view *v = state;
     static const char *const pages[] = {"result", "hardest samples"};
     char right[120] = "";
     if (v->result)

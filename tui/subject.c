@@ -71,6 +71,17 @@ const struct checkpoint_summary *subject_checkpoint(const struct subject *subjec
     return subject->at >= 0 ? &subject->list[subject->at] : NULL;
 }
 
+const struct run_summary *subject_view_run(const struct app *app, const void *state)
+{
+    return subject_run(state, app);
+}
+
+const struct checkpoint_summary *subject_view_checkpoint(const struct app *app, const void *state)
+{
+    (void)app;
+    return subject_checkpoint(state);
+}
+
 char *subject_name(const struct subject *subject, const struct app *app, char *text, size_t size)
 {
     const struct run_summary *run = subject_run(subject, app);

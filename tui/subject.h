@@ -32,6 +32,9 @@ const char *subject_neighbour(const struct subject *subject, int by);
 
 const struct run_summary *subject_run(const struct subject *subject, const struct app *app); /* NULL: none */
 const struct checkpoint_summary *subject_checkpoint(const struct subject *subject);          /* NULL: not listed */
+/* The same as ops of a view whose state begins with its subject. */
+const struct run_summary *subject_view_run(const struct app *app, const void *state);
+const struct checkpoint_summary *subject_view_checkpoint(const struct app *app, const void *state);
 /* "digits-cnn:12", or the name of the file. Returns text. */
 char *subject_name(const struct subject *subject, const struct app *app, char *text, size_t size);
 /* A metric as it was written when the checkpoint was made; false: it was not. */

@@ -7,6 +7,7 @@
 #include "tui/views.h"
 #include "tui/widget_bars.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,17 +107,7 @@ static void inspect_draw(const struct app *app, const void *state, struct grid *
         page_draw(&v->page, grid, rect);
 }
 
-static const struct run_summary *inspect_run(const struct app *app, const void *state)
-{
-    return subject_run(&((const struct inspect_view *)state)->subject, app);
-}
-
-static const struct checkpoint_summary *inspect_checkpoint(const struct app *app, const void *state)
-{
-    (void)app;
-    return subject_checkpoint(&((const struct inspect_view *)state)->subject);
-}
-
+_Static_assert(offsetof(struct inspect_view, subject) == 0, "subject_view_run() takes the state for its subject");
 const struct screen_view_ops view_inspect = {
     .name = "inspect",
     .state_size = sizeof(struct inspect_view),
@@ -127,6 +118,6 @@ const struct screen_view_ops view_inspect = {
     .event = inspect_event,
     .refresh = inspect_refresh,
     .view = inspect_draw,
-    .run = inspect_run,
-    .checkpoint = inspect_checkpoint,
+    .run = subject_view_run,
+    .checkpoint = subject_view_checkpoint,
 };

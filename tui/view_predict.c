@@ -13,6 +13,7 @@
 #include "tui/views.h"
 #include "tui/widget_bars.h"
 
+#include <stddef.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,17 +410,7 @@ static void predict_draw(const struct app *app, const void *state, struct grid *
         grid_text(grid, rect, 0, 1, STYLE_FAINT, v->job ? "searching ..." : "no sample matches");
 }
 
-static const struct run_summary *predict_run(const struct app *app, const void *state)
-{
-    return subject_run(&((const struct predict_view *)state)->subject, app);
-}
-
-static const struct checkpoint_summary *predict_checkpoint(const struct app *app, const void *state)
-{
-    (void)app;
-    return subject_checkpoint(&((const struct predict_view *)state)->subject);
-}
-
+_Static_assert(offsetof(struct predict_view, subject) == 0, "subject_view_run() takes the state for its subject");
 const struct screen_view_ops view_predict = {
     .name = "predict",
     .state_size = sizeof(struct predict_view),
@@ -430,6 +421,6 @@ const struct screen_view_ops view_predict = {
     .event = predict_event,
     .refresh = predict_refresh,
     .view = predict_draw,
-    .run = predict_run,
-    .checkpoint = predict_checkpoint,
+    .run = subject_view_run,
+    .checkpoint = subject_view_checkpoint,
 };

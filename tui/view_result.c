@@ -6,6 +6,7 @@
 #include "tui/evaluation.h"
 #include "tui/views.h"
 
+#include <stddef.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,22 +264,7 @@ static int result_refresh(struct app *app, void *state)
     return LOOP_DRAW;
 }
 
-static void result_view_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
-{
-    result_draw(app, state, grid, rect);
-}
-
-static const struct run_summary *result_run(const struct app *app, const void *state)
-{
-    return subject_run(&((const struct result_view *)state)->subject, app);
-}
-
-static const struct checkpoint_summary *result_checkpoint(const struct app *app, const void *state)
-{
-    (void)app;
-    return subject_checkpoint(&((const struct result_view *)state)->subject);
-}
-
+_Static_assert(offsetof(struct result_view, subject) == 0, "subject_view_run() takes the state for its subject");
 const struct screen_view_ops view_result = {
     .name = "result",
     .state_size = sizeof(struct result_view),
@@ -287,7 +273,7 @@ const struct screen_view_ops view_result = {
     .places = result_places,
     .action = result_action,
     .refresh = result_refresh,
-    .view = result_view_draw,
-    .run = result_run,
-    .checkpoint = result_checkpoint,
+    .view = result_draw,
+    .run = subject_view_run,
+    .checkpoint = subject_view_checkpoint,
 };

@@ -39,6 +39,6 @@ struct result_view {
 
 /* Rows: what it is; columns: what was said; shaded by the share of the row. */
 void result_draw_confusion(const struct app *app, const struct result_view *view, struct grid *grid, struct rect rect);
-void result_draw(const struct app *app, const struct result_view *view, struct grid *grid, struct rect rect);
+void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect);
 
 #endif
