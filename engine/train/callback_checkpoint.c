@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "engine/train/callback_class.h"
+#include "engine/train/checkpoint.h"
 #include "engine/train/python_format.h"
 
 static const struct argument arguments[] = {
@@ -33,6 +34,9 @@ static bool one_component(const struct callback *cb, const char *name, struct er
     for (const char *c = name; *c; c++)
         if ((unsigned char)*c < 32 || *c == 127)
             return err_set(err, ERR_USAGE, "%s.filepath: the name holds a control character", cb->where);
+    if (!strcmp(name, checkpoint_final_file) || !strcmp(name, checkpoint_backup_file))
+        return err_set(err, ERR_USAGE, "%s.filepath: '%s' is the run's own file (its last state is %s, its backup %s); choose another name",
+                       cb->where, name, checkpoint_final_file, checkpoint_backup_file);
     if (strlen(name) >= CALLBACK_FILE_MAX)
         return err_set(err, ERR_USAGE, "%s.filepath: the name is longer than %d characters", cb->where,
                        CALLBACK_FILE_MAX - 1);

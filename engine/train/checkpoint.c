@@ -41,6 +41,7 @@ struct checkpointer {
     bool has_backup;
 };
 
+const char checkpoint_final_file[] = "final.keras";
 const char checkpoint_backup_file[] = "antler-backup.keras";
 
 json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_only, bool best, const json_t *metrics)

@@ -63,7 +63,8 @@ bool checkpointer_restore_weights(struct checkpointer *checkpointer, int slot);
 /* Fills the slots from the file the run goes on from. */
 bool checkpointer_load_slots(struct checkpointer *checkpointer, struct keras_file *file, struct err *err) MUST_USE;
 
-extern const char checkpoint_backup_file[];
+/* Names in checkpoints/ that are the run's own: its last state, and what it keeps inside long epochs. */
+extern const char checkpoint_final_file[], checkpoint_backup_file[];
 
 /* The CHECKPOINT record of a file: {"checkpoint", "size_bytes", "weights_only", "best", "metrics"}; metrics is lent.
  * New reference. */

@@ -233,7 +233,7 @@ static bool save_last(struct fit *fit, struct err *err)
 {
     if (!fit->saved) {
         fit_log_moment(fit);
-        if (!fit_save(fit, "final.keras", false, false, fit->at.epoch + (fit->at.batch > 0), err))
+        if (!fit_save(fit, checkpoint_final_file, false, false, fit->at.epoch + (fit->at.batch > 0), err))
             return false;
     }
     bool ok = checkpointer_wait(fit->checkpointer, err) && journal_sync(fit->o.journal, err);

@@ -28,7 +28,7 @@ static struct trail_file *get(struct trail *trail, const char *name)
         return file;
     trail->files = xgrow(trail->files, &trail->capacity, trail->n + 1, sizeof *trail->files);
     trail->files[trail->n] =
-        (struct trail_file){.name = xstrdup(name), .record_end = -1, .final = !strcmp(name, "final.keras")};
+        (struct trail_file){.name = xstrdup(name), .record_end = -1, .final = !strcmp(name, checkpoint_final_file)};
     return &trail->files[trail->n++];
 }
 

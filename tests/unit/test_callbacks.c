@@ -281,6 +281,8 @@ static void test_wrong_callbacks_are_named_with_their_place(void)
     refused("[{\"class\":\"EarlyStopping\",\"patince\":3}]", "patience");
     refused("[{\"class\":\"EarlyStopping\",\"monitor\":\"val_acuracy\"}]", "did you mean 'val_accuracy'?");
     refused("[{\"class\":\"ModelCheckpoint\",\"filepath\":\"../x.keras\"}]", "plain file name");
+    refused("[{\"class\":\"ModelCheckpoint\",\"filepath\":\"final.keras\"}]", "the run's own file");
+    refused("[{\"class\":\"ModelCheckpoint\",\"filepath\":\"antler-backup.keras\"}]", "the run's own file");
     refused("[{\"class\":\"ModelCheckpoint\",\"filepath\":\"x.h5\"}]", "must end in '.keras'");
     refused("[{\"class\":\"ModelCheckpoint\",\"filepath\":\"x.keras\",\"save_weights_only\":true}]",
             "must end in '.weights.h5'");
