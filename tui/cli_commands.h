@@ -25,6 +25,7 @@ bool cli_tag(struct cli *cli, struct err *err);
 bool cli_note(struct cli *cli, struct err *err);
 bool cli_delete(struct cli *cli, struct err *err);
 bool cli_restore(struct cli *cli, struct err *err);
+bool cli_settings(struct cli *cli, struct err *err);
 bool cli_reindex(struct cli *cli, struct err *err);
 bool cli_help(struct cli *cli, struct err *err);
 

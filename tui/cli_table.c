@@ -159,6 +159,17 @@ static const struct cli_command restore = {
     .summary = "take runs back from the trash; without RUN: list what is there",
     .run = cli_restore,
 };
+static const struct cli_command settings = {
+    .name = "settings",
+    .arguments = "[NAME=VALUE]...",
+    .max_arguments = -1,
+    .summary = "what is set for this home and for yourself; NAME=VALUE sets it, NAME= takes it back",
+    .text = "Settings live in settings.json of the home and, with --own, in $XDG_CONFIG_HOME/antler/settings.json (else "
+            "~/.config/antler/settings.json); the home's win. VALUE is JSON, or text when it does not parse. A command "
+            "(notify.command) is taken from your own file only: a home may come from somebody else.",
+    .options = (const struct cli_option[]){{"--own", NULL, false, "set it for yourself, in every home"}, JSON_OPTION, {0}},
+    .run = cli_settings,
+};
 static const struct cli_command reindex = {
     .name = "reindex",
     .arguments = "",
@@ -333,5 +344,5 @@ static const struct cli_command doctor = {
 const struct cli_command *const cli_commands[] = {
     &train, &resume, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
     &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import,
-    &tag,   &note,   &delete, &restore,       &reindex,          &help,       NULL,
+    &tag,   &note,   &delete, &restore,       &settings,      &reindex,          &help,       NULL,
 };

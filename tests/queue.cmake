@@ -1,0 +1,2 @@
+# tests of settings, the queue of a home, notifications and the system series
+antler_test(settings unit/test_settings.c unit antler_persistence)
