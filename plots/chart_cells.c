@@ -11,6 +11,7 @@ enum {
     TITLE_MIN_HEIGHT = 6,
     AXIS_MIN_HEIGHT = 4,
     RAIL_MIN_HEIGHT = 9,
+    SMALL_LABELS = 5, /* the same for all, so that they stand under each other */
     END_LABEL_LINES = 6,
     END_LABEL_MIN_WIDTH = 48
 };
@@ -75,9 +76,10 @@ static int longest_name(const struct chart *chart, size_t n_lines, size_t *n_bri
     return longest;
 }
 
-static void frame_init(struct frame *frame, struct chart_plan *plan, const struct chart *chart, int width, int height)
+static void frame_init(struct frame *frame, struct chart_plan *plan, const struct chart *chart, int dots_y, int width,
+                       int height)
 {
-    bool axes = !chart->bare;
+    bool axes = !chart->bare && !chart->small;
     *frame = (struct frame){.axis_row = -1, .label_row = -1, .rail_row = -1, .width = width, .height = height};
     if (axes && height >= TITLE_MIN_HEIGHT && (chart->title || chart->legend))
         frame->title = true, frame->top = 1, frame->height--;
@@ -88,12 +90,12 @@ static void frame_init(struct frame *frame, struct chart_plan *plan, const struc
         frame->axis_row = frame->top + frame->height;
         frame->label_row = frame->axis_row + 1;
     }
-    plan_init(plan, chart, frame->height / 3 > 8 ? 8 : frame->height / 3);
-    if (axes && width >= GUTTER_MIN_WIDTH) {
-        int labels = 0;
+    plan_init_rows(plan, chart, frame->height, dots_y);
+    if (!chart->bare && width >= GUTTER_MIN_WIDTH) {
+        int labels = chart->small ? SMALL_LABELS : 4;
         for (size_t i = 0; i < plan->n_y_ticks; i++)
             labels = (int)strlen(plan->y_ticks[i].label) > labels ? (int)strlen(plan->y_ticks[i].label) : labels;
-        frame->left = (labels < 4 ? 4 : labels) + 2;
+        frame->left = labels + 2;
         frame->width -= frame->left;
     }
     size_t n_bright;
@@ -294,7 +296,7 @@ void chart_draw(const struct chart *chart, enum rung rung, struct chart_cell *ce
     struct chart_plan plan;
     struct frame frame;
     struct scale x, y;
-    frame_init(&frame, &plan, chart, width, height);
+    frame_init(&frame, &plan, chart, rung_dots_y(rung), width, height);
     scales_of(&frame, &plan, rung, &x, &y);
     draw_y_axis(&canvas, &frame, &plan, &y);
     draw_x_axis(&canvas, &frame, chart, &plan, &x);
@@ -311,7 +313,7 @@ struct chart_place chart_place(const struct chart *chart, enum rung rung, int wi
     struct chart_plan plan;
     struct frame frame;
     struct scale x, y;
-    frame_init(&frame, &plan, chart, width, height);
+    frame_init(&frame, &plan, chart, rung_dots_y(rung), width, height);
     scales_of(&frame, &plan, rung, &x, &y);
     return (struct chart_place){frame.left, frame.top, frame.width, frame.height, x};
 }

@@ -226,7 +226,8 @@ static void draw_cursor(const struct canvas *plot, const struct chart *chart, co
     for (int row = 0; row < plot->height && !chart->cursor_hidden; row++)
         if (plot->cells[(size_t)row * (size_t)plot->stride + (size_t)col].ch == ' ')
             canvas_put(plot, col, row, plot->rung == RUNG_ASCII ? ':' : 0x250A, CHART_CURSOR);
-    draw_notes(plot, chart, col);
+    if (!chart->small)
+        draw_notes(plot, chart, col);
 }
 
 void layers_draw(const struct canvas *plot, const struct chart *chart, const struct chart_plan *plan,

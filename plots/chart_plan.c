@@ -9,6 +9,8 @@
 #include <string.h>
 
 enum { ROBUST_COLUMNS = 256 };
+/* Shares of the range that are added at both ends; rows of characters add more by themselves. */
+static const double MARGIN = 0.04, MARGIN_OF_ROWS = 0.01;
 
 const struct series *plan_shown(const struct chart_line *line)
 {
@@ -80,7 +82,7 @@ static size_t sample_extremes(const struct series *series, struct range x, doubl
     return n;
 }
 
-static struct range y_range(const struct chart *chart, struct range x, bool log)
+static struct range y_range(const struct chart *chart, struct range x, bool log, double margin)
 {
     struct range range = {NAN, NAN};
     for (size_t k = 0; k < line_count(chart); k++) {
@@ -99,12 +101,12 @@ static struct range y_range(const struct chart *chart, struct range x, bool log)
         if (line->smooth && !chart->clip) /* its outliers are those of the raw values */
             range = range_join(range, line_range(line->smooth, x, log));
     }
-    range = range_pad(range, 0.04, log);
+    range = range_pad(range, margin, log);
     if (!isnan(chart->y_lo) && !(log && chart->y_lo <= 0))
         range.lo = chart->y_lo;
     if (!isnan(chart->y_hi) && !(log && chart->y_hi <= 0))
         range.hi = chart->y_hi;
-    return range.hi > range.lo ? range : range_pad((struct range){range.lo, range.lo}, 0.04, log);
+    return range.hi > range.lo ? range : range_pad((struct range){range.lo, range.lo}, margin, log);
 }
 
 static size_t count_hidden(const struct chart *chart, struct range x)
@@ -125,20 +127,34 @@ static size_t count_hidden(const struct chart *chart, struct range x)
 void chart_ranges(const struct chart *chart, struct range *x, struct range *y)
 {
     *x = x_range(chart);
-    *y = y_range(chart, *x, chart->log_y);
+    *y = y_range(chart, *x, chart->log_y, MARGIN);
 }
 
-void plan_init(struct chart_plan *plan, const struct chart *chart, int y_target)
+static void plan_ranges(struct chart_plan *plan, const struct chart *chart, double margin)
 {
     plan->n_lines = line_count(chart);
     plan->log_x = chart->log_x && (chart->x_kind == TICKS_NUMBER || chart->x_kind == TICKS_INTEGER);
     plan->log_y = chart->log_y;
     struct chart same = *chart;
     same.log_x = plan->log_x;
-    chart_ranges(&same, &plan->x, &plan->y);
+    plan->x = x_range(&same);
+    plan->y = y_range(&same, plan->x, plan->log_y, margin);
     plan->n_hidden = chart->log_y ? count_hidden(chart, plan->x) : 0;
-    plan->n_y_ticks = ticks_make(TICKS_NUMBER, plan->log_y, plan->y.lo, plan->y.hi, y_target, 0, plan->y_ticks);
     plan->n_x_ticks = 0;
+}
+
+void plan_init(struct chart_plan *plan, const struct chart *chart, int y_target)
+{
+    plan_ranges(plan, chart, MARGIN);
+    plan->n_y_ticks = ticks_make(TICKS_NUMBER, plan->log_y, plan->y.lo, plan->y.hi, y_target, 0, plan->y_ticks);
+}
+
+void plan_init_rows(struct chart_plan *plan, const struct chart *chart, int rows, int dots)
+{
+    enum { MOST_TICKS = 8 };
+    int target = rows * 2 / 5 > MOST_TICKS ? MOST_TICKS : rows * 2 / 5;
+    plan_ranges(plan, chart, MARGIN_OF_ROWS);
+    plan->n_y_ticks = fit_rows(&plan->y, plan->log_y, rows, dots, target, plan->y_ticks);
 }
 
 void plan_x_ticks(struct chart_plan *plan, const struct chart *chart, double length, double char_width, double gap)

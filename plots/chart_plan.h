@@ -4,6 +4,7 @@
 #define PLOTS_CHART_PLAN_H
 
 #include "plots/chart.h"
+#include "plots/fit.h"
 
 struct chart_plan {
     struct range x, y;
@@ -16,6 +17,8 @@ struct chart_plan {
 
 /* Ranges and y ticks for a plot of about y_target ticks. */
 void plan_init(struct chart_plan *plan, const struct chart *chart, int y_target);
+/* The same for a plot of rows of characters: the y range is widened so that the ticks stand evenly (fit.h). */
+void plan_init_rows(struct chart_plan *plan, const struct chart *chart, int rows, int dots);
 /* x ticks so that labels of char_width units keep a distance of `gap` units on an axis of `length` units: as many as
  * fit. */
 void plan_x_ticks(struct chart_plan *plan, const struct chart *chart, double length, double char_width, double gap);

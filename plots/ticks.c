@@ -16,9 +16,16 @@ static double nice_step(double raw)
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10);
 }
 
+/* 2.5 needs one digit more than 2. */
+static int half_digit(double step)
+{
+    double mantissa = step / pow(10, floor(log10(step) + 1e-9));
+    return fabs(mantissa - floor(mantissa + 0.5)) > 1e-6;
+}
+
 static int decimals_of(double step)
 {
-    double digits = -floor(log10(step) + 1e-9);
+    double digits = half_digit(step) - floor(log10(step) + 1e-9);
     return digits < 0 ? 0 : digits > 15 ? 15 : (int)digits;
 }
 
@@ -39,7 +46,7 @@ static void label_number(double value, double step, double size, char label[TICK
         snprintf(label, TICK_LABEL, "%.*f%s", decimals_of(step / units[k].unit), value / units[k].unit,
                  units[k].suffix);
     } else {
-        double digits = floor(log10(fabs(value)) + 1e-9) - floor(log10(step) + 1e-9);
+        double digits = floor(log10(fabs(value)) + 1e-9) - floor(log10(step) + 1e-9) + half_digit(step);
         char text[40], *e;
         snprintf(text, sizeof text, "%.*e", digits > 0 ? (int)fmin(digits, 12) : 0, value);
         e = strchr(text, 'e');
@@ -47,11 +54,9 @@ static void label_number(double value, double step, double size, char label[TICK
     }
 }
 
-static size_t make_linear(double lo, double hi, int target, bool integer, struct tick *ticks)
+size_t ticks_every(double lo, double hi, double step, struct tick ticks[TICKS_MAX])
 {
-    double step = nice_step((hi - lo) / target), size = fmax(fabs(lo), fabs(hi));
-    if (integer && step < 1)
-        step = 1;
+    double size = fmax(fabs(lo), fabs(hi));
     if (!(step > size * 1e-13) || !isfinite(step))
         return 0;
     size_t n = 0;
@@ -63,19 +68,25 @@ static size_t make_linear(double lo, double hi, int target, bool integer, struct
     return n;
 }
 
-static void label_log(int mantissa, int exponent, char label[TICK_LABEL])
+static size_t make_linear(double lo, double hi, int target, bool integer, struct tick *ticks)
 {
-    if (exponent >= -3 && exponent <= 3)
+    double step = nice_step((hi - lo) / target);
+    return ticks_every(lo, hi, integer && step < 1 ? 1 : step, ticks);
+}
+
+/* plain: all labels of the axis can be written without an exponent. */
+static void label_log(int mantissa, int exponent, bool plain, char label[TICK_LABEL])
+{
+    if (plain)
         snprintf(label, TICK_LABEL, "%.*f", exponent < 0 ? -exponent : 0, mantissa * pow(10, exponent));
     else
         snprintf(label, TICK_LABEL, "%de%d", mantissa, exponent);
 }
 
-static size_t make_log(double lo, double hi, int target, struct tick *ticks)
+size_t ticks_decades(double lo, double hi, int stride, struct tick ticks[TICKS_MAX])
 {
     int first = (int)floor(log10(lo)), last = (int)floor(log10(hi) + 1e-9);
-    int stride = (last - first + target) / target;
-    bool minors = log10(hi / lo) <= 3;
+    bool minors = stride == 1 && log10(hi / lo) <= 3, plain = first >= -3 && last <= 3;
     size_t n = 0;
     for (int e = stride * (int)floor((double)first / stride); e <= last; e += stride)
         for (int m = 1; m <= 5 && n < TICKS_MAX; m = m == 1 ? 2 : m + 3) {
@@ -83,9 +94,15 @@ static size_t make_log(double lo, double hi, int target, struct tick *ticks)
             if (value < lo * (1 - 1e-9) || value > hi * (1 + 1e-9) || (m > 1 && !minors))
                 continue;
             ticks[n] = (struct tick){.value = value, .minor = m > 1};
-            label_log(m, e, ticks[n++].label);
+            label_log(m, e, plain, ticks[n++].label);
         }
     return n;
+}
+
+static size_t make_log(double lo, double hi, int target, struct tick *ticks)
+{
+    int decades = (int)floor(log10(hi) + 1e-9) - (int)floor(log10(lo));
+    return ticks_decades(lo, hi, (decades + target) / target, ticks);
 }
 
 static double time_step(double raw)

@@ -27,5 +27,9 @@ struct tick {
  * the local zone, for TICKS_CLOCK. */
 size_t ticks_make(enum tick_kind kind, bool log, double lo, double hi, int target, long utc_offset_s,
                   struct tick ticks[TICKS_MAX]);
+/* Ticks at all multiples of step inside [lo, hi]; none when step is lost in the size of the values. */
+size_t ticks_every(double lo, double hi, double step, struct tick ticks[TICKS_MAX]);
+/* Ticks at every `stride`-th power of ten, with 2 and 5 between them where at most three decades are seen. lo > 0. */
+size_t ticks_decades(double lo, double hi, int stride, struct tick ticks[TICKS_MAX]);
 
 #endif

@@ -111,57 +111,20 @@ static void draw_title(const struct curve_set *set, enum curve_part part, double
     }
 }
 
-/* The axis: as many nice numbers as there is room for. */
-static void draw_labels(struct grid *grid, struct rect rect, struct range y, bool log, enum rung rung)
-{
-    enum { ROWS_A_TICK = 3 };
-    struct tick ticks[TICKS_MAX];
-    int dots = rung_dots_y(rung), target = rect.h / ROWS_A_TICK;
-    struct scale scale = {y.lo, y.hi, rect.h * dots - 1, 0, log && y.lo > 0};
-    for (int row = 0; row < rect.h; row++)
-        grid_put(grid, rect, LABELS - 1, row, STYLE_CHART_AXIS, 0x2502);
-    if (!(y.hi > y.lo))
-        return;
-    size_t n = ticks_make(TICKS_NUMBER, scale.log, y.lo, y.hi, target < 2 ? 2 : target, 0, ticks);
-    for (size_t k = 0; k < n; k++) {
-        int row = scale_dot(&scale, ticks[k].value) / dots;
-        if (ticks[k].minor || row < 0 || row >= rect.h)
-            continue;
-        grid_text_right(grid, rect, LABELS - 1, row, STYLE_CHART_LABEL, ticks[k].label);
-        grid_put(grid, rect, LABELS - 1, row, STYLE_CHART_AXIS, 0x2524);
-    }
-}
-
-static void draw_cursor(struct grid *grid, struct rect plot, int column)
-{
-    for (int row = 0; row < plot.h; row++) {
-        struct cell *cell = grid_at(grid, plot.x + column, plot.y + row);
-        if (cell && column >= 0 && column < plot.w && cell->ch == ' ')
-            grid_put(grid, plot, column, row, STYLE_CHART_CURSOR, 0x250A);
-    }
-}
-
 static void draw_small(const struct app *app, const struct chart_pane *pane, const struct curve_set *set,
                        enum curve_part part, struct range y, struct grid *grid, struct rect rect)
 {
     struct chart chart;
     struct chart_mark *marks = xcalloc(chart_pane_n_marks(pane), sizeof *marks);
     chart_pane_fill(app, pane, &chart, marks, NULL);
-    chart.bare = true;
+    chart.small = true;
     chart.lines = set->lines;
     chart.n_lines = set->n;
     chart.mark_line = set->monitor >= 0 ? set->monitor : set->n ? (int)set->n - 1 : -1;
     chart.y_lo = y.lo;
     chart.y_hi = y.hi;
-    struct range x;
-    chart_ranges(&chart, &x, &y);
     draw_title(set, part, chart.cursor_x, grid, rect_top(&rect, 1));
-    draw_labels(grid, rect, y, pane->log_y, app->rung);
-    rect_left(&rect, LABELS);
     grid_chart(grid, rect, &chart, app->rung);
-    struct chart_place place = chart_place(&chart, app->rung, rect.w, rect.h);
-    if (!chart.cursor_hidden && !isnan(chart.cursor_x))
-        draw_cursor(grid, rect, scale_dot(&place.x, chart.cursor_x) / rung_dots_x(app->rung));
     free(marks);
 }
 

@@ -6,6 +6,7 @@
 #include "plots/scale.h"
 #include "plots/series.h"
 #include "plots/smooth.h"
+#include "plots/fit.h"
 #include "plots/ticks.h"
 
 static double uniform(uint32_t *at)
@@ -191,6 +192,44 @@ static void test_ticks_are_inside_distinct_and_enough_for_ranges_of_every_size(v
     }
 }
 
+/* What a scale of rows * dots dots makes of a tick. */
+static int row_of(struct range range, bool log, int rows, int dots, double value)
+{
+    return scale_dot(&(struct scale){range.lo, range.hi, rows * dots - 1, 0, log}, value) / dots;
+}
+
+static void test_ticks_of_rows_stand_a_whole_number_of_rows_apart(void)
+{
+    uint32_t at_random = 5000;
+    struct tick ticks[TICKS_MAX];
+    for (int round = 0; round < 20000; round++) {
+        bool log = round % 3 == 0;
+        int rows = 4 + (int)(uniform(&at_random) * 60), dots = 1 + (int)(uniform(&at_random) * 4);
+        double size = pow(10, uniform(&at_random) * 20 - 10), at = round % 4 ? size * (uniform(&at_random) * 4 - 2) : 0;
+        struct range asked = {at, at + size}, range;
+        if (log)
+            asked = (struct range){size, size * pow(10, 1.01 + uniform(&at_random) * 20)};
+        range = asked;
+        size_t n = fit_rows(&range, log, rows, dots, rows * 2 / 5, ticks);
+        check_ticks(ticks, n, range.lo, range.hi);
+        double slack = (asked.hi - asked.lo) * 1e-9;
+        CHECK(range.lo <= asked.lo + slack && range.hi >= asked.hi - slack && (asked.lo < 0 || range.lo >= 0));
+        int step = 0, last = -1;
+        for (size_t i = 0; i < n; i++) {
+            int row = row_of(range, log, rows, dots, ticks[i].value);
+            if (ticks[i].minor)
+                continue;
+            if (step && last - row != step)
+                CHECK_FAIL("rows %d, %d apart after %d in [%g, %g] on %d rows", last - row, row, step, asked.lo,
+                           asked.hi, rows);
+            step = last >= 0 ? last - row : 0;
+            last = row;
+        }
+        if (!log && rows >= 10 && !(range.hi - range.lo <= 1.5 * (asked.hi - asked.lo)))
+            CHECK_FAIL("[%g, %g] became [%g, %g] on %d rows", asked.lo, asked.hi, range.lo, range.hi, rows);
+    }
+}
+
 static void test_log_ticks_are_decades_with_minors_or_linear_below_one_decade(void)
 {
     struct tick t[TICKS_MAX];
@@ -270,6 +309,7 @@ int main(void)
     RUN(test_a_robust_range_drops_spikes_and_nothing_else);
     RUN(test_a_live_axis_jumps_seldom);
     RUN(test_ticks_are_inside_distinct_and_enough_for_ranges_of_every_size);
+    RUN(test_ticks_of_rows_stand_a_whole_number_of_rows_apart);
     RUN(test_log_ticks_are_decades_with_minors_or_linear_below_one_decade);
     RUN(test_epochs_have_no_fractions_and_times_read_as_times);
     RUN(test_clock_labels_of_many_days_are_distinct);
