@@ -30,6 +30,11 @@ static const struct config_key keys[] = {
      "How convolutions are computed: auto takes Winograd's algorithm where it is faster (3x3 without stride), with about twice the "
      "rounding error; direct sums plain products everywhere.",
      ONE_OF("auto|direct")},
+    {"dtype_policy", S, "string", NULL,
+     "Keras' policy of all layers that have no \"dtype\" of their own: float32, or mixed_bfloat16 (weights, optimizer and losses "
+     "are float32, layers compute in bfloat16). Given with a model file, all its layers take it, but those that a mixed model kept in "
+     "float32.",
+     ONE_OF("float32|mixed_bfloat16")},
     {"folder", S, "string", NULL,
      "Absolute folder that relative paths start from; written by antler into the resolved config.", ANY},
 

@@ -10,4 +10,5 @@ target_link_libraries(drive_model PRIVATE antler_engine antler_persistence antle
 antler_script(keras_layers keras 600 python3 ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_layers.py)
 antler_test(model_damaged unit/test_model_damaged.c unit antler_engine)
 antler_fuzz(fuzz_model antler_engine)
+antler_script(keras_mixed_bfloat16 keras 300 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_mixed_bfloat16.py)
 antler_script(keras_expressions keras 200 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_expressions.py)

@@ -12,6 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What is unusual about a layer. */
+static const char *remark(const json_t *layer)
+{
+    bool frozen = !js_bool(layer, "trainable", true);
+    if (strcmp(js_string(layer, "dtype_policy", "float32"), "float32"))
+        return frozen ? "frozen, bfloat16" : "bfloat16";
+    return frozen ? "frozen" : "";
+}
+
 static void print_layers(const json_t *layers)
 {
     struct text_table table = {0};
@@ -34,7 +43,7 @@ static void print_layers(const json_t *layers)
         text_table_cell(&table, TEXT_PLAIN, str_text(&shape));
         text_table_cell(&table, TEXT_PLAIN,
                         json_is_integer(json_object_get(layer, "params")) ? params : text_missing());
-        text_table_cell(&table, TEXT_DIM, js_bool(layer, "trainable", true) ? "" : "frozen");
+        text_table_cell(&table, TEXT_DIM, remark(layer));
         str_release(&shape);
     }
     text_table_print(&table);

@@ -40,7 +40,8 @@ static void add_layers(struct page *page, const json_t *layers)
         to[1] = js_string(layer, "class", "");
         to[2] = shape_of(&arena, json_object_get(layer, "output_shape"));
         to[3] = count_of(&arena, json_object_get(layer, "params"));
-        to[4] = js_bool(layer, "trainable", true) ? "" : "frozen";
+        bool mixed = strcmp(js_string(layer, "dtype_policy", "float32"), "float32"), frozen = !js_bool(layer, "trainable", true);
+        to[4] = frozen && mixed ? "frozen, bfloat16" : frozen ? "frozen" : mixed ? "bfloat16" : "";
     }
     page_head(page, "layers");
     page_table(page, cells, (int)n + 1, COLUMNS, 1 << 3);

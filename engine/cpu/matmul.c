@@ -198,7 +198,7 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     m->shape.ldc = m->shape.n;
     m->batch = dims_between(c, 0, c.rank - 2);
     fold_batch_into_rows(m, kernel);
-    if (k == 0 || m->shape.m > INT32_MAX || m->shape.n > INT32_MAX || k > INT32_MAX || m->batch > 1 << 20)
+    if (attrs->bfloat16 || k == 0 || m->shape.m > INT32_MAX || m->shape.n > INT32_MAX || k > INT32_MAX || m->batch > 1 << 20)
         return false;
     choose_slices(m);
     m->epilogue = epilogue_prepare(device, kernel, arena);

@@ -164,6 +164,14 @@ static inline float ceil_1(float x)
     return copysignf(y < x ? y + 1.0f : y, x);
 }
 
+/* See round_to_bfloat16. */
+static inline float bfloat16_1(float x)
+{
+    uint32_t bits = float_to_bits(x);
+    float rounded = bits_to_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+    return x == x ? rounded : x;
+}
+
 #define STEP(name, expression)                                                                                         \
     static void step_##name(float *out, const float *pa, const float *pb, const float *pc, int n)                      \
     {                                                                                                                  \
@@ -212,6 +220,7 @@ STEP(gelu_slope, gelu_slope_1(a))
 STEP(floor, floor_1(a))
 STEP(ceil, ceil_1(a))
 STEP(round, round_1(a))
+STEP(bfloat16, bfloat16_1(a))
 STEP(is_finite, fabsf(a) < INFINITY ? 1.0f : 0.0f)
 STEP(select, a != 0 ? b : c)
 #undef a
@@ -539,7 +548,7 @@ const struct rows ROWS_TABLE = {
             [EXPR_RSQRT] = step_rsqrt, [EXPR_SQUARE] = step_square, [EXPR_EXP] = step_exp,       [EXPR_EXPM1] = step_expm1,
             [EXPR_LOG] = step_log,     [EXPR_LOG1P] = step_log1p,   [EXPR_SIN] = step_sin,       [EXPR_COS] = step_cos,
             [EXPR_TANH] = step_tanh,   [EXPR_SIGMOID] = step_sigmoid, [EXPR_ERF] = step_erf,     [EXPR_GELU] = step_gelu,   [EXPR_GELU_SLOPE] = step_gelu_slope,     [EXPR_FLOOR] = step_floor,
-            [EXPR_CEIL] = step_ceil,   [EXPR_ROUND] = step_round,   [EXPR_IS_FINITE] = step_is_finite, [EXPR_SELECT] = step_select,
+            [EXPR_CEIL] = step_ceil,   [EXPR_ROUND] = step_round,   [EXPR_IS_FINITE] = step_is_finite, [EXPR_BFLOAT16] = step_bfloat16, [EXPR_SELECT] = step_select,
         },
     .fill = fill,
     .from_i32 = from_i32,

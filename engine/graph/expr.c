@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "engine/graph/expr_internal.h"
@@ -29,6 +30,16 @@ const char *expr_op_text(enum expr_op op)
 bool expr_op_is_call(enum expr_op op)
 {
     return op != EXPR_AND && op != EXPR_OR && op != EXPR_NOT && isalpha((unsigned char)ops[op].text[0]);
+}
+
+float round_to_bfloat16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    float rounded;
+    memcpy(&rounded, &bits, sizeof rounded);
+    return isnan(x) ? x : rounded;
 }
 
 double expr_op_eval(enum expr_op op, double a, double b, double c)
@@ -110,6 +121,8 @@ double expr_op_eval(enum expr_op op, double a, double b, double c)
         return ceil(a);
     case EXPR_ROUND:
         return nearbyint(a);
+    case EXPR_BFLOAT16:
+        return (double)round_to_bfloat16((float)a);
     case EXPR_IS_FINITE:
         return isfinite(a) != 0;
     case EXPR_SELECT:
@@ -211,6 +224,8 @@ static int simplified(struct expr_builder *b, enum expr_op op, int x, int y, int
         return b->steps[x].op == EXPR_NEG ? b->steps[x].a : -1;
     case EXPR_ABS:
         return b->steps[x].op == EXPR_ABS ? x : b->steps[x].op == EXPR_NEG ? expr_1(b, EXPR_ABS, b->steps[x].a) : -1;
+    case EXPR_BFLOAT16:
+        return b->steps[x].op == EXPR_BFLOAT16 ? x : -1;
     case EXPR_SELECT:
         return is_const(b, x) ? (b->steps[x].value != 0 ? y : z) : y == z ? y : -1;
     default:

@@ -25,6 +25,7 @@
     X(LOG, 1, "log") X(LOG1P, 1, "log1p") X(SIN, 1, "sin") X(COS, 1, "cos") X(TANH, 1, "tanh")                         \
     X(SIGMOID, 1, "sigmoid") X(ERF, 1, "erf") X(FLOOR, 1, "floor") X(CEIL, 1, "ceil") X(ROUND, 1, "round")             \
     X(GELU, 1, "erf_gelu") X(GELU_SLOPE, 1, "erf_gelu_slope") /* x times the normal distribution below x; its slope */ \
+    X(BFLOAT16, 1, "bfloat16") /* rounded to what bfloat16 can hold, ties to even; so is its gradient */               \
     X(IS_FINITE, 1, "is_finite") X(SELECT, 3, "where") /* where(condition, if non-zero, if zero) */
 
 enum expr_op {
@@ -86,6 +87,8 @@ const struct expr *expr_function_apply(struct arena *arena, const char *name, co
  * Derivative conventions are Keras/TensorFlow's: relu'(0) = 0, abs'(0) = 0, max/min give the gradient to the first on ties... */
 const struct expr *expr_gradient(struct arena *arena, const struct expr *e, int input);
 
+/* The float of 8 significant bits that is nearest to x, ties to even: its low 16 bits are 0. NaN stays NaN. */
+float round_to_bfloat16(float x);
 /* One element, on the host: for tests, schedules and callbacks. */
 void expr_eval(const struct expr *e, const float *inputs, float *results);
 double expr_eval_double(const struct expr *e, const double *inputs); /* first result, in double */

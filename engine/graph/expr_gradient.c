@@ -55,8 +55,9 @@ static int unary_term(struct reverse *v, enum expr_op op, int x, int y, int d)
 {
     struct expr_builder *b = &v->b;
     switch (op) {
+    case EXPR_BFLOAT16:
     case EXPR_NEG:
-        return expr_1(b, EXPR_NEG, d);
+        return expr_1(b, op, d);
     case EXPR_ABS:
         return expr_2(b, EXPR_MUL, d, expr_1(b, EXPR_SIGN, x));
     case EXPR_SQRT:

@@ -85,6 +85,7 @@ static struct value *value_new(struct graph *g, struct node *node, int output, e
     *value = (struct value){.number = g->n_values, .dtype = dtype, .shape = shape, .node = node, .output = output};
     g->values = xgrow(g->values, &g->cap_values, (size_t)g->n_values + 1, sizeof *g->values);
     node->outputs[output] = value;
+    value->bfloat16 = output_is_bfloat16(node, output);
     return g->values[g->n_values++] = value;
 }
 
@@ -239,6 +240,7 @@ static void write_attrs(struct str *out, const struct node *node)
     } else if (node->op == OP_MATMUL) {
         str_add(out, a->transpose_a ? " [transpose a]" : "");
         str_add(out, a->transpose_b ? " [transpose b]" : "");
+        str_add(out, a->bfloat16 ? " [bfloat16]" : "");
     }
 }
 

@@ -147,6 +147,7 @@ struct op_attrs {
     bool keep_dims;               /* REDUCE */
     enum reduce_kind reduce;
     bool transpose_a, transpose_b;/* MATMUL */
+    bool bfloat16;                /* MATMUL: the operands are rounded to bfloat16 as they are read, the result as it is written */
     struct window window;         /* CONV*, POOL* */
     enum pool_kind pool;
     int64_t begin[RANK_MAX], end[RANK_MAX], stride[RANK_MAX]; /* SLICE; PAD: begin = before, end = after, stride = distance of
@@ -171,6 +172,7 @@ struct value {
     struct shape shape;
     struct node *node; /* its producer */
     int output;        /* which output of it */
+    bool bfloat16;     /* float32 in memory, but only numbers that bfloat16 can hold: see op_bfloat16 */
 };
 
 struct node {
@@ -242,6 +244,14 @@ struct value *op_scale(struct graph *g, struct value *x, double factor);
 struct value *op_cast_i32(struct graph *g, struct value *x);
 struct value *op_add_i32(struct graph *g, struct value *x, int32_t amount); /* int32 -> int32, exact, wraps around */
 struct value *op_stop_gradient(struct graph *g, struct value *x);
+
+/* bfloat16 (mixed_bfloat16 of Keras) is not a type of memory: values stay float32, and are rounded where Keras would cast. A
+ * rounded value is marked (value->bfloat16), and so is what only moves or chooses its numbers. Products of two marked
+ * values give marked values, summed in float32; everything else computes in float32 until it is rounded.
+ * op_bfloat16: x rounded on the way forth, its gradient rounded on the way back; x itself when it is marked. */
+struct value *op_bfloat16(struct graph *g, struct value *x);
+/* x itself, no longer marked: a cast to float32. Its gradient is rounded where x is marked. */
+struct value *op_float32(struct graph *g, struct value *x);
 
 /* Shape */
 struct value *op_reshape(struct graph *g, struct value *x, struct shape shape); /* one dim may be -1 */

@@ -21,6 +21,8 @@ bool node_many(struct graph *g, enum op op, struct value *const *inputs, int n_i
 #define INPUTS(...)                                                                                                    \
     ((struct value *const[]){__VA_ARGS__}), (int)(sizeof((struct value *const[]){__VA_ARGS__}) / sizeof(struct value *))
 
+/* Whether the new node's output holds bfloat16's numbers only, as far as its inputs tell. */
+bool output_is_bfloat16(const struct node *node, int output);
 /* In a gradient rule: is the gradient of this input asked for? */
 bool wants(const struct graph *g, const struct node *node, int input);
 /* Sums x over the dims along which a value of this shape was broadcast. */

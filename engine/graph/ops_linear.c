@@ -11,6 +11,17 @@ static struct value *matmul_mismatch(struct graph *g, const struct value *a, con
                       transpose_b ? " transposed" : "");
 }
 
+static bool both_bfloat16(const struct value *a, const struct value *b)
+{
+    return a->bfloat16 && b->bfloat16;
+}
+
+/* The result of a convolution of two marked values. */
+static struct value *rounded_if(struct graph *g, bool round, struct value *y)
+{
+    return round ? op_bfloat16(g, y) : y;
+}
+
 /* [..., M, K] x [K, N]: one product of all rows. */
 static struct value *matmul_rows(struct graph *g, struct value *a, struct value *b, bool transpose_b)
 {
@@ -39,13 +50,14 @@ struct value *op_matmul(struct graph *g, struct value *a, struct value *b, bool 
         return matmul_rows(g, a, b, transpose_b);
     shape.dim[shape.rank++] = m;
     shape.dim[shape.rank++] = n;
-    return node_1(g, OP_MATMUL, INPUTS(a, b),
-                  &(struct op_attrs){.transpose_a = transpose_a, .transpose_b = transpose_b}, DTYPE_F32, shape);
+    struct op_attrs attrs = {.transpose_a = transpose_a, .transpose_b = transpose_b};
+    attrs.bfloat16 = both_bfloat16(a, b);
+    return node_1(g, OP_MATMUL, INPUTS(a, b), &attrs, DTYPE_F32, shape);
 }
 
 void gradient_matmul(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)
 {
-    struct value *a = node->inputs[0], *b = node->inputs[1], *dy = douts[0];
+    struct value *a = node->inputs[0], *b = node->inputs[1], *dy = rounded_if(g, node->attrs.bfloat16, douts[0]);
     bool ta = node->attrs.transpose_a, tb = node->attrs.transpose_b;
     if (wants(g, node, 0))
         dinputs[0] = sum_to(g, ta ? op_matmul(g, b, dy, tb, true) : op_matmul(g, dy, b, false, !tb), a->shape);
@@ -116,7 +128,7 @@ struct value *op_conv(struct graph *g, struct value *x, struct value *w, const s
     if (!window_shape(g, OP_CONV, &attrs.window, x, w->shape.rank ? w->shape.dim[w->shape.rank - 1] : 1, &shape) ||
         !kernel_ok(g, OP_CONV, &attrs.window, w->shape, x->shape.dim[x->shape.rank - 1]))
         return NULL;
-    return node_1(g, OP_CONV, INPUTS(x, w), &attrs, DTYPE_F32, shape);
+    return rounded_if(g, both_bfloat16(x, w), node_1(g, OP_CONV, INPUTS(x, w), &attrs, DTYPE_F32, shape));
 }
 
 struct value *op_conv_dx(struct graph *g, struct value *dy, struct value *w, const struct window *window,
@@ -134,7 +146,7 @@ struct value *op_conv_dx(struct graph *g, struct value *dy, struct value *w, con
     if (!shape_equal(y, dy->shape))
         return graph_fail(g, ERR_USAGE, "conv_dx: expected a gradient of shape %s, found %s", shape_text(&g->arena, y),
                           shape_text(&g->arena, dy->shape));
-    return node_1(g, OP_CONV_DX, INPUTS(dy, w), &attrs, DTYPE_F32, x_shape);
+    return rounded_if(g, both_bfloat16(dy, w), node_1(g, OP_CONV_DX, INPUTS(dy, w), &attrs, DTYPE_F32, x_shape));
 }
 
 struct value *op_conv_dw(struct graph *g, struct value *x, struct value *dy, const struct window *window,
@@ -144,7 +156,7 @@ struct value *op_conv_dw(struct graph *g, struct value *x, struct value *dy, con
     if (!inputs_ok(g, OP_CONV_DW, (struct value *const[]){x, dy}, 2) ||
         !window_ok(g, OP_CONV_DW, window, &attrs.window))
         return NULL;
-    return node_1(g, OP_CONV_DW, INPUTS(x, dy), &attrs, DTYPE_F32, w_shape);
+    return rounded_if(g, both_bfloat16(x, dy), node_1(g, OP_CONV_DW, INPUTS(x, dy), &attrs, DTYPE_F32, w_shape));
 }
 
 void gradient_conv(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)

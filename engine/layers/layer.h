@@ -43,6 +43,7 @@ struct layer {
     const char *h5_group;     /* "layers/dense_1" with nested prefixes; NULL for operations */
     const json_t *config;     /* checked: every key is known, types are right; defaults NOT filled in (use arg_*) */
     bool trainable;
+    bool bfloat16; /* the policy mixed_bfloat16: variables are float32, computed is in bfloat16 */
     struct variable
         *variables[LAYER_MAX_VARIABLES]; /* in Keras' order of creation; each is in a struct layer_variable */
     int n_variables;
@@ -77,6 +78,14 @@ struct lowering {
     struct value **output_masks; /* likewise for mask */
 };
 
+/* What a layer of the policy mixed_bfloat16 rounds, as its class does in Keras. */
+enum autocast {
+    CAST_ALL,      /* inputs and variables (layer_value), and its outputs */
+    CAST_FEATURES, /* inputs and outputs; variables stay float32: BatchNormalization */
+    CAST_OUTPUTS,  /* only outputs: Embedding, norms that compute in float32 */
+    CAST_NOTHING   /* categories and counts */
+};
+
 struct layer_class {
     const char *name;
     const char *help;                 /* one sentence */
@@ -93,6 +102,7 @@ struct layer_class {
     /* Rows with several outputs or inputs that are told apart by name. NULL: the call takes the inputs, training and, where there is a mask function, mask. Else the inputs that build,
      * lower and mask see are all tensors of the call, positional ones first; call_tensors tells which is which. */
     const struct call_argument *call;
+    enum autocast autocast;
 };
 
 /* Which inputs of a call are the argument `name`: the first one's number and how many (a list may hold several). false

@@ -130,7 +130,13 @@ bool window_pad(const struct layer *layer, struct window *w, const char *padding
 
 struct value *layer_value(struct lowering *l, const struct layer *layer, int variable)
 {
-    return op_variable(l->graph, layer->variables[variable]);
+    struct value *value = op_variable(l->graph, layer->variables[variable]);
+    return layer->class->autocast == CAST_ALL ? layer_cast(l, layer, value) : value;
+}
+
+struct value *layer_cast(struct lowering *l, const struct layer *layer, struct value *x)
+{
+    return layer->bfloat16 && x && x->dtype == DTYPE_F32 ? op_bfloat16(l->graph, x) : x;
 }
 
 struct value *layer_current(struct lowering *l, struct variable *variable)

@@ -39,8 +39,11 @@ struct shape shape_batched(int64_t batch, struct shape sample);
 bool window_pad(const struct layer *layer, struct window *window, const char *padding, struct shape sample,
                 struct err *err);
 
-/* A variable of the layer inside a lowering. */
+/* A variable of the layer inside a lowering, rounded to bfloat16 where the layer's policy and class say so. */
 struct value *layer_value(struct lowering *l, const struct layer *layer, int variable);
+/* x rounded where the layer computes in bfloat16: Keras rounds every intermediate result, here those are rounded that
+ * go into a product or a softmax. What leaves the layer is rounded by itself. */
+struct value *layer_cast(struct lowering *l, const struct layer *layer, struct value *x);
 /* Where a variable already got a new value in this graph (a shared layer), that value, else the variable's. */
 struct value *layer_current(struct lowering *l, struct variable *variable);
 void layer_assign(struct lowering *l, struct variable *variable, struct value *value);

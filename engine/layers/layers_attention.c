@@ -233,6 +233,7 @@ static struct value *project(struct layer *layer, struct lowering *l, struct val
         y = op_add(g, y, op_reshape(g, layer_value(l, layer, kernel + 1), SHAPE(columns)));
     if (kernel == a->gate)
         y = op_expr(g, "sigmoid(a)", y, NULL, NULL, NULL);
+    y = layer_cast(l, layer, y);
     penalize_activity(l, a->activity, y);
     return y;
 }
@@ -368,8 +369,9 @@ static struct value *attend(struct layer *layer, struct lowering *l, struct valu
                             .window = json_integer_value(layer_arg(layer, "sliding_window")),
                             .rate = l->mode == MODE_TRAIN && l->step ? (float)rate : 0,
                             .zero_empty = rate > 0 || scores || rank != 3};
-    return op_attention(l->graph, q, k, v, mask, how.rate > 0 ? l->step : NULL, &how, layer_seed(l, layer),
-                        layer_stream(l, layer), probabilities);
+    struct value *y = op_attention(l->graph, q, k, v, mask, how.rate > 0 ? l->step : NULL, &how, layer_seed(l, layer),
+                                   layer_stream(l, layer), probabilities);
+    return layer_cast(l, layer, y);
 }
 
 /* The probabilities as an output: axes apart again. */

@@ -131,9 +131,10 @@ static struct value *lower_scored(struct layer *layer, struct lowering *l, struc
     }
     if (keep)
         scores = op_expr(g, "where(b, a, a - 1e9)", scores, keep, NULL, NULL);
-    struct value *weights = op_softmax(g, scores);
+    struct value *weights = layer_cast(l, layer, op_softmax(g, scores));
     if (l->mode == MODE_TRAIN && l->step && rate > 0)
         weights = op_dropout(g, weights, l->step, rate, layer_seed(l, layer), layer_stream(l, layer), NULL);
+    weights = layer_cast(l, layer, weights);
     if (call_flag(layer->class, l->call, "return_attention_scores"))
         l->outputs[1] = weights;
     struct value *y = op_matmul(g, weights, v, false, false), *queries = mask_of(layer, l, inputs, 0);

@@ -131,7 +131,7 @@ static struct value *lower_conv(struct layer *layer, struct lowering *l, struct 
         return graph_fail(g, err.code, "%s", err.text);
     struct value *y = op_conv(g, x, conv->depthwise ? grouped_kernel(g, kernel) : kernel, &window);
     if (layer->n_variables > 1)
-        y = op_add(g, y, layer_value(l, layer, 1));
+        y = layer_cast(l, layer, op_add(g, y, layer_value(l, layer, 1)));
     return activation_lower(g, conv->activation, y);
 }
 
@@ -177,7 +177,7 @@ static struct value *lower_separable(struct layer *layer, struct lowering *l, st
     struct value *y = op_conv(g, x, grouped_kernel(g, layer_value(l, layer, 0)), &window);
     y = op_conv(g, y, layer_value(l, layer, 1), &point);
     if (layer->n_variables > 2)
-        y = op_add(g, y, layer_value(l, layer, 2));
+        y = layer_cast(l, layer, op_add(g, y, layer_value(l, layer, 2)));
     return activation_lower(g, conv->activation, y);
 }
 
@@ -260,7 +260,7 @@ static struct value *lower_transpose(struct layer *layer, struct lowering *l, st
     output.dim[output.rank - 1] = layer_int(layer, "filters");
     struct value *y = op_conv_dx(g, x, layer_value(l, layer, 0), &window, shape_batched(x->shape.dim[0], output));
     if (layer->n_variables > 1)
-        y = op_add(g, y, layer_value(l, layer, 1));
+        y = layer_cast(l, layer, op_add(g, y, layer_value(l, layer, 1)));
     return activation_lower(g, conv->activation, y);
 }
 

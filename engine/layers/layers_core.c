@@ -76,7 +76,7 @@ static struct value *lower_dense(struct layer *layer, struct lowering *l, struct
     struct value *rows = flat ? x : op_reshape(g, x, SHAPE(shape_elements(shape) / features, features));
     struct value *y = op_matmul(g, rows, kernel, false, false);
     if (layer->n_variables > 1)
-        y = op_add(g, y, layer_value(l, layer, 1));
+        y = layer_cast(l, layer, op_add(g, y, layer_value(l, layer, 1)));
     shape.dim[shape.rank - 1] = kernel->shape.dim[1];
     y = activation_lower(g, layer->state, flat ? y : op_reshape(g, y, shape));
     return y;
@@ -194,8 +194,10 @@ static struct value *lower_rescaling(struct layer *layer, struct lowering *l, st
 {
     const struct rescaling *r = layer->state;
     (void)n;
-    return op_expr(l->graph, "a * b + c", as_float(l->graph, inputs[0]), numbers(l->graph, r->scale, r->n_scale),
-                   numbers(l->graph, r->offset, r->n_offset), NULL);
+    struct value *scale = layer_cast(l, layer, numbers(l->graph, r->scale, r->n_scale));
+    struct value *offset = layer_cast(l, layer, numbers(l->graph, r->offset, r->n_offset));
+    struct value *scaled = op_mul(l->graph, as_float(l->graph, inputs[0]), scale);
+    return op_add(l->graph, layer_cast(l, layer, scaled), offset);
 }
 
 static const struct argument activity_arguments[] = {{"l1", ARG_FLOAT, "0.0", NULL, 0, 0, "factor of the sum of |x|"},
@@ -220,7 +222,7 @@ const struct layer_class layers_core[] = {
     {"Dense", "every output is connected to every input: activation(x . kernel + bias)", dense_arguments, 1, 1,
      build_dense, lower_dense, mask_pass},
     {"Embedding", "turns indices into trainable vectors", embedding_arguments, 1, 1, build_embedding, lower_embedding,
-     mask_embedding},
+     mask_embedding, NULL, CAST_OUTPUTS},
     {"Masking", "marks steps whose features all have one value as padding", masking_arguments, 1, 1, build_masking,
      lower_masking, mask_masking},
     {"Rescaling", "x * scale + offset", rescaling_arguments, 1, 1, build_rescaling, lower_rescaling, mask_pass},

@@ -216,7 +216,7 @@ static struct value *lower_einsum(struct layer *layer, struct lowering *l, struc
         else
             rest.at[rest.n++] = e->x.at[i];
     if (alone.n)
-        x = op_reduce(g, REDUCE_SUM, x, axes, alone.n, false);
+        x = layer_cast(l, layer, op_reduce(g, REDUCE_SUM, x, axes, alone.n, false));
     int64_t shared = pick(e, &e->x, true, true, true, l->batch, &left),
             rows = pick(e, &e->x, true, false, true, l->batch, &left);
     int64_t summed = pick(e, &e->x, true, true, false, l->batch, &left), columns;
@@ -234,7 +234,7 @@ static struct value *lower_einsum(struct layer *layer, struct lowering *l, struc
         shape.dim[shape.rank++] = product.at[i] == e->x.at[0] ? l->batch : e->size[product.at[i]];
     struct value *y = arranged(g, op_reshape(g, op_matmul(g, x, w, false, false), shape), &product, &e->y);
     if (e->has_bias)
-        y = op_add(g, y, layer_value(l, layer, 1));
+        y = layer_cast(l, layer, op_add(g, y, layer_value(l, layer, 1)));
     return activation_lower(g, e->activation, y);
 }
 

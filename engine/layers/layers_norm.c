@@ -370,12 +370,12 @@ static const struct argument group_norm_arguments[] = {
 
 const struct layer_class layers_norm[] = {
     {"BatchNormalization", "normalizes each channel over the batch", batch_norm_arguments, 1, 1, build_batch_norm,
-     lower_batch_norm, mask_pass},
+     lower_batch_norm, mask_pass, NULL, CAST_FEATURES},
     {"LayerNormalization", "normalizes each sample over its last axes", layer_norm_arguments, 1, 1, build_layer_norm,
-     lower_layer_norm, mask_pass},
+     lower_layer_norm, mask_pass, NULL, CAST_OUTPUTS},
     {"RMSNormalization", "divides by the root mean square of the last axes", rms_arguments, 1, 1, build_rms, lower_rms,
      NULL},
     {"UnitNormalization", "scales vectors to length one", unit_arguments, 1, 1, build_unit, lower_unit, mask_pass},
     {"GroupNormalization", "normalizes groups of channels of each sample", group_norm_arguments, 1, 1, build_group_norm,
-     lower_group_norm, mask_pass},
+     lower_group_norm, mask_pass, NULL, CAST_OUTPUTS},
     {0}};

@@ -113,7 +113,7 @@ static struct value *moment(struct layer *layer, struct lowering *l, const float
     const struct normalization *n = layer->state;
     struct value *value = given ? op_constant(l->graph, DTYPE_F32, kept_shape(n), given)
                                 : layer_value(l, layer, variable);
-    return op_reshape(l->graph, value, n->broadcast);
+    return op_reshape(l->graph, layer_cast(l, layer, value), n->broadcast);
 }
 
 static struct value *lower_normalization(struct layer *layer, struct lowering *l, struct value *const *inputs,
@@ -251,7 +251,7 @@ const struct layer_class layers_preprocessing[] = {
     {"Normalization", "(x - mean) / sqrt(variance), with moments from the model file or the config",
      normalization_arguments, 1, 1, build_normalization, lower_normalization, mask_pass},
     {"Discretization", "the number of the bin that a value falls into", discretization_arguments, 1, 1,
-     build_discretization, lower_discretization, NULL},
+     build_discretization, lower_discretization, NULL, NULL, CAST_NOTHING},
     {"CategoryEncoding", "numbers of categories as vectors of 0 and 1", category_arguments, 1, 1, build_category,
-     lower_category, NULL},
+     lower_category, NULL, NULL, CAST_NOTHING},
     {0}};

@@ -21,7 +21,8 @@ const char *config_dtype(const json_t *config)
     return json_is_object(dtype) ? js_string(json_object_get(dtype, "config"), "name", "?") : json_string_value(dtype);
 }
 
-static bool check_dtype(const struct layer *layer, bool input, struct err *err)
+/* The layer's policy; an InputLayer has a type instead. */
+static bool read_dtype(struct layer *layer, bool input, struct err *err)
 {
     static const char *const readable[] = {"float32", "float16", "float64", "bfloat16", "int8",   "int16",
                                            "int32",   "int64",   "uint8",   "uint16",   "uint32", "bool"};
@@ -29,13 +30,14 @@ static bool check_dtype(const struct layer *layer, bool input, struct err *err)
     const char *name = config_dtype(layer->config);
     if (!name && given && !json_is_null(given))
         return layer_fail(layer, err, "dtype must be a name such as 'float32', found %s", js_type_name(given));
-    if (!name || !strcmp(name, "float32"))
+    layer->bfloat16 = name && !strcmp(name, input ? "bfloat16" : "mixed_bfloat16");
+    if (!name || !strcmp(name, "float32") || layer->bfloat16)
         return true;
     for (size_t i = 0; input && i < sizeof readable / sizeof readable[0]; i++)
         if (!strcmp(readable[i], name))
             return true;
     return layer_fail(layer, err, "dtype '%.60s' is not possible: %s", name,
-                      input ? "inputs are numbers or bool" : "antler computes in float32");
+                      input ? "inputs are numbers or bool" : "the policies are float32 and mixed_bfloat16");
 }
 
 struct layer *layer_new(struct model *model, struct place around, const struct layer_spec *spec, struct err *err)
@@ -73,7 +75,7 @@ struct layer *layer_new(struct model *model, struct place around, const struct l
     const json_t *activity = json_object_get(spec->config, "activity_regularizer");
     if (!operation &&
         (!arguments_check(layer->class->name, layer->class->arguments, common_keys, spec->config, layer->where, err) ||
-         !check_dtype(layer, !strcmp(spec->class_name, "InputLayer"), err)))
+         !read_dtype(layer, !strcmp(spec->class_name, "InputLayer"), err)))
         return NULL;
     const json_t *trainable = json_object_get(spec->config, "trainable");
     if (trainable && !json_is_boolean(trainable) && !json_is_null(trainable))

@@ -89,8 +89,8 @@ bool variable_fits(const struct variable *variable, const struct weight *weight)
  * compile_config. */
 json_t *model_to_keras(const struct model *model);
 
-/* For `check` and `inspect`: an array with, per layer, name (its path), class, output_shape, params, trainable and its
- * weights (name, h5 path, shape, trainable). New reference. */
+/* For `check` and `inspect`: an array with, per layer, name (its path), class, output_shape, params, trainable, dtype_policy and
+ * its weights (name, h5 path, shape, trainable). New reference. */
 json_t *model_describe(const struct model *model);
 /* All layer classes, activations, initializers, regularizers, constraints with arguments, defaults, help. New
  * reference. */

@@ -32,9 +32,10 @@ static json_t *layer_json(const struct model *model, const struct layer *layer)
     json_t *weights = json_array();
     for (int i = layer->number; i < model->n_layers && layer_outermost(model->layers[i]) == layer; i++)
         list_weights(weights, model->layers[i], &params);
-    return json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", layer->path, "class", layer->spec_class, "output_shape",
-                     shape_json(layer->output_shape), "params", (json_int_t)params, "trainable", layer->trainable,
-                     "weights", weights);
+    return json_pack("{s:s, s:s, s:o, s:I, s:b, s:s, s:o}", "name", layer->path, "class", layer->spec_class,
+                     "output_shape", shape_json(layer->output_shape), "params", (json_int_t)params, "trainable",
+                     layer->trainable, "dtype_policy", layer->bfloat16 ? "mixed_bfloat16" : "float32", "weights",
+                     weights);
 }
 
 json_t *model_describe(const struct model *model)

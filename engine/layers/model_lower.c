@@ -18,6 +18,21 @@ void penalize_activity(struct lowering *l, const struct regularizer *regularizer
     add_penalty(l, op_scale(l->graph, total, 1.0 / (double)l->batch));
 }
 
+/* The inputs as the layer's policy wants them. Operations compute in what they get. */
+static struct value *const *cast_inputs(struct lowering *l, const struct layer *layer, struct value *const *inputs, int n)
+{
+    bool rounds = layer->class->autocast == CAST_ALL || layer->class->autocast == CAST_FEATURES;
+    struct value **cast = arena_array(&l->graph->arena, (size_t)n + 1, sizeof *cast);
+    if (layer->class == layer_class_operation())
+        return inputs;
+    for (int i = 0; i < n; i++)
+        if (inputs[i] && inputs[i]->dtype == DTYPE_F32 && (rounds || !layer->bfloat16))
+            cast[i] = layer->bfloat16 ? op_bfloat16(l->graph, inputs[i]) : op_float32(l->graph, inputs[i]);
+        else
+            cast[i] = inputs[i];
+    return cast;
+}
+
 static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct value *const *inputs, int n,
                                 struct masked outputs)
 {
@@ -26,11 +41,15 @@ static struct value *lower_leaf(struct lowering *l, struct layer *layer, struct 
     own.call_number = l->calls[layer->number]++;
     own.outputs = outputs.values;
     own.output_masks = outputs.masks;
+    inputs = cast_inputs(&own, layer, inputs, n);
     outputs.values[0] = layer->class->lower(layer, &own, inputs, n);
     outputs.masks[0] = layer->class->mask ? layer->class->mask(layer, &own, inputs, n) : NULL;
     l->penalty = own.penalty;
-    for (int i = 0; i < (layer->class->call ? LAYER_MAX_OUTPUTS : 1); i++)
+    for (int i = 0; i < (layer->class->call ? LAYER_MAX_OUTPUTS : 1); i++) {
+        if (layer->class->autocast != CAST_NOTHING)
+            outputs.values[i] = layer_cast(l, layer, outputs.values[i]);
         penalize_activity(l, layer->activity_regularizer, outputs.values[i]);
+    }
     return outputs.values[0];
 }
 
@@ -110,6 +129,7 @@ static void lower_submodel(struct lowering *l, const struct submodel *s, struct 
             continue;
         }
         int port = s->uses[ref.layer].port;
+        inputs.values[port] = layer_cast(l, s->uses[ref.layer].layer, inputs.values[port]);
         values[ref.layer][0] = (struct masked){inputs.values + port, inputs.masks + port};
     }
     for (int i = 0; i < spec->n_outputs; i++) {
@@ -162,6 +182,15 @@ static bool is_sigmoid(const struct node *node)
            e->steps[e->results[0]].op == EXPR_SIGMOID && e->steps[e->steps[e->results[0]].a].op == EXPR_INPUT;
 }
 
+/* What stands before the cast at the end of a layer. */
+static const struct value *unrounded(const struct value *v)
+{
+    const struct expr *e = v->node->attrs.expr;
+    bool cast = v->node->op == OP_MAP && v->node->n_inputs == 1 && e->n_results == 1 && e->n_steps == 2 &&
+                e->steps[e->results[0]].op == EXPR_BFLOAT16;
+    return cast ? v->node->inputs[0] : v;
+}
+
 static const struct lowered *find_lowered(const struct model *model, const struct graph *g)
 {
     for (int i = 0; i < LOWERED_MAX; i++)
@@ -173,7 +202,7 @@ static const struct lowered *find_lowered(const struct model *model, const struc
 struct value *model_logits(const struct model *model, const struct graph *g, int output)
 {
     const struct lowered *lowered = find_lowered(model, g);
-    const struct node *node = lowered ? lowered->outputs.values[output]->node : NULL;
+    const struct node *node = lowered ? unrounded(lowered->outputs.values[output])->node : NULL;
     return node && (node->op == OP_SOFTMAX || is_sigmoid(node)) ? node->inputs[0] : NULL;
 }
 

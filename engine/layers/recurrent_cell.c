@@ -79,7 +79,7 @@ struct cell *cell_build(struct layer *layer, struct model *model, enum recurrent
 
 static struct value *variable_of(struct lowering *l, const struct cell *cell, int number)
 {
-    return op_variable(l->graph, cell->layer->variables[number]);
+    return layer_value(l, cell->layer, number);
 }
 
 static struct value *columns(struct graph *g, struct value *x, int64_t from, int64_t to)
@@ -109,8 +109,9 @@ static struct value *drop(struct lowering *l, const struct cell *cell, struct va
     struct shape noise = x->shape;
     if (noise.rank == 3)
         noise.dim[1] = 1;
-    return op_dropout(l->graph, x, l->step, rate, layer_seed(l, cell->layer),
-                      layer_stream(l, cell->layer) + ((uint32_t)stream << 20), &noise);
+    x = op_dropout(l->graph, x, l->step, rate, layer_seed(l, cell->layer),
+                   layer_stream(l, cell->layer) + ((uint32_t)stream << 20), &noise);
+    return layer_cast(l, cell->layer, x);
 }
 
 /* ---- the usual cells: one op ---- */
@@ -207,7 +208,7 @@ static struct stepping begin_steps(struct lowering *l, const struct cell *cell, 
 
 static struct value *masked_states(const struct stepping *s, struct value *h, int gate)
 {
-    return s->masks[gate] ? op_mul(s->l->graph, h, s->masks[gate]) : h;
+    return s->masks[gate] ? layer_cast(s->l, s->cell->layer, op_mul(s->l->graph, h, s->masks[gate])) : h;
 }
 
 static struct value *recurrent_columns(const struct stepping *s, int from, int to)
@@ -234,6 +235,11 @@ static struct value *gate_of(const struct stepping *s, const struct activation *
     return activation_lower(s->l->graph, activation, columns(s->l->graph, z, gate * u, (gate + 1) * u));
 }
 
+static struct value *cast(const struct stepping *s, struct value *x)
+{
+    return layer_cast(s->l, s->cell->layer, x);
+}
+
 static void step_lstm(const struct stepping *s, struct value *zx, struct value **states)
 {
     struct graph *g = s->l->graph;
@@ -241,8 +247,8 @@ static void step_lstm(const struct stepping *s, struct value *zx, struct value *
     struct value *z = op_add(g, zx, recur(s, states[0], 4));
     struct value *i = gate_of(s, cell->gate, z, 0), *f = gate_of(s, cell->gate, z, 1);
     struct value *candidate = gate_of(s, cell->activation, z, 2), *o = gate_of(s, cell->gate, z, 3);
-    states[1] = op_expr(g, "a * b + c * d", f, states[1], i, candidate);
-    states[0] = op_mul(g, o, activation_lower(g, cell->activation, states[1]));
+    states[1] = cast(s, op_expr(g, "a * b + c * d", f, states[1], i, candidate));
+    states[0] = cast(s, op_mul(g, o, activation_lower(g, cell->activation, states[1])));
 }
 
 static void step_gru(const struct stepping *s, struct value *zx, struct value **states)
@@ -254,10 +260,10 @@ static void step_gru(const struct stepping *s, struct value *zx, struct value **
     struct value *both = op_add(g, columns(g, zx, 0, 2 * u), columns(g, zh, 0, 2 * u));
     struct value *z = gate_of(s, cell->gate, both, 0), *r = gate_of(s, cell->gate, both, 1);
     struct value *inner = cell->reset_after ? op_mul(g, r, columns(g, zh, 2 * u, 3 * u))
-                                            : op_matmul(g, op_mul(g, r, masked_states(s, h, 2)),
+                                            : op_matmul(g, cast(s, op_mul(g, r, masked_states(s, h, 2))),
                                                         recurrent_columns(s, 2, 3), false, false);
     struct value *candidate = activation_lower(g, cell->activation, op_add(g, columns(g, zx, 2 * u, 3 * u), inner));
-    states[0] = op_expr(g, "a * b + (1 - a) * c", z, h, candidate, NULL);
+    states[0] = cast(s, op_expr(g, "a * b + (1 - a) * c", z, h, candidate, NULL));
 }
 
 static void step_any(const struct stepping *s, struct value *zx, struct value **states)
@@ -269,7 +275,7 @@ static void step_any(const struct stepping *s, struct value *zx, struct value **
     else if (s->cell->kind == RECURRENT_GRU)
         step_gru(s, zx, states);
     else
-        states[0] = activation_lower(s->l->graph, s->cell->activation, op_add(s->l->graph, zx, recur(s, states[0], 1)));
+        states[0] = cast(s, activation_lower(s->l->graph, s->cell->activation, op_add(s->l->graph, zx, recur(s, states[0], 1))));
 }
 
 void cell_step(struct lowering *l, const struct cell *cell, struct value *x, struct value **states)

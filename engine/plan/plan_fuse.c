@@ -59,7 +59,8 @@ static bool is_cheap(const struct expr *e)
     int n = 0;
     for (int i = 0; i < e->n_steps; i++) {
         enum expr_op op = e->steps[i].op;
-        bool simple = op <= EXPR_MUL || (op >= EXPR_MIN && op <= EXPR_SIGN) || op == EXPR_SQUARE || op == EXPR_SELECT;
+        bool simple = op <= EXPR_MUL || (op >= EXPR_MIN && op <= EXPR_SIGN) || op == EXPR_SQUARE || op == EXPR_SELECT ||
+                      op == EXPR_BFLOAT16;
         n += simple ? op > EXPR_CONST : CHEAP_STEPS_MAX + 1;
     }
     return n <= CHEAP_STEPS_MAX;

@@ -5,10 +5,15 @@
 #include "engine/plan/strides.h"
 #include "engine/reference/reference.h"
 
+static double operand(float x, bool bfloat16)
+{
+    return (double)(bfloat16 ? round_to_bfloat16(x) : x);
+}
+
 void reference_matmul(const struct kernel *k, struct device *device)
 {
     (void)device;
-    bool ta = k->node->attrs.transpose_a, tb = k->node->attrs.transpose_b;
+    bool ta = k->node->attrs.transpose_a, tb = k->node->attrs.transpose_b, bfloat16 = k->node->attrs.bfloat16;
     struct shape a = k->in_value[0]->shape, b = k->in_value[1]->shape, y = k->node->outputs[0]->shape;
     int64_t m = y.dim[y.rank - 2], n = y.dim[y.rank - 1], depth = a.dim[a.rank - (ta ? 2 : 1)];
     struct shape lead[2] = {shape_make(a.dim, a.rank - 2), shape_make(b.dim, b.rank - 2)},
@@ -24,9 +29,9 @@ void reference_matmul(const struct kernel *k, struct device *device)
             for (int64_t j = 0; j < n; j++) {
                 double sum = 0;
                 for (int64_t d = 0; d < depth; d++)
-                    sum += (double)(ta ? pa[d * m + i] : pa[i * depth + d]) *
-                           (double)(tb ? pb[j * depth + d] : pb[d * n + j]);
-                py[i * n + j] = (float)sum;
+                    sum += operand(ta ? pa[d * m + i] : pa[i * depth + d], bfloat16) *
+                           operand(tb ? pb[j * depth + d] : pb[d * n + j], bfloat16);
+                py[i * n + j] = bfloat16 ? round_to_bfloat16((float)sum) : (float)sum;
             }
     }
 }

@@ -2,6 +2,7 @@
 #include "engine/train/session.h"
 #include "base/io.h"
 #include "base/memory.h"
+#include "persistence/dtype_policy.h"
 #include "engine/train/weights.h"
 
 #include <stdlib.h>
@@ -61,6 +62,13 @@ static bool open_data(struct session *s, const struct session_options *o, struct
     return s->data || err_prefix(err, "%s", o->where);
 }
 
+/* The model's JSON under the config's policy. New reference. */
+static json_t *with_policy(const struct session *s, const json_t *model)
+{
+    const char *policy = js_string(s->config, "dtype_policy", NULL);
+    return policy ? dtype_policy_apply(model, policy) : json_incref((json_t *)model);
+}
+
 static bool make_spec(struct session *s, const struct session_options *o, struct err *err)
 {
     const json_t *model = json_object_get(s->config, "model");
@@ -68,7 +76,9 @@ static bool make_spec(struct session *s, const struct session_options *o, struct
     bool of_config = json_is_object(model) && !json_object_get(model, "file");
     if (of_config && (o->model == SESSION_MODEL_OF_CONFIG || !envelope)) {
         bool keras = json_object_get(model, "class_name") != NULL;
-        s->spec = keras ? model_spec_from_keras(model, "model", err) : model_spec_from_layers(model, "model", err);
+        json_t *cast = with_policy(s, model);
+        s->spec = keras ? model_spec_from_keras(cast, "model", err) : model_spec_from_layers(cast, "model", err);
+        json_decref(cast);
         return s->spec || err_prefix(err, "%s", o->where);
     }
     const char *path = o->checkpoint ? o->checkpoint : js_string(model, "file", "the model file");
@@ -79,7 +89,9 @@ static bool make_spec(struct session *s, const struct session_options *o, struct
                 ? "'%s' holds weights only: give the architecture as model.layers and name the file in model.weights"
                 : "%s: there is no 'model'",
             s->file ? path : o->where);
-    s->spec = model_spec_from_keras(envelope, "config.json", err);
+    json_t *cast = with_policy(s, envelope);
+    s->spec = model_spec_from_keras(cast, "config.json", err);
+    json_decref(cast);
     return s->spec || err_prefix(err, "'%s'", path);
 }
 

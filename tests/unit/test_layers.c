@@ -283,7 +283,7 @@ static void test_wrong_layers_are_refused_with_place_found_and_expected(void)
         {IN4 "{\"class\": \"Dense\", \"units\": 3, \"kernel_constraint\": {\"class\": \"MaxNrm\"}}]}",
          "did you mean 'MaxNorm'?"},
         {IN4 "{\"class\": \"Dense\", \"units\": 3, \"dtype\": \"float16\"}]}",
-         "dtype 'float16' is not possible: antler computes in float32"},
+         "dtype 'float16' is not possible: the policies are float32 and mixed_bfloat16"},
         {IN4 "{\"class\": \"Conv2D\", \"filters\": 3, \"kernel_size\": 3}]}",
          "each sample must have the shape (height, width, channels), found (4,)"},
         {IN883 "{\"class\": \"Conv2D\", \"filters\": 3, \"kernel_size\": 9}]}",
