@@ -13,6 +13,7 @@ enum {
     RNG_STREAM_INIT = 1 << 20,    /* + number of the variable: initializers */
     RNG_STREAM_SHUFFLE = 2 << 20, /* + epoch: order of the samples */
     RNG_STREAM_DATA = 3 << 20,    /* synthetic data sets */
+    RNG_STREAM_TEXT = 5 << 20,    /* text that a model writes: index = number of the token */
     RNG_STREAM_LAYERS = 4 << 20   /* + number of the layer: dropout, noise; index = element, step in the high counter words */
 };
 

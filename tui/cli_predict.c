@@ -1,4 +1,5 @@
-/* cli_predict.c - antler predict CHECKPOINT --input ...: outputs for a file or a part of the run's data. */
+/* cli_predict.c - antler predict CHECKPOINT --input ...: outputs for a file or a part of the run's data; --prompt ...:
+ * see cli_generate.c. */
 #include "base/arena.h"
 #include "base/io.h"
 #include "tui/cli_commands.h"
@@ -27,7 +28,8 @@ static bool add_files(const struct cli *cli, json_t *request, struct err *err)
     const char *input = cli_option(cli, "--input"), *output = cli_option(cli, "--output");
     if (!input)
         return err_set(err, ERR_USAGE,
-                       "say what to predict: --input FILE, or a part of the run's data as --input 'test[0:16]'");
+                       "say what to predict: --input FILE, a part of the run's data as --input 'test[0:16]', or --prompt TEXT "
+                       "for a model that writes text");
     if (!is_range(input) && !path_exists(input))
         return err_set(err, ERR_USAGE, "--input: there is no file '%s'", input);
     char *path = is_range(input) ? xstrdup(input) : cli_absolute(input);
@@ -39,6 +41,16 @@ static bool add_files(const struct cli *cli, json_t *request, struct err *err)
         free(absolute);
     }
     json_object_set_new(request, "details", json_boolean(!cli->json && !output));
+    return true;
+}
+
+/* What steers the writing of a text is not silently ignored elsewhere. */
+static bool check_writing(const struct cli *cli, struct err *err)
+{
+    static const char *const steering[] = {"--tokens", "--temperature", "--seed"};
+    for (size_t i = 0; i < sizeof steering / sizeof *steering; i++)
+        if (!cli_option(cli, "--prompt") && cli_option(cli, steering[i]))
+            return err_set(err, ERR_USAGE, "%s belongs to --prompt TEXT, for models that write text", steering[i]);
     return true;
 }
 
@@ -112,9 +124,15 @@ static void print_result(const json_t *result)
 bool cli_predict(struct cli *cli, struct err *err)
 {
     json_t *request = cli_request(cli, err), *result = NULL;
-    if (request && add_files(cli, request, err) && cli_add_checkpoint(cli, request, err) &&
-        cli_add_data(cli, request, err))
+    bool writes = cli_option(cli, "--prompt") != NULL,
+         ok = request && check_writing(cli, err) && (writes || add_files(cli, request, err)) &&
+              cli_add_checkpoint(cli, request, err) && cli_add_data(cli, request, err);
+    if (ok && writes)
+        ok = cli_generate(cli, request, err);
+    else if (ok)
         result = cli_ask("predict", request, err);
     json_decref(request);
+    if (writes)
+        return ok;
     return cli_print_result(cli, result, print_result);
 }

@@ -24,6 +24,8 @@ bool cli_add_data(const struct cli *cli, json_t *request, struct err *err);
 bool cli_add_checkpoint(const struct cli *cli, json_t *request, struct err *err);
 /* Prints an answer as --json asks or for people, and takes the reference. False when there is none. */
 bool cli_print_result(const struct cli *cli, json_t *result, void (*print)(const json_t *result));
+/* `predict --prompt`: prints what the model writes while it comes, or the answer as JSON. */
+bool cli_generate(struct cli *cli, json_t *request, struct err *err);
 /* The warnings and notes of an answer, on standard error. */
 void cli_print_notes(const json_t *notes);
 

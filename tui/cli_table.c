@@ -287,12 +287,19 @@ static const struct cli_command predict = {
     .arguments = "CHECKPOINT",
     .min_arguments = 1,
     .max_arguments = 1,
-    .summary = "the outputs of a checkpoint for a file or a part of the data",
+    .summary = "the outputs of a checkpoint for a file or a part of the data; the text it writes",
+    .text = "With --prompt a model trained on data of format text writes on: characters come as they are drawn. The "
+            "model sees the prompt and nothing in front of it; once its window is full, the last characters of the "
+            "text. The same seed writes the same text.",
     .options =
         (const struct cli_option[]){
             {"--input", "INPUT", false,
              "a .npy, .npz, .csv, .png, .jpg or .txt file, or test[0:16], validation, train[5]"},
             {"--output", "FILE", false, "write them to a .npy, .npz, .csv or .json file"},
+            {"--prompt", "TEXT", false, "write on behind this text"},
+            {"--tokens", "N", false, "so many characters (200)"},
+            {"--temperature", "T", false, "0: always the most probable; 1: as probable as the model says (0.8)"},
+            {"--seed", "S", false, "which of the possible texts (0)"},
             {"--config", "CONFIG", false, "take the data of this config"},
             {"--data", "KEY=VALUE", true, "change the data"},
             {"--batch-size", "N", false, "samples in a step"},

@@ -19,6 +19,7 @@
 #include "engine/graph/graph.h"
 #include "base/json.h"
 
+enum { TEXT_SEQUENCE_LENGTH = 64 }; /* of format text, when the config does not say it */
 enum split { SPLIT_TRAIN, SPLIT_VALIDATION, SPLIT_TEST, SPLIT_COUNT };
 extern const char *const split_names[SPLIT_COUNT]; /* "train", "validation", "test" */
 

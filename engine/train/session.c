@@ -110,7 +110,7 @@ static bool make_model(struct session *s, const struct session_options *o, struc
 {
     if (!make_spec(s, o, err))
         return false;
-    const struct shape *shape = s->data && s->data->n_inputs ? &s->data->inputs[0].shape : NULL;
+    const struct shape *shape = s->data && s->data->n_inputs ? &s->data->inputs[0].shape : o->sample_shape;
     s->model = model_new(s->spec, s->seed, shape, err);
     return (s->model && freeze_layers(s, err)) || err_prefix(err, "%s", o->where);
 }

@@ -35,6 +35,7 @@ struct session_options {
     int threads;         /* 0 = $ANTLER_THREADS, else what affinity and cgroup allow */
     bool inference;      /* no optimizer is made */
     bool without_data;   /* predict on a file of its own */
+    const struct shape *sample_shape; /* without_data: what fills the open dimensions of the first input; NULL = nothing known */
     struct profile *profile; /* what its steps tell their times; NULL. Lent */
 };
 

@@ -97,6 +97,9 @@ static void make_feeds(struct step *step)
 {
     const struct session *s = step->session;
     int64_t bytes = 0;
+    step->n_slices = 1;
+    if (!step->data)
+        return;
     step->feeds = xcalloc((size_t)(s->model->n_inputs + s->model->n_outputs) + 1, sizeof *step->feeds);
     for (int i = 0; i < s->model->n_inputs; i++)
         add_feed(step, session_input_field(s, step->data, i), step->inputs[i], false);
@@ -158,6 +161,11 @@ void step_free(struct step *step)
 int64_t step_batch(const struct step *step)
 {
     return step->batch;
+}
+
+void *step_input(struct step *step, int input)
+{
+    return plan_input(step->plan, step->inputs[input]);
 }
 
 int64_t step_class_of(const void *target, enum dtype dtype, int64_t i, int64_t width)

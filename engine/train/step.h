@@ -16,7 +16,7 @@ struct step;
 struct step_options {
     enum step_kind kind;
     int64_t batch;
-    const struct dataset *data;  /* whose samples it is fed with */
+    const struct dataset *data;  /* whose samples it is fed with; NULL (STEP_PREDICT): step_input */
     const double *class_weights; /* by class of the only target, n_class_weights of them; NULL = none. Lent */
     int64_t n_class_weights;
     const struct step *beside; /* a step of the same session that outlives it and lends it memory: what one was fed with and gave is gone
@@ -27,6 +27,8 @@ struct step_options {
 struct step *step_new(struct session *session, const struct step_options *options, struct err *err);
 void step_free(struct step *step);
 int64_t step_batch(const struct step *step);
+/* Where to write the input of a step without data: dense, of the model's dtype. */
+void *step_input(struct step *step, int input);
 /* Copies the samples at `positions` (step_batch of them) of a split into the step's inputs, targets and weights. */
 void step_feed(struct step *step, enum split split, const int64_t *positions);
 void step_run(struct step *step);

@@ -20,13 +20,26 @@ static bool write_line(const struct answer *answer, json_t *line)
     return ok;
 }
 
+bool answer_is_due(const struct answer *answer)
+{
+    return io->monotonic_ns() >= answer->next_progress_ns;
+}
+
 void answer_progress(struct answer *answer, double share, double left_s, const char *text)
 {
-    int64_t now = io->monotonic_ns();
-    if (now < answer->next_progress_ns)
+    answer_progress_with(answer, share, left_s, text, NULL);
+}
+
+void answer_progress_with(struct answer *answer, double share, double left_s, const char *text, json_t *more)
+{
+    if (!answer_is_due(answer)) {
+        json_decref(more);
         return;
-    answer->next_progress_ns = now + PROGRESS_INTERVAL_NS;
+    }
+    answer->next_progress_ns = io->monotonic_ns() + PROGRESS_INTERVAL_NS;
     json_t *line = json_pack("{s:f,s:s}", "progress", share, "text", text);
+    json_object_update(line, more);
+    json_decref(more);
     if (isfinite(left_s))
         json_object_set_new(line, "left_s", json_real(left_s));
     if (!write_line(answer, line))

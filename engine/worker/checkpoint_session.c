@@ -58,6 +58,8 @@ bool checkpoint_session_open(struct checkpoint_session *cs, const json_t *reques
             err, ERR_USAGE,
             "'%s' comes without data: give a config (--config) or say which (--data format=... --data path=...)",
             cs->checkpoint);
+    bool text = json_object_get(request, "prompt") || !strcmp(js_string(cs->data, "format", ""), "text");
+    const struct shape window = SHAPE(js_int(cs->data, "sequence_length", TEXT_SEQUENCE_LENGTH));
     const struct session_options options = {.config = cs->config,
                                             .folder = cs->folder,
                                             .where = cs->checkpoint,
@@ -67,7 +69,8 @@ bool checkpoint_session_open(struct checkpoint_session *cs, const json_t *reques
                                             .device = js_string(request, "device", NULL),
                                             .threads = request_threads(request),
                                             .inference = true,
-                                            .without_data = without_data};
+                                            .without_data = without_data,
+                                            .sample_shape = without_data && text ? &window : NULL};
     cs->session = ok ? session_open(&options, err) : NULL;
     if (!cs->session || !session_start_device(cs->session, err)) {
         checkpoint_session_close(cs);

@@ -1,0 +1,2 @@
+# tests of what a checkpoint does: evaluate, predict, text that models write; and of the screen's manners
+antler_script(keras_generate keras 200 ${CMAKE_SOURCE_DIR}/tests/keras/python.sh ${CMAKE_SOURCE_DIR}/tests/keras/test_generate.py)
