@@ -91,6 +91,7 @@ void app_free(struct app *app)
     for (int i = 0; i < APP_MAX_JOBS; i++) {
         worker_end(app->jobs[i].worker);
         json_decref(app->jobs[i].result);
+        json_decref(app->jobs[i].progress);
     }
     save_memory(app);
     for (int i = 0; i < app->n_marks; i++)

@@ -58,6 +58,7 @@ struct app_job {               /* a question to the worker that takes its time *
     double started, ended; /* app->now */
     double share, left_s;  /* NAN: unknown */
     char text[96];
+    json_t *progress; /* the last line of it, NULL */
     json_t *result;   /* when done */
     struct err error; /* when failed */
     void (*done)(struct app *app, struct app_job *job);

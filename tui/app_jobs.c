@@ -36,6 +36,7 @@ static struct app_job *start_job(struct app *app, start_function *start, const c
     if (!worker)
         return NULL;
     json_decref(place->result);
+    json_decref(place->progress);
     *place = (struct app_job){
         .number = ++app->last_job, .worker = worker, .started = app->now, .share = NAN, .left_s = NAN, .done = done};
     snprintf(place->job, sizeof place->job, "%s", job);
@@ -98,6 +99,9 @@ static bool poll_job(struct app *app, struct app_job *job)
     if (got == 0) {
         if (!progress)
             return false;
+        json_t *last = job->progress;
+        job->progress = json_incref((json_t *)progress);
+        json_decref(last);
         job->share = js_double(progress, "progress", NAN);
         job->left_s = js_double(progress, "left_s", NAN);
         snprintf(job->text, sizeof job->text, "%s", js_string(progress, "text", ""));

@@ -30,7 +30,9 @@ enum key_place {
     IN_FORM = 2048,     /* fields of a config */
     IN_ROWS = 8192,     /* rows that can be opened and marked, neither filtered nor sorted */
     IN_COMPARED = 16384, /* runs over each other */
-    IN_LIVE = 32768      /* the selected run has not ended: it can be steered */
+    IN_LIVE = 32768,     /* the selected run has not ended: it can be steered */
+    IN_WRITING = 65536,  /* where a model writes text */
+    IN_ALONE = 131072    /* what is chosen from a list can be seen without it */
 };
 
 /* clang-format off: one row a line */
@@ -63,7 +65,7 @@ enum key_place {
     X(BOTTOM, "bottom", "G End", IN_MOVE, 0, "last", "to the last")                                                    \
     X(NEXT_PANE, "next-pane", "Tab", IN_PANES, 0, "pane", "the next pane")                                             \
     X(PREVIOUS_PANE, "previous-pane", "Shift-Tab", IN_PANES, 0, "", "the previous pane")                               \
-    X(MAXIMISE, "maximise", "z", IN_PANES, 0, "maximise", "this pane alone, and back")                                 \
+    X(MAXIMISE, "maximise", "z", IN_PANES | IN_ALONE, 0, "maximise", "this pane alone, and back")                      \
     X(OPEN, "open", "Enter", IN_LIST | IN_PICK | IN_ROWS | IN_COMPARED | IN_JOBS, 10, "open", "open what is selected") \
     X(MARK, "mark", "Space", IN_LIST | IN_ROWS, 20, "mark", "mark it, for comparing")                                  \
     X(PIN, "baseline", "Space", IN_COMPARED, 20, "baseline", "measure the other runs against this one")                \
@@ -71,9 +73,11 @@ enum key_place {
     X(SORT_LEFT, "sort-left", "<", IN_LIST, 0, "", "sort by the column to the left")                                   \
     X(SORT_RIGHT, "sort-right", ">", IN_LIST, 0, "sort", "sort by the column to the right")                            \
     X(SORT_REVERSE, "sort-reverse", "R", IN_LIST, 0, "reverse", "turn the order around")                               \
-    X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_CHART | IN_RESULT, 0, "", "to the checkpoint before")        \
-    X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_CHART | IN_RESULT, 45, "next", "to the checkpoint behind")           \
-    X(BEST, "best", "b", IN_CHART | IN_RESULT, 0, "best", "to the best checkpoint")                                    \
+    X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_CHART | IN_RESULT | IN_WRITING, 0, "",                       \
+      "to the checkpoint before")                                                                                      \
+    X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_CHART | IN_RESULT | IN_WRITING, 45, "next",                          \
+      "to the checkpoint behind")                                                                                      \
+    X(BEST, "best", "b", IN_CHART | IN_RESULT | IN_WRITING, 0, "best", "to the best checkpoint")                       \
     X(ZOOM_IN, "zoom-in", "+ =", IN_CHART, 0, "zoom", "zoom in around the cursor")                                     \
     X(ZOOM_OUT, "zoom-out", "-", IN_CHART, 0, "", "zoom out")                                                          \
     X(ZOOM_ALL, "zoom-all", "0", IN_CHART, 0, "all", "the whole curve")                                                \
@@ -87,6 +91,9 @@ enum key_place {
     X(CLIP, "clip", "o", IN_CHART, 0, "", "clip outliers, marked with an arrow")                                       \
     X(PART, "part", "v", IN_RESULT, 25, "part", "the part of the data: test, validation, training")                    \
     X(AGAIN, "again", "u", IN_RESULT, 46, "again", "compute it again")                                                 \
+    X(WRITE, "write-on", "Enter", IN_WRITING, 10, "change",                                                            \
+      "change the prompt, temperature, seed or length; it is written anew (Left, Right: a little less, more)")         \
+    X(ANOTHER, "another", "u", IN_WRITING, 12, "another", "another text: the next seed")                               \
     X(CANCEL_JOB, "cancel-job", "x", IN_JOBS, 12, "cancel", "cancel the job")                                          \
     X(SEARCH, "search", "/", IN_TEXT, 40, "search", "find text: Enter goes to the next place, Esc ends")               \
     X(PICK, "pick", "/", IN_SAMPLES, 40, "filter",                                                                     \
@@ -102,7 +109,8 @@ enum key_place {
       "branch: go on from the checkpoint with other settings")                                                         \
     X(INSPECT, "inspect", "i", IN_CHECKPOINT, 36, "inspect", "what is in the checkpoint's file")                       \
     X(EXPORT, "export", "w", 0, 0, "export", "write the model in another format")                                      \
-    X(DIFF, "diff", "d", IN_CHECKPOINT, 0, "diff", "difference to the marked one")                                     \
+    X(DIFF, "diff", "d", IN_CHECKPOINT, 0, "diff",                                                                     \
+      "difference to the marked one; of results and predictions: which samples changed")                               \
     X(NEW, "new", "n", IN_ALL, 38, "new", "new run from a config")                                                     \
     X(COMPARE, "compare", "c", IN_RUN, 37, "compare", "compare the marked runs")                                       \
     X(ACTIONS, "actions", "a", IN_RUN, 60, "actions", "everything that can be done with it, as a menu")                \

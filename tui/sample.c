@@ -223,6 +223,8 @@ char *sample_last_token(const struct sample_data *data, const struct numbers *nu
     const char *name = known ? data->vocabulary[(size_t)value] : NULL;
     if ((name && !strcmp(name, " ")) || (data->bytes && value == ' '))
         snprintf(text, size, "space");
+    else if ((name && !strcmp(name, "\n")) || (data->bytes && value == '\n'))
+        snprintf(text, size, "¶");
     else if (name)
         snprintf(text, size, "%s", name);
     else if (data->bytes && value > ' ' && value < 127)

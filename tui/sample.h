@@ -21,6 +21,7 @@ struct sample_data { /* what was learnt of the data when the model was trained; 
     bool bytes;                        /* tokens are bytes */
     const double *subtract, *multiply; /* of the first input: value = number / multiply + subtract; n_scale of them */
     size_t n_scale;
+    const char *here, *there; /* names of the checkpoint and its rival; NULL where there is none */
 };
 
 enum { SAMPLE_MAX_INPUTS = 4, SAMPLE_MAX_RANK = 4, SAMPLE_MAX_OTHERS = 6 };
@@ -39,6 +40,7 @@ struct sample {
     struct numbers output, target;         /* of the first output; n 0: none */
     const char *others[SAMPLE_MAX_OTHERS]; /* of the other outputs, as lines: "depth  0.12 0.88" */
     int n_others;
+    const struct sample *rival; /* the same sample as another checkpoint sees it; NULL: none */
 };
 
 /* json may be NULL: nothing is known. */

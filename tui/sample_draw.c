@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ZOOM = 4, MOST_LABEL = 14, ROW_WIDTH = 44 };
+enum { MOST_ZOOM = 4, MOST_LABEL = 14, ROW_WIDTH = 44, NARROW_BARS = 34 };
 
 /* Values as shares of what this input spans, so that pictures of any scale can be seen. free() it. */
 static float *as_shares(const struct numbers *input)
@@ -86,7 +86,10 @@ static int draw_tokens(const struct sample_data *data, const float *tokens, size
     struct str text = {0}, shown = {0};
     for (size_t i = 0; i < n; i++)
         add_token(&text, data, tokens[i]);
-    str_add_visible(&shown, str_text(&text));
+    for (const char *c = str_text(&text); *c; c++) { /* a line end is a token like any other */
+        char one[2] = {*c, 0};
+        str_add(&shown, *c == '\n' ? "¶" : one);
+    }
     int rows = grid_wrap(grid, rect, 0, style, str_text(&shown));
     str_release(&text);
     str_release(&shown);
@@ -186,19 +189,22 @@ static void draw_bar(const struct sample *sample, const struct sample_data *data
     uint32_t bar[128];
     bool said = label == sample->predicted, is = label == sample->label;
     enum style style = is ? STYLE_GOOD : said && sample->label >= 0 ? STYLE_ERROR : said ? STYLE_ACCENT : STYLE_TEXT;
-    int room = row.w - label_width - 14, width = room < 4 ? 4 : room > 60 ? 60 : room;
+    bool narrow = row.w < NARROW_BARS;
+    int room = row.w - label_width - (narrow ? 9 : 14), width = room < 4 ? 4 : room > 60 ? 60 : room;
+    const char *verdict = is && said                    ? "✓ right"
+                          : is                          ? "◀ true"
+                          : said && sample->label >= 0 ? "✗ said"
+                          : said                       ? "◀ said"
+                                                       : "";
     grid_text(grid, (struct rect){row.x, row.y, label_width - 1, 1}, 0, 0, style,
               sample_class_within(data, label, label_width - 1, name, sizeof name));
     tile_bar(share, grid->ascii, bar, width);
     grid_points(grid, row, label_width, 0, style, bar, width);
     grid_textf(grid, row, label_width + width + 1, 0, is || said ? style : STYLE_FAINT, isnan(share) ? "NaN" : "%.3f",
                share);
-    grid_text(grid, row, label_width + width + 7, 0, style,
-              is && said                   ? "✓ right"
-              : is                         ? "◀ true"
-              : said && sample->label >= 0 ? "✗ said"
-              : said                       ? "◀ said"
-                                           : "");
+    struct rect sign = {row.x + label_width + width + 7, row.y, narrow ? 1 : row.w - label_width - width - 7, 1};
+    if (sign.x < row.x + row.w)
+        grid_textf(grid, sign, 0, 0, style, "%.*s", narrow && *verdict ? 3 : 99, verdict);
 }
 
 /* In the order of the classes when all fit, else the most probable ones and the true one. */
@@ -269,8 +275,8 @@ static void draw_next_tokens(const struct sample *sample, const struct sample_da
     free(said);
 }
 
-static void draw_output(const struct sample *sample, const struct sample_data *data, struct grid *grid,
-                        struct rect rect)
+static void draw_one_output(const struct sample *sample, const struct sample_data *data, struct grid *grid,
+                            struct rect rect)
 {
     const struct numbers *o = &sample->output;
     if (sample->predicted >= 0 && o->n)
@@ -279,6 +285,20 @@ static void draw_output(const struct sample *sample, const struct sample_data *d
         draw_next_tokens(sample, data, grid, rect);
     else
         draw_numbers(sample, grid, rect);
+}
+
+/* Beside it what the rival says, where there is one. */
+static void draw_output(const struct sample *sample, const struct sample_data *data, struct grid *grid,
+                        struct rect rect)
+{
+    if (sample->rival && data->there) {
+        struct rect right = rect_right(&rect, rect.w / 2);
+        grid_text(grid, rect_top(&rect, 1), 0, 0, STYLE_HEADER, data->here);
+        grid_text(grid, rect_top(&right, 1), 0, 0, STYLE_HEADER, data->there);
+        rect_right(&rect, 2);
+        draw_one_output(sample->rival, data, grid, right);
+    }
+    draw_one_output(sample, data, grid, rect);
 }
 
 /* "true 4   said 8, 0.47   loss 5.6" */

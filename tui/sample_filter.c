@@ -104,6 +104,13 @@ static bool word_matches(const struct word *word, const struct sample *sample, c
         return sample->label >= 0 && sample->predicted >= 0 && !sample_is_right(sample);
     if (!word->op[0] && !strcmp(word->field, "right"))
         return sample_is_right(sample);
+    const struct sample *rival = sample->rival;
+    if (!word->op[0] && !strcmp(word->field, "fixed"))
+        return rival && sample_is_right(sample) && !sample_is_right(rival);
+    if (!word->op[0] && !strcmp(word->field, "broken"))
+        return rival && !sample_is_right(sample) && sample_is_right(rival);
+    if (!word->op[0] && !strcmp(word->field, "changed"))
+        return rival && sample->predicted != rival->predicted;
     if (!word->op[0])
         return has_class(data, sample->label, word->field, false) ||
                has_class(data, sample->predicted, word->field, false);

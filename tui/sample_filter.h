@@ -6,6 +6,8 @@
  *   p<0.8                     probability of the predicted class; < <= > >= =
  *   error>1                   |said - true| of a single number
  *   n<100                     the number of the sample
+ *   fixed  broken  changed    beside another checkpoint: it is right and was wrong there, wrong and was right, or says
+ *                             another class
  *   cat                       any other word: in the name of the true or of the predicted class
  */
 #ifndef TUI_SAMPLE_FILTER_H

@@ -28,7 +28,7 @@ struct jobs_view {
 /* Which view shows what a job found; jobs that only help a form are not listed. */
 static const struct {
     const char *job, *view;
-} shown_jobs[] = {{"evaluate", "result"}, {"predict", "predict"}, {"inspect", "inspect"}};
+} shown_jobs[] = {{"evaluate", "result"}, {"predict", "predict"}, {"generate", "predict"}, {"inspect", "inspect"}};
 
 static const char *view_of(const struct app_job *job)
 {

@@ -6,49 +6,29 @@
  */
 #include "base/arena.h"
 #include "base/io.h"
+#include "persistence/run_folder.h"
 #include "tui/evaluation.h"
-#include "tui/human.h"
+#include "tui/predict_view.h"
 #include "tui/sample_filter.h"
-#include "tui/subject.h"
 #include "tui/views.h"
 #include "tui/widget_bars.h"
 
 #include <stddef.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PIECE = 64, PIECE = 256, MOST_SAMPLES = 8192, NEAR_END = 24, LIST_WIDTH = 42 };
+enum { FIRST_PIECE = 64, PIECE = 256, MOST_SAMPLES = 8192, NEAR_END = 24 };
 
-struct predict_view {
-    struct subject subject;
-    char part[16]; /* "": what the worker chooses, until it has answered */
-    int job;
-    struct err error;
-    bool cancelled;
-    struct arena arena; /* of the samples */
-    struct sample_data data;
-    json_t *parts; /* {"data": {"parts"}} of the last answer */
-    struct sample *samples;
-    size_t n_samples, capacity;
-    int *shown; /* indices of the samples that match */
-    struct list list;
-    int64_t wanted; /* the sample to select again once it is there, -1 */
-    struct edit filter;
-    bool filtering;
-    char filter_error[200];
-};
-
-static const struct sample *selected_sample(const struct predict_view *v)
+const struct sample *predict_selected(const struct predict_view *v)
 {
     return v->list.count ? &v->samples[v->shown[v->list.selected]] : NULL;
 }
 
-static void find_shown(struct predict_view *v)
+void predict_find_shown(struct predict_view *v)
 {
     struct err err = {0};
-    const struct sample *was = selected_sample(v);
+    const struct sample *was = predict_selected(v);
     int64_t keep = was ? was->index : v->wanted;
     v->filter_error[0] = 0;
     if (!sample_filter_check(edit_text(&v->filter), &err)) { /* what was shown stays */
@@ -66,8 +46,9 @@ static void find_shown(struct predict_view *v)
     list_settle(&v->list, 1000);
 }
 
-static void forget(struct predict_view *v)
+static void forget(struct app *app, struct predict_view *v)
 {
+    rival_cancel(app, v);
     arena_release(&v->arena);
     v->n_samples = 0;
     v->list = (struct list){0};
@@ -76,11 +57,13 @@ static void forget(struct predict_view *v)
 
 static void predicted(struct app *app, struct app_job *job);
 
-static struct predict_view *waiting_view(struct app *app, const struct app_job *job)
+struct predict_view *predict_view_of_job(struct app *app, const struct app_job *job)
 {
     for (int i = 0; i < app->depth; i++) {
         struct predict_view *v = app->stack[i].state;
-        if (app->stack[i].ops == &view_predict && v->job == job->number)
+        bool its = app->stack[i].ops == &view_predict &&
+                   (v->job == job->number || v->text.job == job->number || v->rival_job == job->number);
+        if (its)
             return v;
     }
     return NULL;
@@ -128,13 +111,14 @@ static void take(struct predict_view *v, const json_t *result)
         json_object_foreach((json_t *)outputs, name, output) if (output != first)
             sample_add_other(sample, name, json_array_get(output, i), &v->arena);
     }
-    find_shown(v);
+    v->writes = v->writes || v->data.n_vocabulary || v->data.bytes;
+    predict_find_shown(v);
     v->wanted = -1;
 }
 
 static void predicted(struct app *app, struct app_job *job)
 {
-    struct predict_view *v = waiting_view(app, job);
+    struct predict_view *v = predict_view_of_job(app, job);
     if (v) {
         v->job = 0;
         if (job->state == JOB_DONE)
@@ -143,8 +127,10 @@ static void predicted(struct app *app, struct app_job *job)
             v->error = job->error;
         else
             v->cancelled = true;
-        if (job->state == JOB_DONE)
+        if (job->state == JOB_DONE) {
             ask_more(app, v);
+            rival_ask(app, v);
+        }
     }
     json_decref(job->result); /* the samples are copied; thousands of pictures as JSON are not kept */
     job->result = NULL;
@@ -152,21 +138,48 @@ static void predicted(struct app *app, struct app_job *job)
 
 static void start(struct app *app, struct predict_view *v)
 {
+    if (v->writing) { /* samples are asked for when they are looked at */
+        forget(app, v);
+        text_page_start(app, v);
+        return;
+    }
     const struct checkpoint_summary *checkpoint = subject_checkpoint(&v->subject);
-    forget(v);
+    forget(app, v);
     if (checkpoint && checkpoint->missing)
         err_set(&v->error, ERR_NOT_FOUND, "'%s' is listed but its file is gone", v->subject.path);
     else
         ask(app, v, v->wanted >= FIRST_PIECE ? v->wanted + NEAR_END : FIRST_PIECE);
 }
 
+/* Was it trained on text? Then what it writes is what one wants to see first. */
+static bool is_of_text(const struct app *app, const struct predict_view *v)
+{
+    struct err ignored;
+    const struct run_summary *run = subject_run(&v->subject, app);
+    char *folder = run ? app_run_folder(app, run) : NULL;
+    json_t *config = folder ? run_read_config(folder, &ignored) : NULL;
+    bool text = !strcmp(js_string(json_object_get(config, "data"), "format", ""), "text");
+    json_decref(config);
+    free(folder);
+    return text;
+}
+
+/* argument: a path, or two on two lines: the second is the rival. */
 static bool predict_open(struct app *app, void *state, const char *argument, struct err *err)
 {
     struct predict_view *v = state;
     if (!argument)
         return err_set(err, ERR_USAGE, "there is no checkpoint to predict with");
-    subject_open(&v->subject, app, argument);
+    const char *line = strchr(argument, '\n');
+    char *path = xstrndup(argument, line ? (size_t)(line - argument) : strlen(argument));
+    subject_open(&v->subject, app, path);
+    free(path);
     v->wanted = -1;
+    v->writes = is_of_text(app, v);
+    v->writing = v->writes && !line && !json_is_false(app_recall(app, "predict.writing"));
+    text_page_open(app, v);
+    if (line)
+        subject_open(&v->rival, app, line + 1);
     start(app, v);
     return true;
 }
@@ -175,6 +188,8 @@ static void predict_close(void *state)
 {
     struct predict_view *v = state;
     subject_close(&v->subject);
+    subject_close(&v->rival);
+    text_page_close(&v->text);
     json_decref(v->parts);
     arena_release(&v->arena);
     edit_release(&v->filter);
@@ -185,7 +200,8 @@ static void predict_close(void *state)
 static unsigned predict_places(const struct app *app, const void *state)
 {
     const struct predict_view *v = state;
-    return IN_RESULT | IN_SAMPLES | IN_CHECKPOINT | IN_MOVE | (subject_run(&v->subject, app) ? IN_RUN : 0);
+    return (v->writing ? IN_WRITING : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
+           (v->writes ? IN_PANES : 0) | (v->n_samples && !v->writing ? IN_ALONE : 0) | (subject_run(&v->subject, app) ? IN_RUN : 0);
 }
 
 static void cancel(struct app *app, struct predict_view *v)
@@ -193,12 +209,13 @@ static void cancel(struct app *app, struct predict_view *v)
     struct app_job *job = app_find_job(app, v->job);
     if (job)
         app_cancel_job(app, job);
+    text_page_cancel(app, v);
 }
 
 /* The same sample, as another checkpoint sees it. */
 static int go_to(struct app *app, struct predict_view *v, const char *path)
 {
-    const struct sample *sample = selected_sample(v);
+    const struct sample *sample = predict_selected(v);
     if (!path) {
         app_say(app, STYLE_FAINT, "there is no checkpoint further on");
         return LOOP_DRAW;
@@ -220,9 +237,45 @@ static int restart(struct app *app, struct predict_view *v, const char *part)
     return LOOP_DRAW;
 }
 
-static int predict_action(struct app *app, void *state, enum action action)
+static int turn_page(struct app *app, struct predict_view *v)
 {
-    struct predict_view *v = state;
+    if (!v->writes)
+        return LOOP_NOTHING;
+    v->writing = !v->writing;
+    app_remember(app, "predict.writing", json_boolean(v->writing));
+    if (v->writing ? !v->text.read : !v->n_samples && !v->job)
+        start(app, v);
+    return LOOP_DRAW;
+}
+
+/* `d` with another checkpoint marked: that one stands beside this one; once more, and it goes. */
+static int compare(struct app *app, struct predict_view *v)
+{
+    const char *marked = app->marked_checkpoint;
+    if (v->writing || (!v->rival.path && (!marked || !strcmp(marked, v->subject.path))))
+        return LOOP_NOTHING;
+    rival_open(app, v, v->rival.path ? NULL : marked);
+    return LOOP_DRAW;
+}
+
+/* One layer back: what runs, the filter, the rival; then out. */
+static int escape(struct app *app, struct predict_view *v)
+{
+    if (v->job) {
+        cancel(app, v);
+    } else if (v->filter.text.length) {
+        edit_set(&v->filter, "");
+        predict_find_shown(v);
+    } else if (v->rival.path) {
+        rival_open(app, v, NULL);
+    } else {
+        return LOOP_NOTHING;
+    }
+    return LOOP_DRAW;
+}
+
+static int sample_action(struct app *app, struct predict_view *v, enum action action)
+{
     action = action == ACTION_LEFT ? ACTION_UP : action == ACTION_RIGHT ? ACTION_DOWN : action;
     if (list_action(&v->list, action, 15)) {
         ask_more(app, v);
@@ -230,28 +283,40 @@ static int predict_action(struct app *app, void *state, enum action action)
     }
     switch (action) {
     case ACTION_CANCEL:
-        if (v->job) {
-            cancel(app, v);
-            return LOOP_DRAW;
-        }
-        if (!v->filter.text.length)
-            return LOOP_NOTHING;
-        edit_set(&v->filter, "");
-        find_shown(v);
-        return LOOP_DRAW;
+        return escape(app, v);
     case ACTION_PICK:
         v->filtering = true;
         return LOOP_DRAW;
+    case ACTION_PART:
+        return restart(app, v, evaluation_next_part(v->parts, v->part[0] ? v->part : "test"));
+    case ACTION_AGAIN:
+        return restart(app, v, NULL);
+    default:
+        return LOOP_NOTHING;
+    }
+}
+
+static int predict_action(struct app *app, void *state, enum action action)
+{
+    struct predict_view *v = state;
+    int flags = v->writing ? text_page_action(app, v, action) : sample_action(app, v, action);
+    if (flags)
+        return flags;
+    switch (action) {
+    case ACTION_NEXT_PANE:
+    case ACTION_PREVIOUS_PANE:
+        return turn_page(app, v);
     case ACTION_PREVIOUS_CHECKPOINT:
         return go_to(app, v, subject_neighbour(&v->subject, -1));
     case ACTION_NEXT_CHECKPOINT:
         return go_to(app, v, subject_neighbour(&v->subject, 1));
     case ACTION_BEST:
         return go_to(app, v, subject_neighbour(&v->subject, 0));
-    case ACTION_PART:
-        return restart(app, v, evaluation_next_part(v->parts, v->part[0] ? v->part : "test"));
-    case ACTION_AGAIN:
-        return restart(app, v, NULL);
+    case ACTION_DIFF:
+        return compare(app, v);
+    case ACTION_MAXIMISE:
+        v->alone = !v->alone;
+        return LOOP_DRAW;
     case ACTION_PREDICT:
         return LOOP_DRAW;
     default:
@@ -259,16 +324,8 @@ static int predict_action(struct app *app, void *state, enum action action)
     }
 }
 
-static int predict_event(struct app *app, void *state, const struct event *event)
+static int filter_event(struct app *app, struct predict_view *v, const struct event *event)
 {
-    struct predict_view *v = state;
-    if (event->kind == EVENT_MOUSE && (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN)) {
-        list_wheel(&v->list, event->action == MOUSE_WHEEL_UP ? -3 : 3, 15);
-        ask_more(app, v);
-        return LOOP_DRAW;
-    }
-    if (!v->filtering)
-        return LOOP_NOTHING;
     switch (edit_event(&v->filter, event)) {
     case EDIT_CANCELLED:
         edit_set(&v->filter, "");
@@ -284,130 +341,31 @@ static int predict_event(struct app *app, void *state, const struct event *event
     case EDIT_CHANGED:
         break;
     }
-    find_shown(v);
+    predict_find_shown(v);
     ask_more(app, v);
     return LOOP_DRAW;
 }
 
+static int predict_event(struct app *app, void *state, const struct event *event)
+{
+    struct predict_view *v = state;
+    if (v->writing)
+        return text_page_event(app, v, event);
+    if (event->kind == EVENT_MOUSE && (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN)) {
+        list_wheel(&v->list, event->action == MOUSE_WHEEL_UP ? -3 : 3, 15);
+        ask_more(app, v);
+        return LOOP_DRAW;
+    }
+    return v->filtering ? filter_event(app, v, event) : LOOP_NOTHING;
+}
+
 static int predict_refresh(struct app *app, void *state)
 {
-    subject_refresh(&((struct predict_view *)state)->subject, app);
+    struct predict_view *v = state;
+    subject_refresh(&v->subject, app);
+    if (v->rival.path)
+        subject_refresh(&v->rival, app);
     return LOOP_DRAW;
-}
-
-struct fill_context {
-    const struct predict_view *view;
-    int name; /* columns for the name of a class */
-};
-
-static void number_or_class(const struct fill_context *f, int64_t label, const struct numbers *numbers, bool scores,
-                            char *text, size_t size)
-{
-    if (label >= 0)
-        sample_class_within(&f->view->data, label, f->name, text, size);
-    else if (sample_last_token(&f->view->data, numbers, scores, text, size))
-        return;
-    else if (numbers->n == 1)
-        snprintf(text, size, "%s", text_number(numbers->values[0]).text);
-    else
-        snprintf(text, size, "%s", text_missing());
-}
-
-static void fill(void *context, int row, int column, struct list_cell *cell)
-{
-    const struct fill_context *f = context;
-    const struct predict_view *v = f->view;
-    const struct sample *s = &v->samples[v->shown[row]];
-    bool wrong = s->label >= 0 && s->predicted >= 0 && !sample_is_right(s);
-    double share = s->predicted >= 0 ? s->probability : sample_error(s);
-    cell->style = STYLE_TEXT;
-    switch (column) {
-    case 0:
-        snprintf(cell->text, sizeof cell->text, "%lld", (long long)s->index);
-        break;
-    case 1:
-        number_or_class(f, s->label, &s->target, false, cell->text, sizeof cell->text);
-        break;
-    case 2:
-        number_or_class(f, s->predicted, &s->output, true, cell->text, sizeof cell->text - 8);
-        strcat(cell->text, wrong ? " ✗" : "");
-        cell->style = wrong ? STYLE_ERROR : STYLE_TEXT;
-        break;
-    default:
-        if (isfinite(share))
-            snprintf(cell->text, sizeof cell->text, s->predicted >= 0 ? "%.3f" : "%.4g", share);
-        cell->style = s->predicted >= 0 && share < 0.5 ? STYLE_WARNING : STYLE_TEXT;
-        break;
-    }
-}
-
-static void draw_list(const struct predict_view *v, struct grid *grid, struct rect rect)
-{
-    bool classes = v->samples[0].predicted >= 0;
-    int name = (rect.w - 22) / 2;
-    name = name < 4 ? 4 : name > 12 ? 12 : name;
-    const struct list_column columns[] = {{"sample", LIST_RIGHT, 6, 7, 0, false},
-                                          {"true", LIST_LEFT, 4, name, 0, false},
-                                          {"said", LIST_LEFT, 4, name + 2, 0, true},
-                                          {classes ? "p" : "error", LIST_POINT, 5, 8, 0, false}};
-    struct list list = v->list;
-    struct fill_context f = {.view = v, .name = name};
-    list_draw(&list, grid, rect, columns, 4, -1, false, !v->filtering, fill, &f);
-}
-
-static void draw_filter(const struct predict_view *v, struct grid *grid, struct rect row)
-{
-    char count[80];
-    bool all = (int64_t)v->n_samples >= v->data.total;
-    snprintf(count, sizeof count, all ? "%d of %zu" : "%d of the first %zu", v->list.count, v->n_samples);
-    int width = grid_columns(grid, count);
-    grid_text(grid, row, 1, 0, STYLE_KEY, "/");
-    edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 4 - width, 1}, v->filtering,
-              "wrong  class:3  said:8  p<0.8");
-    grid_text_right(grid, row, row.w - 1, 0, v->filter_error[0] ? STYLE_ERROR : STYLE_FAINT, count);
-}
-
-static void draw_waiting(const struct app *app, const struct predict_view *v, struct grid *grid, struct rect rect)
-{
-    const struct app_job *job = app_find_job((struct app *)app, v->job);
-    struct rect inside = rect_inset(rect, 2, 1);
-    char text[100];
-    if (job) {
-        snprintf(text, sizeof text, "%s so far   Esc cancels", text_duration(app->now - job->started).text);
-        grid_text(grid, inside, 0, 0, STYLE_TEXT, job->title);
-        rect_top(&inside, 2);
-        progress_draw(grid, inside, job->share, text);
-    } else if (v->error.code) {
-        int rows = grid_wrap(grid, inside, 0, STYLE_ERROR, v->error.text);
-        grid_text(grid, inside, 0, rows + 1, STYLE_FAINT, "v another part of the data   u try again   q back");
-    } else if (v->cancelled)
-        grid_text(grid, inside, 0, 0, STYLE_TEXT, "cancelled   u predicts again");
-}
-
-static void predict_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
-{
-    const struct predict_view *v = state;
-    char right[120] = "";
-    if (v->n_samples)
-        snprintf(right, sizeof right, "%lld samples of %s", (long long)v->data.total, v->part);
-    app_header(app, grid, &rect, "predict", right);
-    subject_draw(&v->subject, app, grid, &rect);
-    if (!v->n_samples) {
-        draw_waiting(app, v, grid, rect);
-        return;
-    }
-    draw_filter(v, grid, rect_top(&rect, 1));
-    if (v->filter_error[0] || v->error.code)
-        grid_text(grid, rect_top(&rect, 1), 1, 0, STYLE_ERROR, v->filter_error[0] ? v->filter_error : v->error.text);
-    rect_left(&rect, 1);
-    struct rect list = rect_left(&rect, rect.w >= 120 ? LIST_WIDTH : rect.w >= 76 ? 34 : 27);
-    draw_list(v, grid, list);
-    rect_left(&rect, 3);
-    const struct sample *sample = selected_sample(v);
-    if (sample)
-        sample_draw(sample, &v->data, app, grid, rect);
-    else
-        grid_text(grid, rect, 0, 1, STYLE_FAINT, v->job ? "searching ..." : "no sample matches");
 }
 
 _Static_assert(offsetof(struct predict_view, subject) == 0, "subject_view_run() takes the state for its subject");

@@ -221,6 +221,17 @@ static int next_part(struct app *app, struct result_view *v)
     return LOOP_DRAW;
 }
 
+/* With another checkpoint marked: what both say of the samples, side by side. */
+static int compare(struct app *app, const struct result_view *v)
+{
+    if (!app->marked_checkpoint || !strcmp(app->marked_checkpoint, v->subject.path))
+        return LOOP_NOTHING;
+    char *both = xprintf("%s\n%s", v->subject.path, app->marked_checkpoint);
+    int flags = app_go(app, "predict", both);
+    free(both);
+    return flags;
+}
+
 static int result_action(struct app *app, void *state, enum action action)
 {
     struct result_view *v = state;
@@ -248,6 +259,8 @@ static int result_action(struct app *app, void *state, enum action action)
         return go_to(app, v, subject_neighbour(&v->subject, 0));
     case ACTION_PART:
         return next_part(app, v);
+    case ACTION_DIFF:
+        return compare(app, v);
     case ACTION_EVALUATE:
     case ACTION_AGAIN:
         if (!app_find_job(app, v->job) && action == ACTION_AGAIN)

@@ -358,10 +358,12 @@ static void test_inspect_names_layers_and_finds_text(void)
 static void test_d_marks_and_the_next_d_compares(void)
 {
     struct driver d;
-    open_at(&d, "result", checkpoint(digits, 1), 80, 40);
+    struct err err = {0};
+    open_at(&d, "inspect", checkpoint(digits, 1), 80, 40);
     driver_keys(&d, "d");
     CHECK_HAS(driver_screen(&d), "digits-mlp:1 is marked");
-    driver_keys(&d, "] d");
+    CHECK_OK(app_open(d.app, "inspect", checkpoint(digits, 2), &err), err);
+    driver_keys(&d, "d");
     DRIVER_WAIT(&d, "the same weights");
     const char *screen = driver_screen(&d);
     CHECK_HAS(screen, "A                 digits-mlp:1");
@@ -374,6 +376,56 @@ static void test_d_marks_and_the_next_d_compares(void)
     DRIVER_WAIT(&d, "layers/dense/vars/0");
     CHECK_HAS(driver_screen(&d), "compile.loss");
     free(both);
+    driver_close(&d);
+}
+
+static int64_t count_class_changes(const char *which)
+{
+    int64_t n = 0;
+    json_t *details[2];
+    for (int k = 0; k < 2; k++) {
+        char command[512];
+        struct err err = {0};
+        snprintf(command, sizeof command,
+                 "echo '{\"checkpoint\": \"%s\", \"run\": \"%s/runs/%s\", \"input\": \"test\", \"details\": true}' "
+                 "| " BINARY_DIR "/antler-worker predict | tail -n 1",
+                 checkpoint(digits, 1 + 2 * k), check_tmp(), digits);
+        char *text = output_of(command);
+        json_t *answer = js_parse(text, strlen(text), "the answer", JS_STRICT, &err);
+        details[k] = json_incref(js_at(answer, "result.details"));
+        json_decref(answer);
+        free(text);
+    }
+    for (size_t i = 0; i < json_array_size(details[0]); i++) {
+        const json_t *then = json_array_get(details[0], i), *now = json_array_get(details[1], i);
+        bool was = js_int(then, "label", 0) == js_int(then, "predicted", -1),
+             is = js_int(now, "label", 0) == js_int(now, "predicted", -1);
+        n += !strcmp(which, "fixed") ? is && !was : !strcmp(which, "broken") ? was && !is : !was && !is;
+    }
+    json_decref(details[0]);
+    json_decref(details[1]);
+    return n;
+}
+
+static void test_two_checkpoints_predictions_stand_side_by_side(void)
+{
+    struct driver d;
+    char line[120];
+    open_at(&d, "result", checkpoint(digits, 1), 100, 30);
+    driver_keys(&d, "d ] ]");
+    DRIVER_WAIT(&d, "digits-mlp:3");
+    driver_keys(&d, "d");
+    DRIVER_WAIT(&d, "64 of the first 64");
+    driver_keys(&d, "/ f i x e d Enter");
+    snprintf(line, sizeof line, "%lld fixed   %lld broken   %lld wrong in both", (long long)count_class_changes("fixed"),
+             (long long)count_class_changes("broken"), (long long)count_class_changes("both"));
+    DRIVER_WAIT(&d, line);
+    snprintf(line, sizeof line, "%lld of 180", (long long)count_class_changes("fixed"));
+    DRIVER_WAIT(&d, line);
+    CHECK_HAS(driver_screen(&d), "marked digits-mlp:1");
+    driver_keys(&d, "Esc Esc");
+    CHECK(!strstr(driver_screen(&d), "wrong in both"));
+    CHECK_HAS(driver_screen(&d), "180 of 180");
     driver_close(&d);
 }
 
@@ -587,6 +639,7 @@ int main(void)
     RUN(test_a_table_row_is_shown_in_the_units_of_the_file);
     RUN(test_inspect_names_layers_and_finds_text);
     RUN(test_d_marks_and_the_next_d_compares);
+    RUN(test_two_checkpoints_predictions_stand_side_by_side);
     RUN(test_the_log_is_clean_and_followed);
     RUN(test_jobs_lists_what_was_asked);
     RUN(test_every_key_in_help_does_something);
