@@ -3,17 +3,14 @@
 #include "base/arena.h"
 #include "base/io.h"
 #include "persistence/atomic_file.h"
+#include "persistence/run_internal.h"
 #include "persistence/run_lock.h"
+#include "persistence/run_queue.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct run_writer {
-    char *folder;
-    int lock_fd;
-};
 
 static const char *const state_names[] = {
     [RUN_QUEUED] = "queued",           [RUN_RUNNING] = "running", [RUN_PAUSED] = "paused",
@@ -86,15 +83,16 @@ enum run_state run_effective_state(const json_t *run, bool lock_is_held)
     enum run_state state;
     if (!run_state_parse(js_string(run, "state", NULL), &state))
         state = RUN_INTERRUPTED;
+    if (state == RUN_QUEUED && queue_entry_of(run))
+        return RUN_QUEUED;
     bool once_held = json_is_object(json_object_get(run, "worker"));
     if (!lock_is_held && (state == RUN_RUNNING || state == RUN_PAUSED || (state == RUN_QUEUED && once_held)))
         return RUN_INTERRUPTED;
     return state;
 }
 
-/* Reads run.json under its lock, lets `change` edit it, and replaces it. */
-static bool edit_run(const char *folder, void (*change)(json_t *run, const void *context), const void *context,
-                     struct err *err)
+bool run_edit(const char *folder, void (*change)(json_t *run, const void *context), const void *context,
+              struct err *err)
 {
     int fd = run_lock_take(folder, RUN_LOCK_JSON, err);
     if (fd < 0)
@@ -113,15 +111,26 @@ static bool edit_run(const char *folder, void (*change)(json_t *run, const void 
     return ok;
 }
 
-static void set_worker(json_t *run, const void *context)
+void run_host(char host[65])
 {
-    (void)context;
-    char host[65] = "?";
-    if (gethostname(host, sizeof host - 1))
+    memset(host, 0, 65);
+    if (gethostname(host, 64))
         strcpy(host, "?");
+}
+
+void run_set_worker(json_t *run)
+{
+    char host[65];
+    run_host(host);
     json_object_set_new(
         run, "worker",
         json_pack("{s:I, s:s, s:f}", "pid", (json_int_t)getpid(), "host", host, "started", io_wall_seconds()));
+}
+
+static void set_worker(json_t *run, const void *context)
+{
+    (void)context;
+    run_set_worker(run);
 }
 
 struct run_writer *run_open_writer(const char *folder, struct err *err)
@@ -131,7 +140,7 @@ struct run_writer *run_open_writer(const char *folder, struct err *err)
         err_prefix(err, "cannot write to run '%s'", path_name(folder));
         return NULL;
     }
-    if (!edit_run(folder, set_worker, NULL, err)) {
+    if (!run_edit(folder, set_worker, NULL, err)) {
         io->close(fd);
         return NULL;
     }
@@ -147,6 +156,24 @@ void run_close_writer(struct run_writer *writer)
     io->close(writer->lock_fd);
     free(writer->folder);
     free(writer);
+}
+
+void run_add_state(json_t *run, const char *state, int64_t epoch, int64_t step, json_t *error)
+{
+    json_t *entry = json_pack("{s:s, s:f, s:I, s:I}", "state", state, "time", io_wall_seconds(), "epoch",
+                              (json_int_t)epoch, "step", (json_int_t)step);
+    if (error)
+        json_object_set(entry, "error", error);
+    json_t *changes = json_object_get(run, "changes");
+    if (!json_is_array(changes)) {
+        changes = json_array();
+        json_object_set_new(run, "changes", changes);
+    }
+    json_array_append_new(changes, entry);
+    json_object_set_new(run, "state", json_string(state));
+    json_object_set_new(run, "epoch", json_integer(epoch));
+    json_object_set_new(run, "step", json_integer(step));
+    json_object_set_new(run, "error", error ? error : json_null());
 }
 
 struct state_change {
@@ -165,20 +192,10 @@ static void add_state(json_t *run, const void *context)
         error = json_string(str_text(&visible));
         str_release(&visible);
     }
-    json_t *entry = json_pack("{s:s, s:f, s:I, s:I}", "state", run_state_name(change->state), "time", io_wall_seconds(),
-                              "epoch", (json_int_t)change->epoch, "step", (json_int_t)change->step);
-    if (error)
-        json_object_set(entry, "error", error);
-    json_t *changes = json_object_get(run, "changes");
-    if (!json_is_array(changes)) {
-        changes = json_array();
-        json_object_set_new(run, "changes", changes);
-    }
-    json_array_append_new(changes, entry);
-    json_object_set_new(run, "state", json_string(run_state_name(change->state)));
-    json_object_set_new(run, "epoch", json_integer(change->epoch));
-    json_object_set_new(run, "step", json_integer(change->step));
-    json_object_set_new(run, "error", error ? error : json_null());
+    if (!json_is_object(json_object_get(run, "worker")) && change->state == RUN_RUNNING)
+        run_set_worker(run); /* one that was born with the lock */
+    json_object_del(run, "queue");
+    run_add_state(run, run_state_name(change->state), change->epoch, change->step, error);
 }
 
 bool run_set_state(struct run_writer *writer, enum run_state state, int64_t epoch, int64_t step, const char *error,
@@ -186,7 +203,7 @@ bool run_set_state(struct run_writer *writer, enum run_state state, int64_t epoc
 {
     BUG_ON(state == RUN_INTERRUPTED);
     struct state_change change = {state, epoch, step, error};
-    return edit_run(writer->folder, add_state, &change, err);
+    return run_edit(writer->folder, add_state, &change, err);
 }
 
 static void annotate(json_t *run, const void *context)
@@ -201,5 +218,5 @@ static void annotate(json_t *run, const void *context)
 
 bool run_annotate(const char *folder, const json_t *changes, struct err *err)
 {
-    return edit_run(folder, annotate, changes, err);
+    return run_edit(folder, annotate, changes, err);
 }

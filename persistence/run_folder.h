@@ -8,7 +8,8 @@
  *   lock           held (F_OFD_SETLK) by the worker while it lives
  *
  * Life of a run: queued -> running <-> paused -> finished | stopped | failed; `interrupted` is never written: it is what a reader
- * says of a run whose state is running or paused (or queued with a lock once held) while its lock is free.
+ * says of a run whose state is running or paused (or queued with a lock once held, outside the queue) while its lock is free.
+ * Which runs wait for a free place, and who starts them: run_queue.h.
  */
 #ifndef PERSISTENCE_RUN_FOLDER_H
 #define PERSISTENCE_RUN_FOLDER_H
@@ -31,6 +32,7 @@ struct run_identity { /* what a new run is made of */
     int64_t parent_epoch, parent_step;
     const char *device;            /* as asked */
     const char *source;            /* NULL for our own; "csvlogger" for an imported history: read-only actions */
+    json_t *queue;                 /* queue_entry of run_queue.h: it is to wait; NULL. Lent */
 };
 
 /* Makes <home>/<date>_<time>_<name>[-k]/ with run.json (queued), config.json and checkpoints/, durable. *id is free()d by the caller. */

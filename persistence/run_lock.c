@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct flock lock_of_byte(enum run_lock lock)
@@ -46,6 +47,8 @@ static bool write_holder(int fd, const char *path, struct err *err)
     int n = snprintf(text, sizeof text, "%ld %s\n", (long)getpid(), host);
     if (io->ftruncate(fd, 0))
         return err_errno(err, ERR_FAILED, errno, "cannot empty '%s'", path);
+    if (lseek(fd, 0, SEEK_SET) < 0) /* one that was handed over stands where its first holder ended */
+        return err_errno(err, ERR_FAILED, errno, "cannot write to '%s'", path);
     return io_write_all(fd, text, (size_t)n, path, err);
 }
 
@@ -78,6 +81,17 @@ int run_lock_take(const char *folder, enum run_lock lock, struct err *err)
     }
     free(path);
     return fd;
+}
+
+bool run_lock_adopt(const char *folder, int fd, struct err *err)
+{
+    char *path = path_join(folder, "lock");
+    struct stat here, there;
+    bool same = !fstat(fd, &here) && !stat(path, &there) && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+    bool ok = (same || err_set(err, ERR_USAGE, "descriptor %d is not the lock of run '%s'", fd, path_name(folder))) &&
+              take(fd, path, RUN_LOCK_WRITER, err);
+    free(path);
+    return ok;
 }
 
 bool run_lock_held(const char *folder, enum run_lock lock)

@@ -16,6 +16,9 @@ enum run_lock { RUN_LOCK_WRITER = 0, RUN_LOCK_JSON = 1 };
 /* Takes a lock of the run in `folder` and returns the descriptor that holds it (close it to let go), or -1 and err. Waits for
  * RUN_LOCK_JSON; for RUN_LOCK_WRITER it fails with ERR_FAILED naming the holder, and on success writes who we are into the file. */
 int run_lock_take(const char *folder, enum run_lock lock, struct err *err);
+/* Makes a RUN_LOCK_WRITER that this process was born with (run_queue.h) its own: checks that it is one and writes who we are into the
+ * file. The descriptor stays the caller's. */
+bool run_lock_adopt(const char *folder, int fd, struct err *err) MUST_USE;
 /* False also when there is no such file. */
 bool run_lock_held(const char *folder, enum run_lock lock);
 

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/io.h"
 #include "persistence/atomic_file.h"
+#include "persistence/run_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -128,6 +129,8 @@ static json_t *identity_json(const struct run_identity *identity, double created
     json_object_set_new(run, "epoch", json_integer(identity->parent_epoch));
     json_object_set_new(run, "step", json_integer(identity->parent_step));
     json_object_set_new(run, "error", json_null());
+    if (identity->queue)
+        json_object_set(run, "queue", identity->queue);
     json_object_set_new(run, "changes",
                         json_pack("[{s:s, s:f, s:I, s:I}]", "state", "queued", "time", created, "epoch",
                                   (json_int_t)identity->parent_epoch, "step", (json_int_t)identity->parent_step));
@@ -189,6 +192,8 @@ struct run_making *run_making_begin(const char *home, const struct run_identity 
                                   .stem = run_stem(identity->name, created),
                                   .run = identity_json(identity, created)};
     char *checkpoints = path_join(folder, "checkpoints");
+    if (identity->queue)
+        queue_stamp(json_object_get(making->run, "queue"), folder);
     bool ok = io_make_folders(checkpoints, err) && save_json(folder, "config.json", config, err);
     free(checkpoints);
     if (!ok)

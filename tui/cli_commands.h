@@ -8,6 +8,7 @@
 
 bool cli_train(struct cli *cli, struct err *err);
 bool cli_resume(struct cli *cli, struct err *err);
+bool cli_queue(struct cli *cli, struct err *err);
 bool cli_control(struct cli *cli, struct err *err); /* stop, pause, continue, checkpoint */
 bool cli_evaluate(struct cli *cli, struct err *err);
 bool cli_predict(struct cli *cli, struct err *err);

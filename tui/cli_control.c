@@ -3,6 +3,7 @@
 #include "persistence/history_log.h"
 #include "persistence/run_commands.h"
 #include "persistence/run_folder.h"
+#include "persistence/run_queue.h"
 #include "tui/cli_commands.h"
 #include "tui/cli_request.h"
 
@@ -88,11 +89,32 @@ static const char *done_word(const char *command)
     return command;
 }
 
+/* A run that waits has no worker that could be asked. False: it does not wait. */
+static bool leave_queue(const struct cli *cli, const char *folder, bool *ok, struct err *err)
+{
+    json_t *run = run_read(folder, NULL);
+    bool waits = queue_entry_of(run) && !run_lock_is_held(folder);
+    json_decref(run);
+    if (!waits)
+        return false;
+    *ok = queue_remove(cli->home, path_name(folder), err);
+    if (*ok && cli->json)
+        cli_print_json(json_pack("{s:s,s:s,s:b,s:b}", "run", path_name(folder), "command", "stop", "answered", 1, "ok", 1));
+    else if (*ok)
+        printf("%s: taken out of the queue\n", path_name(folder));
+    return true;
+}
+
 bool cli_control(struct cli *cli, struct err *err)
 {
     const char *command = cli->command->name;
     char *folder = cli_find_run(cli, cli->arguments[0], err);
     int64_t number;
+    bool left;
+    if (folder && !strcmp(command, "stop") && leave_queue(cli, folder, &left, err)) {
+        free(folder);
+        return left;
+    }
     if (!folder || !check_alive(folder, command, err)) {
         free(folder);
         return false;

@@ -201,6 +201,11 @@ static const struct cli_command help = {
     {                                                                                                                  \
         "--trace", "FILE", false, "write what ran when, for chrome://tracing or Perfetto"                              \
     }
+#define QUEUE_OPTION                                                                                                   \
+    {                                                                                                                  \
+        "--queue", NULL, false,                                                                                        \
+            "check it now and let it wait until a place is free on its device (antler queue); print the run's id"      \
+    }
 #define THREADS_OPTION                                                                                                 \
     {                                                                                                                  \
         "--threads", "N", false,                                                                                       \
@@ -224,6 +229,7 @@ static const struct cli_command train = {
                                            PROFILE_OPTIONS,
                                            {"--detach", NULL, false,
                                             "print the run's id and return once it has started for sure"},
+                                           QUEUE_OPTION,
                                            JSON_OPTION,
                                            {0}},
     .run = cli_train,
@@ -250,9 +256,30 @@ static const struct cli_command resume = {
             THREADS_OPTION,
             PROFILE_OPTIONS,
             {"--detach", NULL, false, "print the run's id and return once it has started for sure"},
+            QUEUE_OPTION,
             JSON_OPTION,
             {0}},
     .run = cli_resume,
+};
+static const struct cli_command queue = {
+    .name = "queue",
+    .arguments = "[add CONFIG...|move RUN PLACE|start RUN|edit RUN|remove RUN...|hold|release]",
+    .max_arguments = -1,
+    .summary = "what trains, what waits for a place, in which order and about when it starts; and changes to that",
+    .text = "A run that was queued (train --queue, resume --queue, queue add) starts when fewer than queue.slots runs train "
+            "on its device. No daemon is needed: the worker that ends starts the next one, and so does any antler command "
+            "or screen that reads the home. Where the last worker was killed, or told to end by a signal, the queue goes on "
+            "with whoever looks next. PLACE is a number from 1, up, down, first or last. start does not wait for a place; "
+            "edit changes the config of a run that waits with --set; hold lets nothing start until release.",
+    .options = (const struct cli_option[]){{"--slots", "N", false,
+                                            "from now on so many at a time on one device (antler settings queue.slots=N)"},
+                                           SET_OPTION,
+                                           {"--tag", "T", true, "add: put a tag on the runs"},
+                                           DEVICE_OPTION,
+                                           THREADS_OPTION,
+                                           JSON_OPTION,
+                                           {0}},
+    .run = cli_queue,
 };
 #define CONTROL(command, what)                                                                                         \
     {                                                                                                                  \
@@ -349,7 +376,7 @@ static const struct cli_command doctor = {
 };
 
 const struct cli_command *const cli_commands[] = {
-    &train, &resume, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
+    &train, &resume, &queue, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
     &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import,
     &tag,   &note,   &delete, &restore,       &settings,      &reindex,          &help,       NULL,
 };

@@ -1,5 +1,6 @@
 /* cli_text.c - see cli_text.h */
 #include "tui/cli_text.h"
+#include "tui/worker_client.h"
 
 #include "base/arena.h"
 #include "base/io.h"
@@ -296,6 +297,7 @@ struct index *text_open_index(const char *home, struct err *err)
         index_close(index);
         return NULL;
     }
+    worker_start_waiting(home, NULL, 0);
     return index;
 }
 

@@ -64,7 +64,8 @@ int text_width(void);
 json_t *text_run_json(const struct run_summary *run);
 json_t *text_json(const char *text);
 
-/* What every reading command starts with: opens the index of the home and brings it up to date. NULL and err. */
+/* What every reading command starts with: opens the index of the home, brings it up to date, and starts what waits in
+ * the queue and has a place. NULL and err. */
 struct index *text_open_index(const char *home, struct err *err);
 
 #endif

@@ -34,8 +34,22 @@ static void print_summary(const json_t *result, FILE *out)
     str_release(&line);
 }
 
-bool cli_launch(struct cli *cli, const char *job, const json_t *request, struct err *err)
+/* --queue: it waits for a place, and starts at once where there is one. */
+static bool enqueue(const struct cli *cli, const char *job, json_t *request, struct err *err)
 {
+    if (cli_option(cli, "--detach"))
+        return err_set(err, ERR_USAGE, "--queue and --detach: a run in the queue is detached already; leave one out");
+    json_t *queued = worker_enqueue(job, request, err);
+    cli_print_notes(json_object_get(queued, "notes"));
+    bool ok = queued && print_started(cli, queued, err);
+    json_decref(queued);
+    return ok;
+}
+
+bool cli_launch(struct cli *cli, const char *job, json_t *request, struct err *err)
+{
+    if (cli_option(cli, "--queue"))
+        return enqueue(cli, job, request, err);
     bool detach = cli_option(cli, "--detach") != NULL;
     if (!detach)
         follow_catch_interrupts();
@@ -68,6 +82,7 @@ bool cli_launch(struct cli *cli, const char *job, const json_t *request, struct 
         cli->exit_status = err_exit_status(ERR_INTERRUPTED);
     json_decref(result);
     json_decref(launched);
+    worker_start_waiting(cli->home, NULL, 0); /* a run that was interrupted starts no other */
     return ok;
 }
 

@@ -2,6 +2,8 @@
 #include "tui/worker_client.h"
 #include "base/arena.h"
 #include "base/io.h"
+#include "base/log.h"
+#include "persistence/run_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +29,7 @@ struct worker_job {
     char *name;
 };
 
-/* $ANTLER_WORKER, or beside this program. free() it. */
-static char *worker_path(struct err *err)
+char *worker_program(struct err *err)
 {
     const char *given = getenv("ANTLER_WORKER");
     char self[PATH_MAX];
@@ -125,7 +126,7 @@ static struct worker_job *start(const char *name, const json_t *request, bool de
         return NULL;
     }
     int request_end = -1, answer[2] = {-1, -1}, diagnostics = -1;
-    char *path = worker_path(err);
+    char *path = worker_program(err);
     if (!path || (request_end = request_fd(request, err)) < 0)
         goto done;
     diagnostics = memfd_create("antler-diagnostics", MFD_CLOEXEC);
@@ -343,4 +344,26 @@ json_t *worker_ask(const char *job, const json_t *request, bool (*progress)(void
 json_t *worker_launch(const char *job, const json_t *request, struct err *err)
 {
     return finish(start(job, request, true, err), NULL, NULL, err);
+}
+
+bool worker_start_waiting(const char *home, const char *const *known, size_t n_known)
+{
+    struct err err = {0};
+    int started = 0;
+    char *program = worker_program(&err);
+    if (!program || !queue_look(home, program, known, n_known, false, &started, &err))
+        log_warn("the queue: %s", err.text);
+    free(program);
+    return started > 0;
+}
+
+json_t *worker_enqueue(const char *job, json_t *request, struct err *err)
+{
+    json_object_set_new(request, "queue", json_true());
+    json_t *result = worker_ask(job, request, NULL, NULL, err);
+    char *home = result ? path_folder(js_string(result, "dir", ".")) : NULL;
+    if (home)
+        worker_start_waiting(home, NULL, 0);
+    free(home);
+    return result;
 }

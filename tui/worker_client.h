@@ -27,4 +27,13 @@ struct worker_job *worker_start_detached(const char *job, const json_t *request,
 /* Starts `train` or `resume` detached; returns once the worker is sure to run: {"run", "dir"}, new reference. */
 json_t *worker_launch(const char *job, const json_t *request, struct err *err);
 
+/* antler-worker's path: $ANTLER_WORKER, or beside this program. free() it. */
+char *worker_program(struct err *err);
+/* Puts `train` or `resume` into the queue of the home: {"run", "dir", "state", "notes"} once it is checked and stands there; starts
+ * it at once where there is a place. New reference. */
+json_t *worker_enqueue(const char *job, json_t *request, struct err *err);
+/* What every look at a home does beside looking: starts the runs that wait and have a place (persistence/run_queue.h). known: ids
+ * that are in state queued. Never waits and never fails: what hinders is a line of the log. True when any was started. */
+bool worker_start_waiting(const char *home, const char *const *known, size_t n_known);
+
 #endif

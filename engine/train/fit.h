@@ -75,7 +75,7 @@ struct fit {
     bool best_by_callback; /* a ModelCheckpoint with save_best_only says what is best */
     bool saved;            /* a full checkpoint of exactly this state, no backup, has been handed to the writer */
     bool finalized;        /* the end of fit has replaced the weights (averages, best weights) */
-    bool stop_asked, stop_by_callback;
+    bool stop_asked, stop_by_callback, stop_by_signal;
     bool saw_nan;          /* a metric was NaN or infinite: said once */
     uint64_t history_hash; /* of all epoch records so far: equal for a resumed and an uninterrupted run */
     char stop_reason[200];

@@ -90,6 +90,7 @@ bool fit_obey(struct fit *fit, struct err *err)
         switch (order.verb) {
         case STEER_STOP:
             fit->stop_asked = true;
+            fit->stop_by_signal = order.signal != NULL;
             snprintf(fit->stop_reason, sizeof fit->stop_reason, "%s", order.signal ? order.signal : "asked to stop");
             break;
         case STEER_PAUSE:

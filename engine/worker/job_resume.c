@@ -10,6 +10,7 @@
 #include "engine/worker/launch.h"
 #include "persistence/atomic_file.h"
 #include "persistence/run_config.h"
+#include "persistence/run_queue.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -148,12 +149,16 @@ static bool is_finished(const char *folder)
     return finished;
 }
 
-/* What others trained can be looked at and branched off, not gone on with. */
-static bool is_ours(const char *folder, struct err *err)
+/* What others trained can be looked at and branched off, not gone on with. is_started: by the queue, so that it waits no more. */
+static bool is_ours(const char *folder, bool is_started, struct err *err)
 {
     json_t *run = run_read(folder, err);
     const char *source = js_string(run, "source", NULL);
     bool ours = run && !source;
+    if (ours && queue_entry_of(run) && !is_started) {
+        ours = err_set(err, ERR_FAILED, "run '%s' waits in the queue already: antler queue start %s starts it now",
+                       path_name(folder), path_name(folder));
+    }
     if (source && !strcmp(source, "keras"))
         err_set(err, ERR_USAGE,
                 "run '%s' is an imported model and cannot go on in place: branch off its checkpoint (antler resume "
@@ -205,13 +210,26 @@ static void sweep(const char *folder)
     free(checkpoints);
 }
 
+/* It can go on, and does when there is a place. */
+static bool wait_again(struct launch *launch, const json_t *request, struct answer *answer, struct err *err)
+{
+    char *home = path_folder(launch->folder);
+    bool ok = queue_again(launch->run, home, launch->id, launch_entry(launch, request, "resume"), err);
+    if (ok)
+        launch_answer_queued(launch, answer);
+    free(home);
+    return ok;
+}
+
 static bool resume_in_place(struct launch *launch, const json_t *request, struct answer *answer, struct err *err)
 {
     struct trail trail = {0};
     size_t k = 0;
     json_t *config = NULL;
     bool changed = false;
-    bool ok = is_ours(launch->folder, err) && (launch->run = take_over(launch->folder, err)) != NULL &&
+    bool is_started = launch->run != NULL;
+    bool ok = is_ours(launch->folder, is_started, err) &&
+              (is_started || (launch->run = take_over(launch->folder, err)) != NULL) &&
               (config = run_read_config(launch->folder, err)) != NULL &&
               change_plan(config, request, &changed, err) && trail_read(&trail, launch->folder, err);
     if (ok)
@@ -225,8 +243,12 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
     if (ok)
         launch_note_lines(launch, "warning", str_text(&launch->session->warnings));
     bool asks_for_more = js_int(request, "epochs", 0) > 0;
-    ok = ok && (!is_finished(launch->folder) || has_epochs_left(launch, !asks_for_more, err)) &&
-         (!changed || run_save_config(launch->folder, config, err)) && launch_begin(launch, err) &&
+    ok = ok && (!is_finished(launch->folder) || has_epochs_left(launch, !asks_for_more, err));
+    if (js_bool(request, "queue", false)) {
+        ok = ok && wait_again(launch, request, answer, err);
+        goto done;
+    }
+    ok = ok && (!changed || run_save_config(launch->folder, config, err)) && launch_begin(launch, err) &&
          go_back(launch, &trail, k, err);
     if (ok) {
         if (asks_for_more)
@@ -236,6 +258,7 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
                                   "threads", launch->session->n_threads);
         ok = launch_run(launch, event, answer, err);
     }
+done:
     trail_release(&trail);
     json_decref(config);
     return ok;
@@ -268,9 +291,12 @@ static void apply_learning_rate(struct launch *launch, const json_t *config, con
     launch->fit.learning_rate = now;
 }
 
+/* One that waited is there already. */
 static bool make_child(struct launch *launch, const json_t *request, const json_t *config, const char *parent_id,
                        const char *checkpoint, struct err *err)
 {
+    if (launch->run)
+        return true;
     const char *home = request_path(request, "home", err);
     const json_t *state = state_of(launch), *tags = json_object_get(request, "tags");
     if (!home)
@@ -286,8 +312,11 @@ static bool make_child(struct launch *launch, const json_t *request, const json_
         if (json_is_string(json_array_get(tags, i)))
             names[identity.n_tags++] = json_string_value(json_array_get(tags, i));
     identity.tags = names;
+    identity.queue = js_bool(request, "queue", false) ? launch_entry(launch, request, "resume") : NULL;
     bool ok = run_create(home, &identity, config, &launch->id, err);
     launch->folder = ok ? path_join(home, launch->id) : NULL;
+    ok = ok && (!identity.queue || queue_append(home, launch->id, err));
+    json_decref(identity.queue);
     return ok;
 }
 
@@ -366,8 +395,12 @@ static bool resume_branch(struct launch *launch, const json_t *request, const ch
     bool asks_for_more = child_asks_for_more(request, config, parent);
     ok = ok && (!state_of(launch) || fit_check_state(state_of(launch), err)) &&
          has_epochs_left(launch, !asks_for_more, err) &&
-         make_child(launch, request, config, parent_id, checkpoint, err) && launch_begin(launch, err) &&
-         restore_state(launch, err);
+         make_child(launch, request, config, parent_id, checkpoint, err);
+    if (ok && js_bool(request, "queue", false)) {
+        launch_answer_queued(launch, answer);
+        goto done;
+    }
+    ok = ok && launch_begin(launch, err) && restore_state(launch, err);
     if (ok) {
         fit_train_on(&launch->fit);
         apply_learning_rate(launch, config, parent);
@@ -376,8 +409,19 @@ static bool resume_branch(struct launch *launch, const json_t *request, const ch
                                   launch->session->backend->name, "threads", launch->session->n_threads);
         ok = launch_run(launch, event, answer, err);
     }
+done:
     json_decref(parent);
     json_decref(config);
+    return ok;
+}
+
+/* checkpoint: a name in the run's checkpoints/, or the path of a file. */
+static bool branch_off(struct launch *launch, const json_t *request, const char *run, const char *checkpoint,
+                       struct answer *answer, struct err *err)
+{
+    char *path = checkpoint[0] == '/' || !run ? xstrdup(checkpoint) : xprintf("%s/checkpoints/%s", run, checkpoint);
+    bool ok = resume_branch(launch, request, run, path, answer, err);
+    free(path);
     return ok;
 }
 
@@ -386,7 +430,7 @@ bool job_resume(const json_t *request, struct answer *answer, struct err *err)
     control_block_signals();
     struct launch launch = {0};
     const char *run = js_string(request, "run", NULL), *checkpoint = js_string(request, "checkpoint", NULL);
-    bool ok = launch_ask_profile(&launch, request, err);
+    bool ok = js_bool(request, "queue", false) || launch_ask_profile(&launch, request, err);
     if (ok && run && run[0] != '/') {
         ok = err_set(err, ERR_USAGE, "the request's 'run' is no absolute path");
     } else if (ok && !checkpoint && run) {
@@ -396,12 +440,26 @@ bool job_resume(const json_t *request, struct answer *answer, struct err *err)
         ok = resume_in_place(&launch, request, answer, err);
     } else if (ok && checkpoint) {
         launch.where = xstrdup(js_string(request, "where", "the config"));
-        char *path = checkpoint[0] == '/' || !run ? xstrdup(checkpoint) : xprintf("%s/checkpoints/%s", run, checkpoint);
-        ok = resume_branch(&launch, request, run, path, answer, err);
-        free(path);
+        ok = branch_off(&launch, request, run, checkpoint, answer, err);
     } else if (ok) {
         ok = err_set(err, ERR_USAGE, "the request names neither a run nor a checkpoint");
     }
     launch_release(&launch);
+    return ok;
+}
+
+bool resume_waiting(struct launch *launch, const json_t *request, struct answer *answer, struct err *err)
+{
+    const char *run = js_string(request, "run", NULL), *checkpoint = js_string(request, "checkpoint", NULL);
+    if (!launch_ask_profile(launch, request, err))
+        return false;
+    if (!checkpoint)
+        return resume_in_place(launch, request, answer, err);
+    json_t *config = run_read_config(launch->folder, err), *whole = config ? json_copy((json_t *)request) : NULL;
+    if (whole)
+        json_object_set(whole, "config", config);
+    bool ok = whole && branch_off(launch, whole, run, checkpoint, answer, err);
+    json_decref(whole);
+    json_decref(config);
     return ok;
 }

@@ -23,6 +23,7 @@ bool job_generate(const json_t *request, struct answer *answer, struct err *err)
 bool job_doctor(const json_t *request, struct answer *answer, struct err *err);
 bool job_train(const json_t *request, struct answer *answer, struct err *err);
 bool job_resume(const json_t *request, struct answer *answer, struct err *err);
+bool job_start(const json_t *request, struct answer *answer, struct err *err);
 
 /* What several jobs read from a request: a text or NULL, a path that must be given. */
 const char *request_path(const json_t *request, const char *key, struct err *err);

@@ -3,9 +3,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "engine/worker/jobs.h"
+#include "persistence/run_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,8 +100,11 @@ static void record_notes(struct launch *launch)
     }
 }
 
-static void end_failed(struct launch *launch, struct err *err)
+void launch_fail(struct launch *launch, struct err *err)
 {
+    if (launch->failed)
+        return;
+    launch->failed = true;
     fprintf(stderr, "%s\n", err->text);
     if (launch->journal) {
         journal_event(
@@ -154,8 +159,51 @@ static void end_profile(struct launch *launch)
         log_error("the profile was not written: %s", err.text);
 }
 
+/* "cpu", "cuda:0": what the queue counts places by. */
+static const char *device_of(const struct launch *launch)
+{
+    const char *asked = js_string(launch->session->config, "device", "");
+    if (!strcmp(launch->session->backend->name, "cpu"))
+        return "cpu";
+    return str_starts(asked, "cuda:") ? asked : "cuda:0";
+}
+
+/* One that the queue has started has a place already. */
+static void take_place(struct launch *launch)
+{
+    if (launch->has_place)
+        return;
+    char *home = path_folder(launch->folder);
+    launch->place_fd = queue_take_place(home, device_of(launch));
+    launch->has_place = launch->place_fd >= 0;
+    free(home);
+}
+
+json_t *launch_entry(const struct launch *launch, const json_t *request, const char *job)
+{
+    static const char *const keys[] = {"threads", "device", "epochs", "profile", "trace", "checkpoint", "run"};
+    json_t *kept = json_pack("{s:s}", "job", job);
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        if (json_object_get(request, keys[k]))
+            json_object_set(kept, keys[k], json_object_get(request, keys[k]));
+    const char *threads = getenv("ANTLER_THREADS"); /* of whoever queues it, not of whoever starts it */
+    int64_t n;
+    if (!json_object_get(kept, "threads") && threads && str_to_int64(threads, &n) && n > 0)
+        json_object_set_new(kept, "threads", json_integer(n));
+    return queue_entry(kept, device_of(launch));
+}
+
+void launch_answer_queued(struct launch *launch, struct answer *answer)
+{
+    answer_result(answer, json_pack("{s:s,s:s,s:s,s:I,s:I,s:o}", "run", launch->id, "dir", launch->folder, "state",
+                                    "queued", "epoch", (json_int_t)launch->fit.at.epoch, "epochs",
+                                    (json_int_t)launch->fit.epochs, "notes",
+                                    launch->notes ? json_incref(launch->notes) : json_array()));
+}
+
 static bool open_place(struct launch *launch, struct err *err)
 {
+    take_place(launch);
     launch->journal = journal_open(launch->folder, err);
     if (!launch->journal)
         return false;
@@ -178,7 +226,7 @@ bool launch_begin(struct launch *launch, struct err *err)
         return false;
     bool ok = open_place(launch, err);
     if (!ok)
-        end_failed(launch, err);
+        launch_fail(launch, err);
     return ok;
 }
 
@@ -195,6 +243,7 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
     if (ok) {
         answer_result(answer, answer_json(launch));
         io->close(answer->fd);
+        launch->trained = true;
         enum fit_end end;
         ok = fit_run(&launch->fit, &end, err);
         end_profile(launch);
@@ -202,12 +251,26 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
     control_stop(launch->control);
     launch->control = NULL;
     if (!ok)
-        end_failed(launch, err);
+        launch_fail(launch, err);
     return ok;
+}
+
+/* Every lock of ours is free now. */
+static void start_next(const char *home)
+{
+    char program[PATH_MAX];
+    struct err err = {0};
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = 0;
+    if (access(program, X_OK)) /* replaced meanwhile: the old one is still there under this name */
+        snprintf(program, sizeof program, "/proc/self/exe");
+    if (!queue_look(home, program, NULL, 0, true, NULL, &err))
+        log_error("the next run of the queue was not started: %s", err.text);
 }
 
 void launch_release(struct launch *launch)
 {
+    bool starts_next = launch->run && !(launch->trained && launch->fit.stop_by_signal);
     if (launch->fit_ready)
         fit_release(&launch->fit);
     session_close(launch->session);
@@ -216,6 +279,12 @@ void launch_release(struct launch *launch)
     if (launch->steering_ready)
         steering_release(&launch->steering);
     run_close_writer(launch->run);
+    if (launch->has_place)
+        io->close(launch->place_fd);
+    char *home = starts_next ? path_folder(launch->folder) : NULL;
+    if (home)
+        start_next(home);
+    free(home);
     json_decref(launch->notes);
     atomic_file_abort(&launch->trace_file);
     profile_free(launch->profile);

@@ -22,6 +22,7 @@ const struct job jobs[] = {
     {"doctor", "sandbox, BLAS, processor, devices", job_doctor},
     {"train", "a new run", job_train},
     {"resume", "goes on with a run, or from a checkpoint", job_resume},
+    {"start", "a run that waited in the queue of its home", job_start},
     {NULL, NULL, NULL},
 };
 

@@ -1,5 +1,6 @@
-/* kill_at.c - preloaded into antler-worker by test_every_write.py: kills the process before its n-th call that changes a file
- * (KILL_AT in the environment; 1 = the first). Children do not count. */
+/* kill_at.c - preloaded into antler-worker by test_every_write.py, into antler by test_queue.py: kills the process before its n-th call
+ * that changes a file or makes a process (KILL_AT in the environment; 1 = the first) when it is called KILL_NAME (antler-worker when that
+ * is not set). Children do not count. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static atomic_int calls;
@@ -17,8 +19,8 @@ static pid_t self;
 
 static void __attribute__((constructor)) begin(void)
 {
-    const char *at = getenv("KILL_AT");
-    if (at && !strcmp(program_invocation_short_name, "antler-worker"))
+    const char *at = getenv("KILL_AT"), *name = getenv("KILL_NAME");
+    if (at && !strcmp(program_invocation_short_name, name ? name : "antler-worker"))
         kill_at = atoi(at);
     self = getpid();
 }
@@ -48,4 +50,6 @@ CHANGES(int, fdatasync, (int fd), fd)
 CHANGES(int, ftruncate, (int fd, off_t length), fd, length)
 CHANGES(int, ftruncate64, (int fd, off64_t length), fd, length)
 CHANGES(int, unlink, (const char *path), path)
+CHANGES(pid_t, fork, (void))
+CHANGES(pid_t, waitpid, (pid_t pid, int *status, int options), pid, status, options)
 CHANGES(int, mkdir, (const char *path, mode_t mode), path, mode)

@@ -37,8 +37,12 @@ class Home:
     def close(self):
         for run in self.ids():
             pid = self.pid(run)
-            if pid and self.alive(run):
-                os.kill(pid, signal.SIGKILL)
+            try:  # of a run that only waits it is that of somebody long gone
+                with open(f"/proc/{pid}/comm") as f:
+                    if f.read().strip() == "antler-worker" and self.alive(run):
+                        os.kill(pid, signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ids(self):
