@@ -14,8 +14,7 @@
 
 enum { STREAMS = 5, ABOVE = 16 }; /* 0..2, the lock, the place; all are moved above what they will become */
 
-/* A copy of the environment with OpenBLAS held to one thread: the worker cuts its work itself. */
-static char **worker_environment(void)
+char **queue_worker_environment(void)
 {
     size_t n = 0, kept = 0;
     while (environ[n])
@@ -65,7 +64,7 @@ bool queue_spawn(const char *program, const char *folder, int lock_fd, int place
 {
     int streams[3] = {-1, -1, -1}, from[STREAMS] = {-1, -1, -1, -1, -1};
     pid_t child = -1;
-    char **environment = worker_environment();
+    char **environment = queue_worker_environment();
     bool ok = open_streams(folder, streams, err);
     for (int k = 0; ok && k < STREAMS; k++)
         ok = (from[k] = fcntl(k < 3                    ? streams[k]

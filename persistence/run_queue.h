@@ -74,6 +74,10 @@ int queue_take_place(const char *home, const char *device);
 /* How many train on the device now. */
 int queue_busy(const char *home, const char *device);
 
+/* The environment that every worker is started with: ours, with OpenBLAS held to one thread (the worker cuts its work itself). The
+ * strings are lent, the array is to be free()d. */
+char **queue_worker_environment(void);
+
 /* What the worker's job `start` gets: descriptors under these numbers. */
 enum { QUEUE_RUN_LOCK_FD = 3, QUEUE_PLACE_FD = 4 };
 /* The worker makes the lock it was born with its own; counts the try. The descriptor belongs to the writer, also on failure closed. */

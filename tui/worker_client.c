@@ -89,20 +89,6 @@ static void become_worker(const char *path, const char *job, const int streams[3
     _exit(127);
 }
 
-/* A copy of the environment with OpenBLAS held to one thread: the worker cuts its work itself. */
-static char **worker_environment(void)
-{
-    size_t n = 0, kept = 0;
-    while (environ[n])
-        n++;
-    char **environment = xcalloc(n + 2, sizeof *environment);
-    for (size_t i = 0; i < n; i++)
-        if (!str_starts(environ[i], "OPENBLAS_NUM_THREADS="))
-            environment[kept++] = environ[i];
-    environment[kept] = "OPENBLAS_NUM_THREADS=1";
-    return environment;
-}
-
 static void start_child(struct worker_job *job, const char *path, const int streams[3], bool detached,
                         char *const *environment)
 {
@@ -137,7 +123,7 @@ static struct worker_job *start(const char *name, const json_t *request, bool de
     fcntl(diagnostics, F_SETFL, O_APPEND);
     job = xcalloc(1, sizeof *job);
     job->name = xstrdup(name);
-    char **environment = worker_environment();
+    char **environment = queue_worker_environment();
     start_child(job, path, (int[3]){request_end, answer[1], diagnostics}, detached, environment);
     free(environment);
     if (job->pid < 0) {
