@@ -2,13 +2,14 @@
  *
  * A job is published by opening the gate and raising `generation`. A helper enters through the gate (and is counted),
  * takes slices until none is left, and leaves. The caller works too; when no slice is left it shuts the gate and waits
- * only for those inside: a helper that was not scheduled in time costs nothing. Idle helpers spin for a while and then
- * sleep.
+ * only for those inside: a helper that was not scheduled in time costs nothing. Who waits spins for a while and then
+ * sleeps; what is different when other processes want the cores too is in crowd.h.
  *
  * Every thread has a range of slices of its own, the same ones in every step, so that what it wrote last time is still
  * in its caches. It takes them from the front; when it has none left it takes from the back of the others' ranges.
  */
 #include "engine/cpu/threads.h"
+#include "engine/cpu/crowd.h"
 #include "base/arena.h"
 #include "base/io.h"
 
@@ -29,7 +30,7 @@
 #include <immintrin.h>
 #endif
 
-enum { SPINS = 20000 }; /* about 50 us */
+enum { LOOK_NS = 5000, LOOKS = 100, NAP_NS = 100000 }; /* half a millisecond of looks before a thread sleeps */
 #define GATE_OPEN 0x80000000u
 
 /* Slices that nobody has taken yet: first in the low half, end in the high half. */
@@ -40,12 +41,18 @@ struct range {
 struct helper {
     struct threads *threads;
     int number; /* its range */
+    struct presence presence;
+    _Atomic bool inside;
 };
 
 struct threads {
     int n_threads;
-    struct helper *arguments;
-    pthread_t *helpers;
+    struct helper *helpers;
+    pthread_t *handles;
+    int look_spins;
+    struct crowd crowd;
+    struct presence caller;
+    int n_moved; /* helpers that may not run where they want until the crowd is over */
     void (*work)(void *context, int slice);
     void *context;
     void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns); /* NULL: nobody watches */
@@ -73,9 +80,10 @@ static void flush_denormals(void)
 #endif
 }
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
+/* At most so long; NULL: until woken. */
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen, const struct timespec *at_most)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, at_most, NULL, 0);
 }
 
 static void futex_wake(_Atomic uint32_t *word, int n)
@@ -117,18 +125,29 @@ void threads_watch(struct threads *t, void (*worked)(void *context, int thread, 
     t->watcher = context;
 }
 
-static uint32_t wait_for_job(struct threads *t, uint32_t seen)
+/* Looks at a word for a while: is it still (or, with `until`, at last) this value? True as soon as the wait is over. */
+static bool look(const struct threads *t, _Atomic uint32_t *word, uint32_t value, bool until)
 {
-    for (int spin = 0; spin < SPINS; spin++) {
-        uint32_t now = atomic_load_explicit(&t->generation, memory_order_acquire);
-        if (now != seen)
-            return now;
+    for (int spin = 0; spin < t->look_spins; spin++) {
+        if ((atomic_load_explicit(word, memory_order_acquire) == value) == until)
+            return true;
         pause_cpu();
+    }
+    return false;
+}
+
+static uint32_t wait_for_job(struct threads *t, struct presence *own, uint32_t seen)
+{
+    for (int k = 0; k < LOOKS; k++) {
+        if (look(t, &t->generation, seen, false))
+            return atomic_load_explicit(&t->generation, memory_order_acquire);
+        if (k == 0 && crowd_felt(&t->crowd, own))
+            break;
     }
     atomic_fetch_add(&t->sleepers, 1);
     uint32_t now;
     while ((now = atomic_load(&t->generation)) == seen)
-        futex_wait(&t->generation, seen);
+        futex_wait(&t->generation, seen, NULL);
     atomic_fetch_sub(&t->sleepers, 1);
     return now;
 }
@@ -150,18 +169,36 @@ static void leave(struct threads *t)
 
 static void *helper(void *argument)
 {
-    const struct helper *self = argument;
+    struct helper *self = argument;
     struct threads *t = self->threads;
     flush_denormals();
+    presence_init(&self->presence);
     for (uint32_t seen = 0;;) {
-        seen = wait_for_job(t, seen);
+        seen = wait_for_job(t, &self->presence, seen);
         if (atomic_load(&t->closing))
             return NULL;
         if (enter(t)) {
+            atomic_store_explicit(&self->inside, true, memory_order_release);
             take_slices(t, self->number);
+            atomic_store_explicit(&self->inside, false, memory_order_release);
             leave(t);
         }
     }
+}
+
+/* How many rounds of a look take LOOK_NS: a pause is 40 cycles on one processor and 140 on another. */
+static void measure_look(struct threads *t)
+{
+    enum { ROUNDS = 100, TRIALS = 5 };
+    int64_t best_ns = INT64_MAX;
+    t->look_spins = ROUNDS;
+    for (int i = 0; i < TRIALS; i++) {
+        int64_t start_ns = io->monotonic_ns();
+        look(t, &t->generation, UINT32_MAX, true);
+        int64_t elapsed_ns = io->monotonic_ns() - start_ns;
+        best_ns = elapsed_ns < best_ns ? elapsed_ns : best_ns;
+    }
+    t->look_spins = 1 + (int)(ROUNDS * LOOK_NS / (best_ns + 1));
 }
 
 struct threads *threads_open(int n_threads, struct err *err)
@@ -170,18 +207,21 @@ struct threads *threads_open(int n_threads, struct err *err)
     BUG_ON(!t);
     memset(t, 0, sizeof *t);
     t->n_threads = 1;
+    t->handles = xcalloc((size_t)n_threads, sizeof *t->handles);
     t->helpers = xcalloc((size_t)n_threads, sizeof *t->helpers);
-    t->arguments = xcalloc((size_t)n_threads, sizeof *t->arguments);
     t->ranges = aligned_alloc(64, (size_t)n_threads * sizeof *t->ranges);
     BUG_ON(!t->ranges);
     memset(t->ranges, 0, (size_t)n_threads * sizeof *t->ranges);
     flush_denormals();
+    presence_init(&t->caller);
+    measure_look(t);
     sigset_t all, old; /* signals are for the main thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 0; i + 1 < n_threads; i++) {
-        t->arguments[i] = (struct helper){t, i + 1};
-        int failed = pthread_create(&t->helpers[i], NULL, helper, &t->arguments[i]);
+        t->helpers[i].threads = t;
+        t->helpers[i].number = i + 1;
+        int failed = pthread_create(&t->handles[i], NULL, helper, &t->helpers[i]);
         if (failed) {
             err_errno(err, ERR_FAILED, failed, "cannot start thread %d of %d", i + 2, n_threads);
             threads_close(t);
@@ -208,27 +248,85 @@ void threads_close(struct threads *t)
     atomic_store(&t->closing, 1);
     wake_helpers(t);
     for (int i = 0; i + 1 < t->n_threads; i++)
-        pthread_join(t->helpers[i], NULL);
+        pthread_join(t->handles[i], NULL);
+    free(t->handles);
     free(t->helpers);
-    free(t->arguments);
     free(t->ranges);
     free(t);
+}
+
+/* Of the helpers inside, those that stand still are fetched onto the caller's core, which it is about to leave. How many. */
+static int fetch_helpers(struct threads *t, int core)
+{
+    int n = 0;
+    for (int i = 0; i + 1 < t->n_threads; i++) {
+        struct helper *h = &t->helpers[i];
+        if (!atomic_load_explicit(&h->inside, memory_order_acquire) || !presence_stands_still(&h->presence))
+            continue;
+        presence_fetch(&h->presence, core);
+        n++;
+    }
+    if (n)
+        crowd_seen(&t->crowd);
+    return n;
+}
+
+static void watch_helpers(struct threads *t)
+{
+    for (int i = 0; i + 1 < t->n_threads; i++)
+        if (atomic_load_explicit(&t->helpers[i].inside, memory_order_acquire))
+            presence_watch(&t->helpers[i].presence);
+}
+
+static void send_helpers_away(struct threads *t, int core)
+{
+    t->n_moved = 0;
+    for (int i = 0; i + 1 < t->n_threads; i++)
+        if (t->helpers[i].presence.moved) {
+            presence_send_away(&t->helpers[i].presence, core);
+            t->n_moved++;
+        }
+}
+
+static void restore_helpers(struct threads *t)
+{
+    for (int i = 0; i + 1 < t->n_threads; i++)
+        if (t->helpers[i].presence.moved)
+            presence_restore(&t->helpers[i].presence);
+    t->n_moved = 0;
+}
+
+static void nap(struct threads *t)
+{
+    atomic_store(&t->caller_sleeps, 1);
+    uint32_t gate = atomic_load(&t->gate);
+    if (gate)
+        futex_wait(&t->gate, gate, &(struct timespec){.tv_nsec = NAP_NS});
+    atomic_store(&t->caller_sleeps, 0);
 }
 
 /* Nobody may be inside when the next job overwrites work and context. */
 static void shut_gate(struct threads *t)
 {
-    uint32_t gate = atomic_fetch_and(&t->gate, ~GATE_OPEN) & ~GATE_OPEN;
-    for (int spin = 0; spin < SPINS && gate; spin++) {
-        pause_cpu();
-        gate = atomic_load_explicit(&t->gate, memory_order_acquire);
-    }
-    if (!gate)
+    int core = 0;
+    bool crowded = false, fetched = false;
+    if (!(atomic_fetch_and(&t->gate, ~GATE_OPEN) & ~GATE_OPEN))
         return;
-    atomic_store(&t->caller_sleeps, 1);
-    while ((gate = atomic_load(&t->gate)))
-        futex_wait(&t->gate, gate);
-    atomic_store(&t->caller_sleeps, 0);
+    for (int k = 0; atomic_load(&t->gate); k++) {
+        if (k > 0 && (crowded || k > LOOKS))
+            nap(t);
+        else if (look(t, &t->gate, 0, true))
+            break;
+        if (k == 0) {
+            core = sched_getcpu();
+            crowded = crowd_felt(&t->crowd, &t->caller);
+            watch_helpers(t);
+        } else if (fetch_helpers(t, core)) {
+            crowded = fetched = true;
+        }
+    }
+    if (fetched)
+        send_helpers_away(t, core);
 }
 
 void threads_run(struct threads *t, void (*work)(void *context, int slice), void *context, int n_slices)
@@ -238,6 +336,8 @@ void threads_run(struct threads *t, void (*work)(void *context, int slice), void
             work(context, slice);
         return;
     }
+    if (t->n_moved && crowd_over(&t->crowd))
+        restore_helpers(t);
     t->work = work;
     t->context = context;
     for (int i = 0; i < t->n_threads; i++) {
