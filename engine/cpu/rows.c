@@ -7,6 +7,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include "engine/cpu/roots.h"
+#endif
 
 extern const struct rows ROWS_TABLE;
 
@@ -523,6 +526,23 @@ static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, 
             p[r * n + i] = t[i][r] * total[r];
 }
 
+#if defined(__AVX512F__)
+static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
+                 const float *c, int64_t n)
+{
+    const __m512 c1 = _mm512_set1_ps(c[0]), c2 = _mm512_set1_ps(c[1]), rate = _mm512_set1_ps(alpha);
+    for (int64_t i = 0; i < n; i += LANES) {
+        __mmask16 part = (__mmask16)(n - i >= LANES ? 0xffff : (1u << (n - i)) - 1);
+        __m512 g = _mm512_maskz_loadu_ps(part, dw + i), mean = _mm512_maskz_loadu_ps(part, m + i), square = _mm512_maskz_loadu_ps(part, v + i);
+        mean = _mm512_fmadd_ps(_mm512_sub_ps(g, mean), c1, mean);
+        square = _mm512_fmadd_ps(_mm512_fmsub_ps(g, g, square), c2, square);
+        _mm512_mask_storeu_ps(m_new + i, part, mean);
+        _mm512_mask_storeu_ps(v_new + i, part, square);
+        __m512 step = divide_by_root(_mm512_mul_ps(mean, rate), square, c[2]);
+        _mm512_mask_storeu_ps(w_new + i, part, _mm512_sub_ps(_mm512_maskz_loadu_ps(part, w + i), step));
+    }
+}
+#else
 static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
                  const float *c, int64_t n)
 {
@@ -535,6 +555,7 @@ static void adam(float *w_new, float *m_new, float *v_new, const float *dw, cons
         w_new[i] = w[i] - mean * alpha / (sqrtf(square) + epsilon);
     }
 }
+#endif
 
 const struct rows ROWS_TABLE = {
     .name = ROWS_NAME,

@@ -157,6 +157,57 @@ static void check_dropping(const struct rows *rows)
     CHECK(isnan(x[5]) && out[5] == 0);
 }
 
+/* From w = 0 and with moments that stay as they are, the new weight is the step alone. */
+static float step_of_adam(const struct rows *rows, float moment, float square, float epsilon)
+{
+    float w = 0, g = 0, new_moment, new_square;
+    rows->adam(&w, &new_moment, &new_square, &g, &w, &moment, &square, 0.5f, (const float[]){0, 0, epsilon}, 1);
+    CHECK(new_moment == moment || isnan(moment));
+    CHECK(new_square == square || isnan(square));
+    return w;
+}
+
+/* The square of a large gradient is infinite, and the step is none. */
+static void check_explosion_of_adam(const struct rows *rows)
+{
+    float w = 3, m = 1, v = 1, g = 1e30f;
+    rows->adam(&w, &m, &v, &g, &w, &m, &v, 0.5f, (const float[]){0, 0.01f, 1e-7f}, 1);
+    CHECK(w == 3 && m == 1 && isinf(v));
+}
+
+static void check_steps_of_adam(const struct rows *rows)
+{
+    double bad = 0;
+    for (int i = 0; i < N; i++) {
+        float square = i % 50 ? (float)pow(10, -36 + 72.0 * i / N) : 0, moment = (float)sin(i) * (1 + sqrtf(square));
+        double want = -0.5 * (double)moment / (sqrt((double)square) + 1e-7);
+        double got = (double)step_of_adam(rows, moment, square, 1e-7f);
+        bad = want == 0 ? bad : fmax(bad, fabs(got - want) / fabs(want));
+    }
+    CHECK(bad < 4e-7);
+    CHECK(isnan(step_of_adam(rows, 1, NAN, 1e-7f)));
+    CHECK(isnan(step_of_adam(rows, NAN, 1, 1e-7f)));
+    CHECK(isnan(step_of_adam(rows, 1, -1, 1e-7f)));
+    CHECK(isinf(step_of_adam(rows, 1, 0, 0)));
+    CHECK_NEAR((double)step_of_adam(rows, 2, 4, 0), -0.5, 1e-6);
+}
+
+/* The last elements of a row get what they would get in the middle of one. */
+static void check_rows_of_adam(const struct rows *rows)
+{
+    for (int n = 1; n < 40; n++) {
+        float w[40], m[40], v[40];
+        for (int i = 0; i < 40; i++)
+            x[i] = (float)i - 20, w[i] = y[i] = (float)i, m[i] = 0.1f, v[i] = 0.2f;
+        rows->adam(w, m, v, x, w, m, v, 0.1f, (const float[]){0.1f, 0.01f, 1e-7f}, n);
+        for (int i = 0; i < 40; i++) {
+            float one = y[i], moment = 0.1f, square = 0.2f;
+            rows->adam(&one, &moment, &square, &x[i], &one, &moment, &square, 0.1f, (const float[]){0.1f, 0.01f, 1e-7f}, 1);
+            CHECK(w[i] == (i < n ? one : y[i]) && m[i] == (i < n ? moment : 0.1f) && v[i] == (i < n ? square : 0.2f));
+        }
+    }
+}
+
 static void test_every_instruction_set_agrees_with_libm(void)
 {
     for (int i = 0; i < 3; i++) {
@@ -172,6 +223,9 @@ static void test_every_instruction_set_agrees_with_libm(void)
         check_random(rows);
         check_maximum(rows);
         check_dropping(rows);
+        check_steps_of_adam(rows);
+        check_explosion_of_adam(rows);
+        check_rows_of_adam(rows);
     }
 }
 
