@@ -17,11 +17,13 @@ enum {
     PACK_ROWS = 8,
     N_BLOCK = 512,
     STRIPS_TOGETHER = 4,  /* share a panel while it is in L1 */
+    TURNED_ROWS = 64,     /* of a transposed product, kept until all of k is added */
     DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
     DIRECT_FLOATS = 8192, /* nor does one that fits into L1 */
     LEFT_PAD = 16,        /* between copied rows, so that they lie in different cache sets */
     LEFT_CONFLICT = 1024, /* rows that are this many floats apart fall into the same cache sets */
     LINE = 16,            /* floats in a cache line */
+    LEFT_STRIPS = 11,     /* that are copied at once: TURNED_ROWS in tiles of six */
 };
 
 static const struct gemm_kernels *kernels;      /* NULL: OpenBLAS */
@@ -29,8 +31,9 @@ static int64_t right_floats = RIGHT_FLOATS / 2; /* half of this machine's L2 cac
 
 /* One thread's panels, and the strip of a product that is not stored. */
 static _Thread_local _Alignas(64) float right_block[RIGHT_FLOATS];
-static _Thread_local _Alignas(64) float left_strips[STRIPS_TOGETHER * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
+static _Thread_local _Alignas(64) float left_strips[LEFT_STRIPS * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
 static _Thread_local _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK];
+static _Thread_local _Alignas(64) float turned_rows[TURNED_ROWS * N_BLOCK];
 
 enum right { RIGHT_DIRECT, RIGHT_PACK, RIGHT_PACK_TRANSPOSED, RIGHT_PACKED };
 
@@ -145,7 +148,8 @@ static struct strip load_strip(const struct product *p, const struct block *b, i
     return s;
 }
 
-static void run_tile(const struct product *p, const struct block *b, const struct strip *s, int64_t column,
+/* c: the strip's first element in the block */
+static void run_tile(const struct product *p, const struct block *b, const struct strip *s, int64_t column, float *c,
                      struct gemm_tile *t)
 {
     int64_t left = b->columns - column;
@@ -154,20 +158,8 @@ static void run_tile(const struct product *p, const struct block *b, const struc
     t->a = s->left;
     t->a_stride = s->stride;
     gemm_tile_function *run = p->left_by_rows ? kernels->by_rows[vectors][s->rows] : kernels->by_k[vectors][s->rows];
-    if (!p->c_transposed) {
-        t->c = p->c ? p->c + s->row * p->ldc + b->column + column : streamed_strip + column;
-        run(t);
-        return;
-    }
-    _Alignas(64) float product[GEMM_ROWS_MAX * 2 * GEMM_LANES_MAX];
-    struct gemm_tile apart = *t;
-    apart.c = product;
-    apart.ldc = panel_columns();
-    apart.alpha = 1;
-    apart.beta = 0;
-    run(&apart);
-    kernels->store_transposed(p->c + (b->column + column) * p->ldc + s->row, p->ldc, product, s->rows, t->columns,
-                              t->alpha, t->beta);
+    t->c = c + column;
+    run(t);
 }
 
 /* While the panels of a strip are computed, the lines of C's companions are fetched: an equal share with each panel. */
@@ -185,6 +177,16 @@ static void fetch_beside(const struct product *p, const struct block *b, const s
     t->next_jump = LINE;
 }
 
+/* With the first panel, the strip's rows of the next block of k are fetched. */
+static void fetch_left_ahead(const struct product *p, const struct block *b, const struct strip *s, int64_t column,
+                             struct gemm_tile *t)
+{
+    bool ahead = column == 0 && p->left_by_rows && b->k_first + b->k < p->k;
+    t->next = ahead ? p->left + s->row * p->left_stride + b->k_first + b->k : t->b;
+    t->next_step = ahead ? p->left_stride : 0;
+    t->next_jump = ahead ? LINE : 0;
+}
+
 static void finish_strips(const struct product *p, const struct block *b, const struct strip *first,
                           const struct strip *last)
 {
@@ -192,9 +194,7 @@ static void finish_strips(const struct product *p, const struct block *b, const 
     int64_t row = first->row, rows = last->row + last->rows - row;
     if (!b->last || !g->finish)
         return;
-    if (p->c_transposed)
-        g->finish(g->context, p->c + b->column * p->ldc + row, p->ldc, b->column, row, b->columns, rows);
-    else if (p->c)
+    if (p->c)
         g->finish(g->context, p->c + row * p->ldc + b->column, p->ldc, row, b->column, rows, b->columns);
     else
         g->finish(g->context, streamed_strip, b->columns, row, b->column, rows, b->columns);
@@ -215,7 +215,7 @@ static void run_block(const struct product *p, const struct block *b)
             point_to_panel(p, b, column, &t);
             fetch_beside(p, b, s, column, &t);
             for (int i = 0; i < n; i++)
-                run_tile(p, b, &s[i], column, &t);
+                run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : streamed_strip, &t);
         }
         finish_strips(p, b, &s[0], &s[n - 1]);
     }
@@ -234,10 +234,84 @@ static int64_t n_step(int64_t n, int64_t k)
     return divide_up(divide_up(n, blocks), panel_columns()) * panel_columns();
 }
 
+/* What finish will touch beside columns [first, first + columns) of C, rows of one panel. */
+static void fetch_beside_turned(const struct product *p, int64_t row, int64_t first, int64_t columns)
+{
+    for (int k = 0; k < p->g->n_beside; k++)
+        for (int64_t i = row; i < row + panel_columns() && i < p->n; i++)
+            for (int64_t j = 0; j < columns; j += LINE)
+                __builtin_prefetch(p->g->beside[k] + i * p->ldc + first + j, 0, 2);
+}
+
+/* Rows [first, first + rows) of the left operand, all of k, to turned_rows. `whole` is the block with all of k. */
+static void add_turned_rows(const struct product *p, const struct block *whole, int64_t first, int64_t rows)
+{
+    int n = (int)divide_up(rows, kernels->rows);
+    struct product part = *p;
+    struct block b = *whole;
+    struct gemm_tile t = {.ldc = N_BLOCK, .alpha = 1};
+    part.m = rows;
+    part.left += first * (p->left_by_rows ? p->left_stride : 1);
+    for (b.k_first = 0; b.k_first < p->k; b.k_first += b.k) {
+        struct strip s[LEFT_STRIPS];
+        b.k = clamp(p->k - b.k_first, 0, k_step(p->k));
+        for (int i = 0; i < n; i++)
+            s[i] = load_strip(&part, &b, i, n, left_strips + i * kernels->lanes * (b.k + LEFT_PAD));
+        t.k = b.k;
+        t.beta = b.k_first ? 1 : 0;
+        for (int64_t column = 0; column < b.columns; column += panel_columns()) {
+            point_to_panel(p, whole, column, &t);
+            t.b += b.k_first * t.b_stride;
+            if (b.k_first + b.k == p->k)
+                fetch_beside_turned(p, b.column + column, first, rows);
+            for (int i = 0; i < n; i++) {
+                fetch_left_ahead(&part, &b, &s[i], column, &t);
+                run_tile(p, &b, &s[i], column, turned_rows + s[i].row * N_BLOCK, &t);
+            }
+        }
+    }
+}
+
+/* C gets the turned rows as columns [first, first + columns), a few rows at a time. */
+static void finish_turned_rows(const struct product *p, const struct block *b, int64_t first, int64_t columns)
+{
+    const struct gemm *g = p->g;
+    for (int64_t i = 0; i < b->columns; i += panel_columns()) {
+        int rows = (int)clamp(b->columns - i, 0, panel_columns());
+        float *c = p->c ? p->c + (b->column + i) * p->ldc + first : streamed_strip;
+        int64_t ldc = p->c ? p->ldc : TURNED_ROWS;
+        for (int64_t j = 0; j < columns; j += kernels->lanes)
+            kernels->store_transposed(c + j, ldc, turned_rows + j * N_BLOCK + i, N_BLOCK,
+                                      (int)clamp(columns - j, 0, kernels->lanes), rows, p->alpha, p->beta);
+        if (g->finish)
+            g->finish(g->context, c, ldc, b->column + i, first, rows, columns);
+    }
+}
+
+/* C^T = left right: a group of rows at a time, all of k, then stored as columns of C. */
+static void run_turned(const struct product *p)
+{
+    int64_t by_n = p->kind == RIGHT_PACKED ? N_BLOCK : n_step(p->n, p->k);
+    struct block b = {.k = p->k, .last = true};
+    for (b.column = 0; b.column < p->n; b.column += by_n) {
+        b.columns = clamp(p->n - b.column, 0, by_n);
+        load_block(p, &b);
+        for (int64_t first = 0; first < p->m; first += TURNED_ROWS) {
+            int64_t rows = clamp(p->m - first, 0, TURNED_ROWS);
+            add_turned_rows(p, &b, first, rows);
+            finish_turned_rows(p, &b, first, rows);
+        }
+    }
+}
+
 static void run_product(const struct product *p)
 {
     int64_t by_k = k_step(p->k), by_n = n_step(p->n, by_k);
     struct block b;
+    if (p->c_transposed) {
+        run_turned(p);
+        return;
+    }
     for (b.column = 0; b.column < p->n; b.column += by_n) {
         b.columns = clamp(p->n - b.column, 0, by_n);
         for (b.k_first = 0; b.k_first < p->k; b.k_first += by_k) {
@@ -252,6 +326,8 @@ static void run_product(const struct product *p)
 /* C^T = op(B)^T op(A)^T: the weights of a data gradient are read where they lie and the smaller operand is packed. */
 static bool better_transposed(const struct gemm *g)
 {
+    if (g->k * panel_columns() > right_floats)
+        return false;
     if (!g->transpose_b)
         return g->transpose_a && g->n <= kernels->rows && g->m >= 2 * g->n;
     return g->transpose_a || g->m * (g->k + g->n) < g->n * g->k;
@@ -304,9 +380,9 @@ static void run_empty(const struct gemm *g)
         g->finish(g->context, g->c, g->ldc, 0, 0, g->m, g->n);
 }
 
-bool gemm_can_stream(const struct gemm *g)
+bool gemm_can_stream(const struct gemm *g, bool packed_a)
 {
-    return kernels && g->k > 0 && g->k <= K_BLOCK;
+    return kernels && g->k > 0 && (packed_a || g->k <= K_BLOCK);
 }
 
 void gemm_run(const struct gemm *g)

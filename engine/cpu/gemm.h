@@ -38,13 +38,14 @@ struct gemm {
      * overlap. */
     void (*finish)(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m, int64_t n);
     void *context;
-    /* With `finish` and gemm_can_stream(g), c may be NULL: the product goes to `finish` only, strip by strip, and needs
+    /* With `finish` and gemm_can_stream, c may be NULL: the product goes to `finish` only, strip by strip, and needs
      * no memory. beside: what finish will touch, matrices of C's shape and stride ldc, fetched into the cache ahead. */
     const float *beside[GEMM_BESIDE_MAX];
     int n_beside;
 };
-/* Whether c may be NULL: the sums over k are not so long that they are cut into blocks. */
-bool gemm_can_stream(const struct gemm *g);
+/* Whether c may be NULL, in gemm_run_packed_a or in the others: there, when the sums over k are not so long that they are
+ * cut into blocks. */
+bool gemm_can_stream(const struct gemm *g, bool packed_a);
 void gemm_run(const struct gemm *g);
 
 /* Columns in a panel of a packed right operand. */

@@ -326,14 +326,15 @@ static void copy_left(float *to, int64_t ld, const float *a, int64_t lda, int64_
     }
 }
 
-static void store_transposed(float *c, int64_t ldc, const float *from, int rows, int columns, float alpha, float beta)
+static void store_transposed(float *c, int64_t ldc, const float *from, int64_t ld, int rows, int columns, float alpha,
+                             float beta)
 {
     mask m = mask_first(rows);
     const vec va = vec_set(alpha), vb = vec_set(beta);
     for (int first = 0; first < columns; first += LANES) {
         vec r[LANES];
         int n = columns - first < LANES ? columns - first : LANES;
-        load_transposed(r, from + first, 2 * LANES, rows < LANES ? rows : LANES, LANES);
+        load_transposed(r, from + first, ld, rows, LANES);
         for (int j = 0; j < n; j++) {
             float *to = c + (first + j) * ldc;
             vec x = vec_mul(r[j], va);

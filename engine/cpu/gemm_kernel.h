@@ -44,8 +44,10 @@ struct gemm_kernels {
     void (*gather_left)(float *panel, const float *a, int64_t lda, int64_t k, int rows);
     /* A left operand by rows, copied to rows of ld floats (a few more are written behind each). */
     void (*copy_left)(float *to, int64_t ld, const float *a, int64_t lda, int64_t k, int rows);
-    /* C[column][row] = alpha * tile[row][column] + beta * C[column][row]; the tile has 2 * lanes floats a row. */
-    void (*store_transposed)(float *c, int64_t ldc, const float *tile, int rows, int columns, float alpha, float beta);
+    /* C[column][row] = alpha * from[row][column] + beta * C[column][row] for at most `lanes` rows of `from`, ld floats
+     * apart, of which whole vectors are read. */
+    void (*store_transposed)(float *c, int64_t ldc, const float *from, int64_t ld, int rows, int columns, float alpha,
+                             float beta);
 };
 
 extern const struct gemm_kernels gemm_kernel_avx2, gemm_kernel_avx512;

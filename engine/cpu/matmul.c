@@ -159,7 +159,7 @@ static void choose_slices(struct matmul *m)
     if (!m->by_columns && g->n > gemm_panel()) {
         m->shared = SHARED_B;
         m->packed_floats = gemm_packed_b_floats(g->k, g->n);
-    } else if (m->by_columns && g->transpose_b && 2 * g->m <= g->n) {
+    } else if (m->by_columns && g->transpose_b && 2 * g->m <= g->n && g->m <= g->k) {
         m->shared = SHARED_A;
         m->packed_floats = gemm_packed_b_floats(g->k, g->m);
     }
@@ -170,8 +170,8 @@ static void choose_slices(struct matmul *m)
 static void choose_product(struct matmul *m, struct kernel *kernel)
 {
     m->product_apart = epilogue_may_overwrite(kernel);
-    m->streamed = m->epilogue && m->shared != SHARED_A && m->shape.m * m->shape.n >= STREAM_ELEMENTS &&
-                  gemm_can_stream(&m->shape) && (m->product_apart || kernel->n_outputs > 1);
+    m->streamed = m->epilogue && m->shape.m * m->shape.n >= STREAM_ELEMENTS &&
+                  gemm_can_stream(&m->shape, m->shared == SHARED_A) && (m->product_apart || kernel->n_outputs > 1);
     m->product_apart = m->product_apart && !m->streamed;
     for (int i = kernel->node->n_inputs; i < kernel->n_inputs && m->n_beside < GEMM_BESIDE_MAX; i++)
         if (m->streamed && shape_equal(kernel->in_value[i]->shape, output_shape(kernel)) &&

@@ -76,17 +76,26 @@ static void check_streamed(struct gemm g, const char *level)
 {
     static const float beside[MOST];
     struct coverage covered = {.g = &g, .c = got};
-    if (!gemm_can_stream(&g) || g.beta != 0)
-        return;
-    memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
     g.c = NULL;
     g.finish = count_finished;
     g.context = &covered;
     g.beside[0] = g.beside[1] = g.beside[2] = beside;
     g.n_beside = draw(4);
-    gemm_run(&g);
-    CHECK_EQ(covered.elements, g.m * g.n);
-    compare(&g, "streamed", level);
+    for (int packed_a = 0; packed_a < 2; packed_a++) {
+        if (!gemm_can_stream(&g, packed_a) || g.beta != 0)
+            continue;
+        memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
+        covered.elements = 0;
+        if (packed_a) {
+            gemm_pack_b(packed, g.a, g.lda, !g.transpose_a, g.k, g.m);
+            g.a = packed;
+            gemm_run_packed_a(&g);
+        } else {
+            gemm_run(&g);
+        }
+        CHECK_EQ(covered.elements, g.m * g.n);
+        compare(&g, packed_a ? "streamed, packed a" : "streamed", level);
+    }
 }
 
 static void check_packed(struct gemm g, const char *level)
