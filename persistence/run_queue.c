@@ -178,13 +178,21 @@ bool queue_hold(const char *home, bool held, struct err *err)
     return ok;
 }
 
+/* run.json changes with the config: that is how readers notice. */
+static void note_edit(json_t *run, const void *context)
+{
+    (void)context;
+    json_object_set_new(json_object_get(run, "queue"), "edited", json_real(io_wall_seconds()));
+}
+
 bool queue_edit(const char *home, const char *id, const json_t *config, struct err *err)
 {
     json_t *order;
     int fd = queue_change_begin(home, &order, err), lock = -1;
     char *folder = path_join(home, id), *device = NULL;
     bool ok = fd >= 0 && (lock = run_lock_take(folder, RUN_LOCK_WRITER, err)) >= 0 &&
-              (device = queue_device_of(folder, err)) != NULL && run_save_config(folder, config, err);
+              (device = queue_device_of(folder, err)) != NULL && run_save_config(folder, config, err) &&
+              run_edit(folder, note_edit, NULL, err);
     if (lock >= 0)
         io->close(lock);
     free(device);

@@ -246,8 +246,21 @@ static bool anything_lives(const struct app *app)
     return false;
 }
 
+/* What waits and has a place starts: by whoever looks. */
+static void start_waiting(const struct app *app)
+{
+    const char **queued = xcalloc(app->n_runs + 1, sizeof *queued);
+    size_t n = 0;
+    for (size_t i = 0; i < app->n_runs; i++)
+        if (app->runs[i].state == RUN_QUEUED)
+            queued[n++] = app->runs[i].id;
+    worker_start_waiting(app->home, queued, n);
+    free(queued);
+}
+
 int app_refresh(struct app *app, bool force)
 {
+    start_waiting(app);
     struct err err = {0};
     bool changed = false;
     if (!index_refresh(app->index, &changed, &err))

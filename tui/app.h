@@ -161,6 +161,9 @@ bool app_busy(const struct app *app); /* a job runs */
  * once where the data are small, and the views it was started from are closed. An error is shown in full. */
 int app_launch(struct app *app, const char *job, const json_t *request);
 
+/* The same, into the queue of the home: checked, then the jobs are shown, where it waits or has started already. */
+int app_enqueue(struct app *app, const char *job, const json_t *request);
+
 /* Remembered per home (home/.screen.json), e.g. "chart.smooth". */
 const json_t *app_recall(const struct app *app, const char *key);
 void app_remember(struct app *app, const char *key, json_t *value); /* takes the reference */

@@ -67,10 +67,30 @@ static void launched(struct app *app, struct app_job *job)
     json_decref(result);
 }
 
+static void enqueued(struct app *app, struct app_job *job)
+{
+    json_t *result = job->result;
+    struct err error = job->error;
+    bool done = job->state == JOB_DONE, failed = job->state == JOB_FAILED;
+    job->result = NULL;
+    job->number = 0;
+    app->message[0] = 0;
+    if (failed)
+        not_started(app, &error);
+    if (done) {
+        while (is_on_top(app, "form") || is_on_top(app, "new"))
+            app_back(app);
+        app_refresh(app, true);
+        app_go(app, "jobs", NULL);
+        say_notes(app, json_object_get(result, "notes"));
+    }
+    json_decref(result);
+}
+
 static bool is_starting(const struct app *app)
 {
     for (int i = 0; i < APP_MAX_JOBS; i++)
-        if (app->jobs[i].number && app->jobs[i].state == JOB_RUNNING && app->jobs[i].done == launched)
+        if (app->jobs[i].number && app->jobs[i].state == JOB_RUNNING && (app->jobs[i].done == launched || app->jobs[i].done == enqueued))
             return true;
     return false;
 }
@@ -88,5 +108,23 @@ int app_launch(struct app *app, const char *job, const json_t *request)
     app_wait_job(app, started, AT_ONCE_MS);
     if (is_starting(app))
         app_say(app, STYLE_TEXT, "starting: the worker reads the data first");
+    return LOOP_DRAW;
+}
+
+int app_enqueue(struct app *app, const char *job, const json_t *request)
+{
+    struct err err = {0};
+    if (is_starting(app)) {
+        app_say(app, STYLE_WARNING, "a run is being checked or started: its worker still reads the data");
+        return LOOP_DRAW;
+    }
+    json_t *queued = json_copy((json_t *)request);
+    json_object_set_new(queued, "queue", json_true());
+    struct app_job *started = app_start_job(app, job, queued, "into the queue", "", enqueued, &err);
+    if (!started)
+        return not_started(app, &err);
+    app_wait_job(app, started, AT_ONCE_MS);
+    if (is_starting(app))
+        app_say(app, STYLE_TEXT, "checking: the worker reads the data first");
     return LOOP_DRAW;
 }

@@ -86,14 +86,14 @@ static int ask_child(struct app *app, const struct run_summary *run, const char 
 
 /* ---- in place ---- */
 
-static int resume_in_place(struct app *app, const char *id)
+static int resume_in_place(struct app *app, const char *id, bool waits)
 {
     const struct run_summary *run = app_find_run(app, id);
     if (!run)
         return LOOP_DRAW;
     char *folder = app_run_folder(app, run), *home = cli_absolute(app->home);
     json_t *request = json_pack("{s:s,s:s}", "home", home, "run", folder);
-    int flags = app_launch(app, "resume", request);
+    int flags = waits ? app_enqueue(app, "resume", request) : app_launch(app, "resume", request);
     json_decref(request);
     free(folder);
     free(home);
@@ -107,8 +107,8 @@ static int choose_resume(struct app *app, int line)
     split_subject(app->subject, &id, &path);
     const struct run_summary *run = app_find_run(app, id);
     const struct checkpoint_summary *checkpoint = app_checkpoint(app);
-    if (line == 0)
-        flags = resume_in_place(app, id);
+    if (line == 0 || line == 2)
+        flags = resume_in_place(app, id, line == 2);
     else if (run && checkpoint)
         flags = ask_child(app, run, path, checkpoint->epoch);
     free(id);
@@ -127,9 +127,11 @@ static int resume(struct app *app, const struct run_summary *run, const struct c
     snprintf(app->menu_hints[0], sizeof app->menu_hints[0], "this run");
     snprintf(app->menu_lines[1], sizeof app->menu_lines[1], "a new run from epoch %lld", (long long)checkpoint->epoch);
     snprintf(app->menu_hints[1], sizeof app->menu_hints[1], "its child");
+    snprintf(app->menu_lines[2], sizeof app->menu_lines[2], "go on in place when a place is free");
+    snprintf(app->menu_hints[2], sizeof app->menu_hints[2], "queue");
     char title[96];
     snprintf(title, sizeof title, "%.60s is %s", run->name, run_state_name(run->state));
-    return app_menu(app, title, 2, choose_resume);
+    return app_menu(app, title, 3, choose_resume);
 }
 
 static int branch(struct app *app, const struct run_summary *run, const struct checkpoint_summary *checkpoint)

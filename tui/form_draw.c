@@ -21,9 +21,12 @@ static int label_columns(const struct form_view *v, const struct grid *grid, int
 
 static void draw_start(const struct form_view *v, struct grid *grid, struct rect line)
 {
-    bool branch = v->source == FORM_OF_CHECKPOINT;
+    static const char *const words[] = {[FORM_OF_CONFIG] = "start this run",
+                                        [FORM_OF_RUN] = "start this run",
+                                        [FORM_OF_CHECKPOINT] = "start the branch",
+                                        [FORM_OF_WAITING] = "save: it waits on"};
     int x = 1 + grid_text(grid, line, 1, 0, v->error[0] ? STYLE_WARNING : STYLE_GOOD, "▶ ");
-    x += grid_text(grid, line, x, 0, STYLE_STRONG, branch ? "start the branch" : "start this run");
+    x += grid_text(grid, line, x, 0, STYLE_STRONG, words[v->source]);
     grid_text(grid, line, x + 2, 0, STYLE_FAINT, v->error[0] ? "once the error below is gone" : "Enter");
 }
 

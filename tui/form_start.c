@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "persistence/run_config.h"
+#include "persistence/run_queue.h"
 #include "tui/cli_request.h"
 #include "tui/form_view.h"
 #include "tui/train_request.h"
@@ -93,6 +95,9 @@ bool form_view_open(struct app *app, struct form_view *v, const char *argument, 
     } else if (str_starts(argument, "run:")) {
         v->source = FORM_OF_RUN;
         ok = open_run(app, v, argument + 4, err);
+    } else if (str_starts(argument, "waiting:")) {
+        v->source = FORM_OF_WAITING;
+        ok = open_run(app, v, argument + 8, err);
     } else if (str_starts(argument, "checkpoint:")) {
         v->source = FORM_OF_CHECKPOINT;
         ok = open_checkpoint(app, v, argument + 11, err);
@@ -235,8 +240,10 @@ void form_view_command(const struct app *app, const struct form_view *v, struct 
         add_shell_word(out, app->home);
         str_add_char(out, ' ');
     }
-    str_add(out, v->source == FORM_OF_CHECKPOINT ? "resume " : "train ");
-    if (v->source == FORM_OF_CHECKPOINT) {
+    str_add(out, v->source == FORM_OF_CHECKPOINT ? "resume " : v->source == FORM_OF_WAITING ? "queue edit " : "train ");
+    if (v->source == FORM_OF_WAITING) {
+        add_shell_word(out, v->run);
+    } else if (v->source == FORM_OF_CHECKPOINT) {
         char *text = xprintf("%s:%lld", v->run, (long long)v->epoch);
         add_shell_word(out, text);
         free(text);
@@ -258,8 +265,32 @@ static json_t *start_request(const struct app *app, const struct form_view *v)
     return request;
 }
 
+/* The form is closed first: what is shown next may lie below it. */
+static int save_waiting(struct app *app, struct form_view *v)
+{
+    struct err err = {0};
+    if (!config_check(v->form.config, v->where, &err) || !queue_edit(app->home, v->run, v->form.config, &err))
+        return app_fail(app, &err);
+    app_back(app);
+    app_refresh(app, true);
+    app_say(app, STYLE_GOOD, "changed: it waits on");
+    return LOOP_DRAW;
+}
+
+int form_view_enqueue(struct app *app, struct form_view *v)
+{
+    if (v->source == FORM_OF_WAITING)
+        return save_waiting(app, v);
+    json_t *request = start_request(app, v);
+    int flags = app_enqueue(app, v->source == FORM_OF_CHECKPOINT ? "resume" : "train", request);
+    json_decref(request);
+    return flags;
+}
+
 int form_view_start(struct app *app, struct form_view *v)
 {
+    if (v->source == FORM_OF_WAITING)
+        return save_waiting(app, v);
     json_t *request = start_request(app, v);
     int flags = app_launch(app, v->source == FORM_OF_CHECKPOINT ? "resume" : "train", request);
     json_decref(request);

@@ -8,7 +8,7 @@
 #include "tui/form.h"
 
 enum { FORM_MOST_LINES = 256 };
-enum form_source { FORM_OF_CONFIG, FORM_OF_RUN, FORM_OF_CHECKPOINT };
+enum form_source { FORM_OF_CONFIG, FORM_OF_RUN, FORM_OF_CHECKPOINT, FORM_OF_WAITING };
 struct form_view {
     struct form form;
     enum form_source source;
@@ -33,10 +33,13 @@ struct form_view {
     char error_at[256];  /* path of the row it is about, "" */
 };
 
-/* argument: "config:PATH", "run:ID" or "checkpoint:RUN-ID:PATH". */
+/* argument: "config:PATH", "run:ID", "checkpoint:RUN-ID:PATH", or "waiting:ID" of a run in the queue, whose own config is changed. */
 bool form_view_open(struct app *app, struct form_view *v, const char *argument, struct err *err);
-/* Starts the run: its curve is shown, the form is closed (v is gone). An error is shown in full. */
+/* Starts the run: its curve is shown, the form is closed (v is gone). Of one that waits: saves its config. An error is shown in
+ * full. */
 int form_view_start(struct app *app, struct form_view *v);
+/* Puts it into the queue; the jobs are shown. */
+int form_view_enqueue(struct app *app, struct form_view *v);
 /* The command that does the same, without the assignments. */
 void form_view_command(const struct app *app, const struct form_view *v, struct str *out);
 /* After a change: the rows anew, and a check soon. */

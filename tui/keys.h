@@ -32,7 +32,9 @@ enum key_place {
     IN_COMPARED = 16384, /* runs over each other */
     IN_LIVE = 32768,     /* the selected run has not ended: it can be steered */
     IN_WRITING = 65536,  /* where a model writes text */
-    IN_ALONE = 131072    /* what is chosen from a list can be seen without it */
+    IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
+    IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
+    IN_ASKED = 524288    /* a question to the worker is selected there */
 };
 
 /* clang-format off: one row a line */
@@ -48,7 +50,7 @@ enum key_place {
     X(VIEW_RUN, "run", "2", IN_ALL, 0, "run", "the selected run")                                                      \
     X(VIEW_COMPARE, "comparison", "3", IN_ALL, 0, "compare", "the marked runs over each other")                        \
     X(VIEW_NEW, "launcher", "4", IN_ALL, 0, "new", "start a run from a config")                                        \
-    X(VIEW_JOBS, "jobs", "5", IN_ALL, 0, "jobs", "evaluations and predictions under way")                              \
+    X(VIEW_JOBS, "jobs", "5", IN_ALL, 0, "jobs", "what trains, waits, was asked and has ended lately")                 \
     X(VIEW_LOG, "log", "6", IN_ALL, 0, "log", "what the worker printed")                                               \
     X(UP, "up", "Up k", IN_MOVE, 0, "up", "move up")                                                                   \
     X(DOWN, "down", "Down j", IN_MOVE, 0, "down", "move down")                                                         \
@@ -94,19 +96,20 @@ enum key_place {
     X(WRITE, "write-on", "Enter", IN_WRITING, 10, "change",                                                            \
       "change the prompt, temperature, seed or length; it is written anew (Left, Right: a little less, more)")         \
     X(ANOTHER, "another", "u", IN_WRITING, 12, "another", "another text: the next seed")                               \
-    X(CANCEL_JOB, "cancel-job", "x", IN_JOBS, 12, "cancel", "cancel the job")                                          \
+    X(CANCEL_JOB, "cancel-job", "x", IN_ASKED, 12, "cancel", "cancel the job")                                          \
     X(SEARCH, "search", "/", IN_TEXT, 40, "search", "find text: Enter goes to the next place, Esc ends")               \
     X(PICK, "pick", "/", IN_SAMPLES, 40, "filter",                                                                     \
       "only samples that match: wrong, right, class:3, said:8, p<0.8, error>1")                                        \
     X(EDIT, "edit", "Enter", IN_FORM, 10, "change",                                                                    \
       "change the value; on 'start', start the run; on a group, fold or unfold it")                                    \
     X(RESET, "reset", "u Backspace", IN_FORM, 20, "take back", "the value as it was when the form opened")             \
+    X(ENQUEUE, "enqueue", "w", IN_FORM, 15, "queue", "check it and let it start when a place is free")      \
     X(FOLD, "fold", "Space", IN_FORM, 22, "fold", "fold or unfold a group")                                            \
     X(EVALUATE, "evaluate", "e", IN_CHECKPOINT, 31, "evaluate", "evaluate the checkpoint")                             \
     X(PREDICT, "predict", "p", IN_CHECKPOINT, 32, "predict", "predict with the checkpoint")                            \
     X(RESUME, "resume", "r", IN_CHECKPOINT, 33, "resume", "go on from the checkpoint")                                 \
-    X(BRANCH, "branch", "t", IN_CHECKPOINT, 34, "try other settings",                                                  \
-      "branch: go on from the checkpoint with other settings")                                                         \
+    X(BRANCH, "branch", "t", IN_CHECKPOINT | IN_QUEUE, 34, "try other settings",                                       \
+      "branch: go on from the checkpoint with other settings; a run that waits: change its settings")                  \
     X(INSPECT, "inspect", "i", IN_CHECKPOINT, 36, "inspect", "what is in the checkpoint's file")                       \
     X(EXPORT, "export", "w", 0, 0, "export", "write the model in another format")                                      \
     X(DIFF, "diff", "d", IN_CHECKPOINT, 0, "diff",                                                                     \
@@ -120,6 +123,10 @@ enum key_place {
     X(KEEP, "keep", "K", IN_LIVE, 0, "keep", "CHANGES THE RUN: a checkpoint now")                                       \
     X(LEARNING_RATE, "learning-rate", "L", IN_LIVE, 0, "rate", "CHANGES THE RUN: another learning rate")                \
     X(EPOCHS, "epochs", "E", IN_LIVE, 0, "epochs", "CHANGES THE RUN: another number of epochs")                         \
+    X(EARLIER, "earlier", "A Shift-Up", IN_QUEUE, 13, "earlier", "CHANGES THE RUN: ahead by one place in the queue")    \
+    X(LATER, "later", "B Shift-Down", IN_QUEUE, 14, "later", "CHANGES THE RUN: back by one place in the queue")         \
+    X(START_NOW, "start-now", "X", IN_QUEUE, 11, "start now", "CHANGES THE RUN: it starts without waiting for a place") \
+    X(HOLD, "hold", "H", IN_JOBS, 30, "hold", "hold the queue, so that nothing starts by itself, or let it go on")      \
     X(TAG, "tag", "T", IN_RUN, 0, "tag", "CHANGES THE RUN: its tags")                                                  \
     X(NOTE, "note", "N", IN_RUN, 0, "note", "CHANGES THE RUN: its note")                                               \
     X(DELETE, "delete", "D", IN_RUN, 0, "delete", "CHANGES THE RUN: to the trash, after asking by name")               \

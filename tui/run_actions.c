@@ -2,6 +2,7 @@
  * copying its path. */
 #include "base/io.h"
 #include "persistence/run_commands.h"
+#include "persistence/run_queue.h"
 #include "tui/app.h"
 #include "tui/cli_request.h"
 
@@ -21,6 +22,23 @@ static int refuse(struct app *app, const struct run_summary *run, const char *wh
     return LOOP_DRAW;
 }
 
+/* A run in the queue has no worker that could be asked. */
+static int steer_waiting(struct app *app, const struct run_summary *run, const char *name)
+{
+    struct err err = {0};
+    char what[160];
+    snprintf(what, sizeof what, "%.150s", run->name);
+    if (strcmp(name, "stop") != 0) {
+        app_say(app, STYLE_WARNING, "%s waits in the queue: S takes it out, in the jobs (5) t changes its settings", what);
+        return LOOP_DRAW;
+    }
+    if (!queue_remove(app->home, run->id, &err))
+        return app_fail(app, &err);
+    app_refresh(app, true);
+    app_say(app, STYLE_GOOD, "%s: taken out of the queue", what);
+    return LOOP_DRAW;
+}
+
 static int command(struct app *app, const struct run_summary *run, const char *name, double value, const char *said)
 {
     struct err err = {0};
@@ -28,6 +46,10 @@ static int command(struct app *app, const struct run_summary *run, const char *n
     if (!run_lives(run))
         return refuse(app, run, name);
     char *folder = app_run_folder(app, run);
+    if (run->state == RUN_QUEUED && !run_lock_is_held(folder)) {
+        free(folder);
+        return steer_waiting(app, run, name);
+    }
     bool ok = run_command_add(folder, name, value, &number, &err);
     free(folder);
     if (!ok)

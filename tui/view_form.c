@@ -203,6 +203,8 @@ static int tree_action(struct app *app, struct form_view *v, enum action action)
     switch (action) {
     case ACTION_EDIT:
         return press(app, v);
+    case ACTION_ENQUEUE:
+        return form_view_enqueue(app, v);
     case ACTION_FOLD:
         return selected(v)->kind == FORM_GROUP ? fold(app, v, !selected(v)->open) : LOOP_DRAW;
     case ACTION_LEFT:
@@ -291,6 +293,8 @@ static const char *title_of(const struct app *app, const struct form_view *v, ch
     const char *name = run ? run->name : v->run;
     if (v->source == FORM_OF_CHECKPOINT)
         snprintf(text, size, "branch of %s at epoch %lld", name, (long long)v->epoch);
+    else if (v->source == FORM_OF_WAITING)
+        snprintf(text, size, "%s, before it starts", name);
     else
         snprintf(text, size, "new run from %s", v->source == FORM_OF_RUN ? name : path_name(v->path));
     return text;

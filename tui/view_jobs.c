@@ -1,36 +1,24 @@
-/* view_jobs.c - what is under way: runs whose workers live, and the evaluations, predictions and inspections asked from
- * this screen. */
-#include "persistence/run_live.h"
+/* view_jobs.c - what is under way in the home: runs that train, runs that wait for a place and in which order, what was
+ * asked from this screen, and what ended lately. */
 #include "base/arena.h"
-#include "tui/human.h"
+#include "base/io.h"
+#include "persistence/run_queue.h"
+#include "tui/jobs_view.h"
 #include "tui/views.h"
+#include "tui/worker_client.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BAR_COLUMNS = 16, MOST_RUNS = 200 };
+enum { MOST_ENDED = 20, PAGE = 10 };
 
-struct jobs_row {     /* a run or a job */
-    char run_id[256]; /* "": a job */
-    int job;
-    struct run_live live;
-    bool has_live;
-};
-
-struct jobs_view {
-    struct list list;
-    struct jobs_row *rows; /* runs first, then jobs, newest first */
-    int n_runs;
-};
-
-/* Which view shows what a job found; jobs that only help a form are not listed. */
 static const struct {
     const char *job, *view;
 } shown_jobs[] = {{"evaluate", "result"}, {"predict", "predict"}, {"generate", "predict"}, {"inspect", "inspect"}};
 
-static const char *view_of(const struct app_job *job)
+const char *jobs_view_of(const struct app_job *job)
 {
     for (size_t i = 0; i < sizeof shown_jobs / sizeof *shown_jobs; i++)
         if (!strcmp(shown_jobs[i].job, job->job))
@@ -38,33 +26,95 @@ static const char *view_of(const struct app_job *job)
     return NULL;
 }
 
-static int newest_first(const void *a, const void *b)
+/* ---- rows ---- */
+
+static int newest_job_first(const void *a, const void *b)
 {
     return ((const struct jobs_row *)b)->job - ((const struct jobs_row *)a)->job;
 }
 
-static void fill_rows(struct app *app, struct jobs_view *v)
+static int last_ended_first(const void *a, const void *b)
 {
-    int n = 0;
-    v->rows = xrealloc(v->rows, (MOST_RUNS + APP_MAX_JOBS) * sizeof *v->rows);
-    for (size_t i = 0; i < app->n_runs && n < MOST_RUNS; i++) {
-        const struct run_summary *run = &app->runs[i];
-        if (run->state != RUN_RUNNING && run->state != RUN_PAUSED && run->state != RUN_QUEUED)
+    double x = ((const struct jobs_row *)a)->ended, y = ((const struct jobs_row *)b)->ended;
+    return (x < y) - (x > y);
+}
+
+static int add_items(struct jobs_view *v, int n, bool waits)
+{
+    for (size_t i = 0; i < v->plan.n; i++) {
+        const struct queue_item *item = &v->plan.items[i];
+        if (item->waits != waits)
             continue;
         struct jobs_row *row = &v->rows[n++];
-        *row = (struct jobs_row){0};
-        snprintf(row->run_id, sizeof row->run_id, "%s", run->id);
-        char *folder = app_run_folder(app, run);
-        row->has_live = run_live_read(folder, &row->live);
-        free(folder);
+        *row = (struct jobs_row){.section = waits ? JOBS_WAITS : JOBS_TRAINS, .item = item};
+        snprintf(row->run_id, sizeof row->run_id, "%s", item->run->id);
     }
-    v->n_runs = n;
+    return n;
+}
+
+static int add_jobs(struct app *app, struct jobs_view *v, int n)
+{
+    int first = n;
     for (int i = 0; i < APP_MAX_JOBS; i++)
-        if (app->jobs[i].number && view_of(&app->jobs[i]))
-            v->rows[n++] = (struct jobs_row){.job = app->jobs[i].number};
-    qsort(v->rows + v->n_runs, (size_t)(n - v->n_runs), sizeof *v->rows, newest_first);
-    v->list.count = n;
-    list_settle(&v->list, 1000);
+        if (app->jobs[i].number && jobs_view_of(&app->jobs[i]))
+            v->rows[n++] = (struct jobs_row){.section = JOBS_ASKED, .job = app->jobs[i].number};
+    qsort(v->rows + first, (size_t)(n - first), sizeof *v->rows, newest_job_first);
+    return n;
+}
+
+/* When its last state was written. */
+static double end_of(const struct app *app, const struct run_summary *run)
+{
+    char *folder = app_run_folder(app, run);
+    json_t *json = run_read(folder, NULL), *changes = json_object_get(json, "changes");
+    double time = js_double(json_array_get(changes, json_array_size(changes) - 1), "time", run->created);
+    json_decref(json);
+    free(folder);
+    return run->state == RUN_INTERRUPTED ? time + run->duration_s : time;
+}
+
+static bool has_ended(const struct run_summary *run)
+{
+    return !run->source && (run->state == RUN_FINISHED || run->state == RUN_STOPPED || run->state == RUN_FAILED ||
+                            run->state == RUN_INTERRUPTED);
+}
+
+/* The newest runs: one that was begun long before and has just ended is seen in the list of runs. */
+static int add_ended(struct app *app, struct jobs_view *v, int n)
+{
+    int first = n;
+    for (size_t i = 0; i < app->n_runs && n < first + MOST_ENDED; i++) {
+        if (!has_ended(&app->runs[i]))
+            continue;
+        struct jobs_row *row = &v->rows[n++];
+        *row = (struct jobs_row){.section = JOBS_ENDED, .ended = end_of(app, &app->runs[i])};
+        snprintf(row->run_id, sizeof row->run_id, "%s", app->runs[i].id);
+    }
+    qsort(v->rows + first, (size_t)(n - first), sizeof *v->rows, last_ended_first);
+    return n;
+}
+
+/* The selection stays on its run or job. */
+static void select_again(struct jobs_view *v, const struct jobs_row *was)
+{
+    for (int i = 0; i < v->list.count; i++)
+        if (v->rows[i].job == was->job && !strcmp(v->rows[i].run_id, was->run_id))
+            v->list.selected = i;
+    list_settle(&v->list, 100000);
+}
+
+static void fill_rows(struct app *app, struct jobs_view *v)
+{
+    struct jobs_row was = v->list.count ? v->rows[v->list.selected] : (struct jobs_row){0};
+    queue_plan_release(&v->plan);
+    queue_plan_make(&v->plan, app->home, app->runs, app->n_runs);
+    v->rows = xrealloc(v->rows, (v->plan.n + APP_MAX_JOBS + MOST_ENDED) * sizeof *v->rows);
+    int n = v->first[JOBS_WAITS] = add_items(v, 0, false);
+    n = v->first[JOBS_ASKED] = add_items(v, n, true);
+    n = v->first[JOBS_ENDED] = add_jobs(app, v, n);
+    v->list.count = v->first[JOBS_SECTIONS] = add_ended(app, v, n);
+    if (was.job || was.run_id[0])
+        select_again(v, &was);
 }
 
 static bool jobs_open(struct app *app, void *state, const char *argument, struct err *err)
@@ -77,8 +127,12 @@ static bool jobs_open(struct app *app, void *state, const char *argument, struct
 
 static void jobs_close(void *state)
 {
-    free(((struct jobs_view *)state)->rows);
+    struct jobs_view *v = state;
+    queue_plan_release(&v->plan);
+    free(v->rows);
 }
+
+/* ---- what is selected ---- */
 
 static const struct jobs_row *selected(const struct jobs_view *v)
 {
@@ -100,8 +154,12 @@ static struct app_job *selected_job(const struct app *app, const struct jobs_vie
 static unsigned jobs_places(const struct app *app, const void *state)
 {
     const struct jobs_view *v = state;
-    return IN_MOVE | (v->list.count ? IN_JOBS : 0) | (jobs_run(app, state) ? IN_RUN : 0);
+    const struct jobs_row *row = selected(v);
+    return IN_MOVE | IN_JOBS | (row && row->job ? IN_ASKED : 0) | (row && row->section == JOBS_WAITS ? IN_QUEUE : 0) |
+           (jobs_run(app, state) ? IN_RUN : 0);
 }
+
+/* ---- keys ---- */
 
 static int open_row(struct app *app, struct jobs_view *v)
 {
@@ -109,29 +167,100 @@ static int open_row(struct app *app, struct jobs_view *v)
     struct app_job *job = selected_job(app, v);
     if (run)
         return app_go(app, "run", run->id);
-    return job ? app_go(app, view_of(job), job->subject) : LOOP_NOTHING;
+    return job ? app_go(app, jobs_view_of(job), job->subject) : LOOP_NOTHING;
+}
+
+static int cancel_job(struct app *app, struct jobs_view *v)
+{
+    struct app_job *job = selected_job(app, v);
+    if (job && job->state == JOB_RUNNING)
+        app_cancel_job(app, job);
+    else
+        app_say(app, STYLE_WARNING, job ? "it has ended already" : "a run is stopped with S");
+    return LOOP_DRAW;
+}
+
+static int after_change(struct app *app, struct jobs_view *v, bool ok, const struct err *err)
+{
+    if (!ok)
+        return app_fail(app, err);
+    app_refresh(app, true);
+    fill_rows(app, v);
+    return LOOP_DRAW;
+}
+
+static int move_in_queue(struct app *app, struct jobs_view *v, int by)
+{
+    struct err err = {0};
+    int place = selected(v)->item->place - 1 + by;
+    bool ok = place < 0 || queue_move(app->home, selected(v)->run_id, (size_t)place, &err);
+    return after_change(app, v, ok, &err);
+}
+
+static int start_now(struct app *app, struct jobs_view *v)
+{
+    struct err err = {0};
+    char *program = worker_program(&err), name[160];
+    snprintf(name, sizeof name, "%.150s", selected(v)->item->run->name);
+    bool ok = program && queue_start(app->home, program, selected(v)->run_id, &err);
+    if (ok)
+        app_say(app, STYLE_GOOD, "%s starts without waiting for a place", name);
+    free(program);
+    return after_change(app, v, ok, &err);
+}
+
+static int hold(struct app *app, struct jobs_view *v)
+{
+    struct err err = {0};
+    bool held = !v->plan.held, ok = queue_hold(app->home, held, &err);
+    if (ok)
+        app_say(app, STYLE_TEXT, held ? "the queue is held: nothing starts by itself" : "the queue goes on");
+    return after_change(app, v, ok, &err);
+}
+
+static int change_settings(struct app *app, const struct jobs_view *v)
+{
+    char argument[300];
+    snprintf(argument, sizeof argument, "waiting:%s", selected(v)->run_id);
+    return app_go(app, "form", argument);
+}
+
+static int queue_action(struct app *app, struct jobs_view *v, enum action action)
+{
+    const struct jobs_row *row = selected(v);
+    if (!row || row->section != JOBS_WAITS)
+        return LOOP_NOTHING;
+    switch (action) {
+    case ACTION_EARLIER:
+        return move_in_queue(app, v, -1);
+    case ACTION_LATER:
+        return move_in_queue(app, v, 1);
+    case ACTION_START_NOW:
+        return start_now(app, v);
+    case ACTION_BRANCH:
+        return change_settings(app, v);
+    default:
+        return LOOP_NOTHING;
+    }
 }
 
 static int jobs_action(struct app *app, void *state, enum action action)
 {
     struct jobs_view *v = state;
-    struct app_job *job = selected_job(app, v);
     action = action == ACTION_LEFT ? ACTION_UP : action == ACTION_RIGHT ? ACTION_DOWN : action;
-    if (list_action(&v->list, action, 10))
+    if (list_action(&v->list, action, PAGE))
         return LOOP_DRAW;
     switch (action) {
     case ACTION_OPEN:
         return open_row(app, v);
     case ACTION_CANCEL_JOB:
-        if (job && job->state == JOB_RUNNING)
-            app_cancel_job(app, job);
-        else
-            app_say(app, STYLE_WARNING, job ? "it has ended already" : "a run is stopped with S");
-        return LOOP_DRAW;
+        return cancel_job(app, v);
+    case ACTION_HOLD:
+        return hold(app, v);
     case ACTION_VIEW_JOBS:
         return LOOP_DRAW;
     default:
-        return LOOP_NOTHING;
+        return queue_action(app, v, action);
     }
 }
 
@@ -140,145 +269,16 @@ static int jobs_event(struct app *app, void *state, const struct event *event)
     struct jobs_view *v = state;
     if (event->kind != EVENT_TICK && event->kind != EVENT_READY)
         return LOOP_NOTHING;
+    if (!app_busy(app) && !v->plan.n)
+        return LOOP_NOTHING;
     fill_rows(app, v);
-    return app_busy(app) || v->n_runs ? LOOP_DRAW : LOOP_NOTHING;
+    return LOOP_DRAW;
 }
 
 static int jobs_refresh(struct app *app, void *state)
 {
     fill_rows(app, state);
     return LOOP_DRAW;
-}
-
-struct fill_context {
-    const struct app *app;
-    const struct jobs_view *view;
-    uint32_t bar[BAR_COLUMNS];
-    bool ascii;
-};
-
-static void fill_bar(struct fill_context *f, struct list_cell *cell, double share)
-{
-    if (isnan(share))
-        return;
-    tile_bar(share, f->ascii, f->bar, BAR_COLUMNS);
-    cell->points = f->bar;
-    cell->n_points = BAR_COLUMNS;
-    cell->style = STYLE_ACCENT;
-}
-
-static double run_share(const struct jobs_row *row)
-{
-    const struct run_live *live = &row->live;
-    if (!row->has_live || live->epochs < 1 || live->steps_per_epoch < 1)
-        return NAN;
-    double inside = (double)live->step_in_epoch / live->steps_per_epoch;
-    return ((double)(live->epoch - 1) + (inside < 1 ? inside : 1)) / (double)live->epochs;
-}
-
-static double run_left(const struct jobs_row *row)
-{
-    double share = run_share(row), total = (double)row->live.epochs * row->live.steps_per_epoch;
-    return row->live.steps_per_second > 0 && isfinite(share) ? (1 - share) * total / row->live.steps_per_second : NAN;
-}
-
-static void fill_run(struct fill_context *f, const struct jobs_row *row, int column, struct list_cell *cell)
-{
-    const struct run_summary *run = app_find_run(f->app, row->run_id);
-    if (!run)
-        return;
-    switch (column) {
-    case 0:
-        snprintf(cell->text, sizeof cell->text, "%s %s", human_state_sign(run->state), run_state_name(run->state));
-        cell->style = human_state_style(run->state);
-        break;
-    case 1:
-        snprintf(cell->text, sizeof cell->text, "train %.150s", run->name);
-        break;
-    case 2:
-        fill_bar(f, cell, run_share(row));
-        break;
-    case 3:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s).text);
-        break;
-    case 4:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run_left(row)).text);
-        break;
-    default:
-        snprintf(cell->text, sizeof cell->text, "epoch %lld/%lld",
-                 (long long)(row->has_live ? row->live.epoch : run->epoch), (long long)run->epochs);
-        break;
-    }
-}
-
-static const struct {
-    const char *text;
-    enum style style;
-} job_states[] = {[JOB_RUNNING] = {"▶ running", STYLE_RUNNING},
-                  [JOB_DONE] = {"✓ done", STYLE_FINISHED},
-                  [JOB_FAILED] = {"✗ failed", STYLE_FAILED},
-                  [JOB_CANCELLED] = {"■ cancelled", STYLE_STOPPED}};
-
-static void fill_job(struct fill_context *f, const struct app_job *job, int column, struct list_cell *cell)
-{
-    bool runs = job->state == JOB_RUNNING;
-    switch (column) {
-    case 0:
-        snprintf(cell->text, sizeof cell->text, "%s", job_states[job->state].text);
-        cell->style = job_states[job->state].style;
-        break;
-    case 1:
-        snprintf(cell->text, sizeof cell->text, "%s", job->title);
-        break;
-    case 2:
-        fill_bar(f, cell, runs ? job->share : NAN);
-        break;
-    case 3:
-        snprintf(cell->text, sizeof cell->text, "%s",
-                 text_duration((runs ? f->app->now : job->ended) - job->started).text);
-        break;
-    case 4:
-        snprintf(cell->text, sizeof cell->text, "%s",
-                 runs && isfinite(job->left_s) ? text_duration(job->left_s).text : "");
-        break;
-    default:
-        snprintf(cell->text, sizeof cell->text, "%.180s", job->state == JOB_FAILED ? job->error.text : "");
-        cell->style = STYLE_ERROR;
-        break;
-    }
-}
-
-static void fill(void *context, int row, int column, struct list_cell *cell)
-{
-    struct fill_context *f = context;
-    const struct jobs_row *r = &f->view->rows[row];
-    const struct app_job *job = app_find_job((struct app *)f->app, r->job);
-    cell->style = STYLE_TEXT;
-    if (r->run_id[0])
-        fill_run(f, r, column, cell);
-    else if (job)
-        fill_job(f, job, column, cell);
-}
-
-static void jobs_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
-{
-    static const struct list_column columns[] = {{"state", LIST_LEFT, 9, 12, 0, false},
-                                                 {"what", LIST_LEFT, 20, 60, 0, false},
-                                                 {"", LIST_LEFT, BAR_COLUMNS, BAR_COLUMNS, 3, false},
-                                                 {"time", LIST_RIGHT, 4, 8, 1, false},
-                                                 {"left", LIST_RIGHT, 4, 8, 2, false},
-                                                 {"", LIST_LEFT, 8, 0, 4, true}};
-    const struct jobs_view *v = state;
-    struct fill_context f = {.app = app, .view = v, .ascii = grid->ascii};
-    struct list list = v->list;
-    app_header(app, grid, &rect, "jobs", NULL);
-    if (!v->list.count) {
-        grid_text(grid, rect, 1, 1, STYLE_FAINT, "Nothing runs, and nothing was asked from this screen yet.");
-        grid_text(grid, rect, 1, 3, STYLE_FAINT, "e evaluates a checkpoint, p predicts with it; n starts a run.");
-        return;
-    }
-    rect_left(&rect, 1);
-    list_draw(&list, grid, rect, columns, 6, -1, false, true, fill, &f);
 }
 
 const struct screen_view_ops view_jobs = {
@@ -290,6 +290,6 @@ const struct screen_view_ops view_jobs = {
     .action = jobs_action,
     .event = jobs_event,
     .refresh = jobs_refresh,
-    .view = jobs_draw,
+    .view = jobs_view_draw,
     .run = jobs_run,
 };

@@ -99,7 +99,7 @@ static const char small_form[] = " antler  new run from moons.json\n"
                                  "\n"
                                  "\n"
                                  " $ antler --home runs train moons.json\n"
-                                 " Enter change  u take back  Space fold  n new  q back  ? help\n";
+                                 " Enter change  w queue  u take back  Space fold  n new  q back  ? help\n";
 
 /* How much memory it takes is the machine's affair (its kernels need room of their own). */
 static const char *without_memory(const char *screen)

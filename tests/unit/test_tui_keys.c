@@ -34,7 +34,7 @@ static void test_capitals_change_a_run_and_nothing_else_does(void)
     keys_init(&map);
     for (int a = 1; a < ACTION_COUNT; a++) {
         bool changes = str_starts(keys_row((enum action)a)->help, "CHANGES THE RUN");
-        CHECK(!changes || strchr("SPKLETND", map.key[a][0]));
+        CHECK(!changes || strchr("SPKLETNDABX", map.key[a][0]));
     }
     CHECK_EQ(keys_action(&map, 'S', IN_ALL | IN_LIVE), ACTION_STOP);
     CHECK_EQ(keys_action(&map, 'S', IN_ALL | IN_LIST), ACTION_NONE);
