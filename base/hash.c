@@ -104,6 +104,47 @@ uint32_t hash_crc32(uint32_t crc, const void *data, size_t size_bytes)
     return size_bytes >= 256 ? crc_fast(crc, data, size_bytes) : crc_plain(crc, data, size_bytes);
 }
 
+/* Eight bits at a time, the remainders of one byte computed once. */
+static uint32_t crc32c_table(uint32_t crc, const unsigned char *p, size_t size_bytes)
+{
+    static uint32_t table[256];
+    if (!table[1])
+        for (uint32_t byte = 256; byte-- > 0;) { /* table[1] last: whoever sees it sees all */
+            uint32_t rest = byte;
+            for (int bit = 0; bit < 8; bit++)
+                rest = rest >> 1 ^ (rest & 1 ? 0x82F63B78u : 0);
+            __atomic_store_n(&table[byte], rest, __ATOMIC_RELEASE);
+        }
+    for (; size_bytes; size_bytes--)
+        crc = crc >> 8 ^ table[(crc ^ *p++) & 0xFF];
+    return crc;
+}
+
+#if defined __x86_64__
+__attribute__((target("sse4.2"))) static uint32_t crc32c_instruction(uint32_t crc, const unsigned char *p,
+                                                                     size_t size_bytes)
+{
+    uint64_t wide = crc, word;
+    for (; size_bytes >= 8; size_bytes -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        wide = _mm_crc32_u64(wide, word);
+    }
+    crc = (uint32_t)wide;
+    for (; size_bytes; size_bytes--)
+        crc = _mm_crc32_u8(crc, *p++);
+    return crc;
+}
+#endif
+
+uint32_t hash_crc32c(uint32_t crc, const void *data, size_t size_bytes)
+{
+#if defined __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        return ~crc32c_instruction(~crc, data, size_bytes);
+#endif
+    return ~crc32c_table(~crc, data, size_bytes);
+}
+
 /* zlib counts in off_t. */
 uint32_t hash_crc32_join(uint32_t first, uint32_t second, uint64_t size_bytes)
 {

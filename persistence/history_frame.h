@@ -36,8 +36,10 @@ static inline double frame_f64(const void *p)
 }
 static inline void frame_add(struct str *out, uint64_t value, size_t n_bytes)
 {
+    char raw[8];
     for (size_t i = 0; i < n_bytes; i++)
-        str_add_char(out, (char)(value >> 8 * i));
+        raw[i] = (char)(value >> 8 * i);
+    str_add_bytes(out, raw, n_bytes);
 }
 static inline void frame_add_f64(struct str *out, double value)
 {

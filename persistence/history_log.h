@@ -37,8 +37,15 @@ bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_
 bool history_add_event(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *event, struct err *err) MUST_USE;
 /* Written only after the file is durable. */
 bool history_add_checkpoint(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *checkpoint, struct err *err) MUST_USE;
+/* An EVENT or a CHECKPOINT with a time of its own. */
+bool history_add_json_at(struct history_writer *writer, enum record_kind kind, int64_t epoch, int64_t step, double time, const json_t *json,
+                         struct err *err) MUST_USE;
+/* From now on records are gathered and written when there are so many bytes of them, when the writer is flushed or synced; what is not is lost when it is
+ * closed. For histories that come from elsewhere. A failed write loses what was gathered. */
+void history_gather(struct history_writer *writer, size_t at_least_bytes);
+bool history_flush(struct history_writer *writer, struct err *err) MUST_USE;
 bool history_sync(struct history_writer *writer, struct err *err) MUST_USE;
-/* Length now: stored in each checkpoint ("history_bytes"), so that resuming from it can cut what came later. */
+/* Length now, with what was gathered: stored in each checkpoint ("history_bytes"), so that resuming from it can cut what came later. */
 int64_t history_length(const struct history_writer *writer);
 bool history_truncate(struct history_writer *writer, int64_t length_bytes, struct err *err) MUST_USE;
 

@@ -4,10 +4,13 @@
 
 #include "base/arena.h"
 #include "base/io.h"
+#include "persistence/name_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct history_writer {
@@ -15,9 +18,12 @@ struct history_writer {
     char *path;
     int64_t length; /* of the whole records; the file may be longer after a failed write until it is cut back */
     bool torn;      /* cutting back failed: tried again before the next write */
-    char **names;
-    size_t n_names, capacity;
-    struct str buffer;
+    struct name_table names;
+    size_t n_written; /* of the names */
+    uint16_t *ids;    /* of the record at hand */
+    size_t ids_capacity;
+    struct str buffer; /* records that are not written yet */
+    size_t gather;     /* so many bytes of them are written at once; 0: each record */
 };
 
 static bool cut(struct history_writer *writer, int64_t length, struct err *err)
@@ -33,12 +39,15 @@ static bool cut(struct history_writer *writer, int64_t length, struct err *err)
 
 static void set_names(struct history_writer *writer, const char *const *names, size_t n)
 {
-    for (size_t i = 0; i < writer->n_names; i++)
-        free(writer->names[i]);
-    writer->names = xgrow(writer->names, &writer->capacity, n + 1, sizeof *writer->names);
-    for (size_t i = 0; i < n; i++)
-        writer->names[i] = xstrdup(names[i] ? names[i] : "");
-    writer->n_names = n;
+    char unused[32]; /* a number that was declared no name: no metric is called like this */
+    name_table_release(&writer->names);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(unused, sizeof unused, "\n%zu", i);
+        const char *name =
+            names[i] && name_table_find(&writer->names, names[i], strlen(names[i])) == SIZE_MAX ? names[i] : unused;
+        name_table_id(&writer->names, name, strlen(name));
+    }
+    writer->n_written = writer->names.n;
 }
 
 /* Damage: what lies behind the last readable record goes to history.damaged before it is cut off. */
@@ -106,8 +115,8 @@ void history_close_writer(struct history_writer *writer)
     if (!writer)
         return;
     io->close(writer->fd);
-    set_names(writer, NULL, 0);
-    free(writer->names);
+    name_table_release(&writer->names);
+    free(writer->ids);
     str_release(&writer->buffer);
     free(writer->path);
     free(writer);
@@ -115,26 +124,41 @@ void history_close_writer(struct history_writer *writer)
 
 int64_t history_length(const struct history_writer *writer)
 {
-    return writer->length;
+    return writer->length + (int64_t)writer->buffer.length;
 }
 
 bool history_sync(struct history_writer *writer, struct err *err)
 {
-    return io_fsync(writer->fd, writer->path, err);
+    return history_flush(writer, err) && io_fsync(writer->fd, writer->path, err);
 }
 
-/* One write of all that is in the buffer. On failure the file is cut back to its old end. */
-static bool write_buffer(struct history_writer *writer, struct err *err)
+/* One write of all that is in the buffer, which is empty then. On failure the file is cut back to its old end. */
+bool history_flush(struct history_writer *writer, struct err *err)
 {
-    if (writer->torn && !cut(writer, writer->length, err))
-        return false;
-    if (!io_write_all(writer->fd, writer->buffer.data, writer->buffer.length, writer->path, err)) {
+    if (!writer->buffer.length)
+        return true;
+    bool ok = (!writer->torn || cut(writer, writer->length, err)) &&
+              io_write_all(writer->fd, writer->buffer.data, writer->buffer.length, writer->path, err);
+    if (ok) {
+        writer->length += (int64_t)writer->buffer.length;
+        writer->n_written = writer->names.n;
+    } else {
+        name_table_cut(&writer->names, writer->n_written);
         if (!cut(writer, writer->length, NULL))
             err_prefix(err, "a torn record stays for now");
-        return false;
     }
-    writer->length += (int64_t)writer->buffer.length;
-    return true;
+    str_clear(&writer->buffer);
+    return ok;
+}
+
+void history_gather(struct history_writer *writer, size_t at_least_bytes)
+{
+    writer->gather = at_least_bytes;
+}
+
+static bool record_is_complete(struct history_writer *writer, struct err *err)
+{
+    return writer->buffer.length < writer->gather || history_flush(writer, err);
 }
 
 static void add_position(struct str *out, int64_t epoch, int64_t step, double time)
@@ -144,27 +168,24 @@ static void add_position(struct str *out, int64_t epoch, int64_t step, double ti
     frame_add_f64(out, time);
 }
 
-/* The id of a name, declared in the buffer on first use; SIZE_MAX when there are too many. */
-static size_t name_id(struct history_writer *writer, const char *name)
+/* The id of a name, declared in the buffer on first use. */
+static size_t declared(struct history_writer *writer, const char *name, size_t length)
 {
-    for (size_t i = 0; i < writer->n_names; i++)
-        if (!strcmp(writer->names[i], name))
-            return i;
-    if (writer->n_names > FRAME_MAX_METRICS)
-        return SIZE_MAX;
-    writer->names = xgrow(writer->names, &writer->capacity, writer->n_names + 1, sizeof *writer->names);
-    writer->names[writer->n_names] = xstrdup(name);
+    size_t known = writer->names.n, id = name_table_id(&writer->names, name, length);
+    if (id < known)
+        return id;
     size_t start = frame_begin(&writer->buffer, RECORD_NAMES);
-    frame_add(&writer->buffer, writer->n_names, 2);
+    frame_add(&writer->buffer, id, 2);
     str_add(&writer->buffer, name);
     frame_end(&writer->buffer, start);
-    return writer->n_names++;
+    return id;
 }
 
-static void forget_names(struct history_writer *writer, size_t n)
+static void forget(struct history_writer *writer, size_t n_names, size_t length)
 {
-    while (writer->n_names > n)
-        free(writer->names[--writer->n_names]);
+    name_table_cut(&writer->names, n_names);
+    if (writer->buffer.length > length)
+        writer->buffer.data[writer->buffer.length = length] = 0;
 }
 
 bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_t step, double time,
@@ -172,12 +193,14 @@ bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_
 {
     if (n > FRAME_MAX_METRICS)
         return err_set(err, ERR_FAILED, "%zu metrics in one record, at most %d fit", n, FRAME_MAX_METRICS);
-    size_t n_known = writer->n_names;
-    str_clear(&writer->buffer);
+    size_t n_known = writer->names.n, before = writer->buffer.length;
+    writer->ids = xgrow(writer->ids, &writer->ids_capacity, n + 1, sizeof *writer->ids);
     for (size_t i = 0; i < n; i++) {
-        size_t length = strlen(names[i]);
-        if (!length || length > FRAME_NAME_MAX_BYTES || name_id(writer, names[i]) == SIZE_MAX) {
-            forget_names(writer, n_known);
+        size_t length = strlen(names[i]),
+               id = length && length <= FRAME_NAME_MAX_BYTES ? declared(writer, names[i], length) : SIZE_MAX;
+        writer->ids[i] = (uint16_t)id;
+        if (id > FRAME_MAX_METRICS) {
+            forget(writer, n_known, before);
             return err_set(err, ERR_FAILED,
                            "the metric name '%.40s' has %zu bytes, expected 1 to %d (and at most 65536 names)",
                            names[i], length, FRAME_NAME_MAX_BYTES);
@@ -187,14 +210,11 @@ bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_
     add_position(&writer->buffer, epoch, step, time);
     frame_add(&writer->buffer, n, 2);
     for (size_t i = 0; i < n; i++) {
-        frame_add(&writer->buffer, name_id(writer, names[i]), 2);
+        frame_add(&writer->buffer, writer->ids[i], 2);
         frame_add_f64(&writer->buffer, values[i]);
     }
     frame_end(&writer->buffer, start);
-    if (write_buffer(writer, err))
-        return true;
-    forget_names(writer, n_known);
-    return false;
+    return record_is_complete(writer, err);
 }
 
 bool history_add_metrics(struct history_writer *writer, int64_t epoch, int64_t step, const char *const *names,
@@ -203,33 +223,43 @@ bool history_add_metrics(struct history_writer *writer, int64_t epoch, int64_t s
     return history_add_metrics_at(writer, epoch, step, io_wall_seconds(), names, values, n, err);
 }
 
-static bool add_json(struct history_writer *writer, int kind, int64_t epoch, int64_t step, const json_t *json,
-                     struct err *err)
+static bool add_json(struct history_writer *writer, int kind, int64_t epoch, int64_t step, double time,
+                     const json_t *json, struct err *err)
 {
-    str_clear(&writer->buffer);
     size_t start = frame_begin(&writer->buffer, kind);
-    add_position(&writer->buffer, epoch, step, io_wall_seconds());
+    add_position(&writer->buffer, epoch, step, time);
     js_write(&writer->buffer, json, 0);
-    if (writer->buffer.length > JS_MAX_BYTES)
-        return err_set(err, ERR_FAILED, "an event of %zu bytes, at most %d fit into the history", writer->buffer.length,
-                       JS_MAX_BYTES);
+    size_t length = writer->buffer.length - start;
+    if (length > JS_MAX_BYTES) {
+        forget(writer, writer->names.n, start);
+        return err_set(err, ERR_FAILED, "an event of %zu bytes, at most %d fit into the history", length, JS_MAX_BYTES);
+    }
     frame_end(&writer->buffer, start);
-    return write_buffer(writer, err);
+    return record_is_complete(writer, err);
 }
 
 bool history_add_event(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *event, struct err *err)
 {
-    return add_json(writer, RECORD_EVENT, epoch, step, event, err);
+    return add_json(writer, RECORD_EVENT, epoch, step, io_wall_seconds(), event, err);
 }
 
 bool history_add_checkpoint(struct history_writer *writer, int64_t epoch, int64_t step, const json_t *checkpoint,
                             struct err *err)
 {
-    return add_json(writer, RECORD_CHECKPOINT, epoch, step, checkpoint, err);
+    return add_json(writer, RECORD_CHECKPOINT, epoch, step, io_wall_seconds(), checkpoint, err);
+}
+
+bool history_add_json_at(struct history_writer *writer, enum record_kind kind, int64_t epoch, int64_t step, double time,
+                         const json_t *json, struct err *err)
+{
+    BUG_ON(kind != RECORD_EVENT && kind != RECORD_CHECKPOINT);
+    return add_json(writer, (int)kind, epoch, step, time, json, err);
 }
 
 bool history_truncate(struct history_writer *writer, int64_t length_bytes, struct err *err)
 {
+    if (!history_flush(writer, err))
+        return false;
     if (length_bytes < 0 || length_bytes > writer->length)
         return err_set(err, ERR_FORMAT, "'%s' has %lld bytes, cannot go back to byte %lld", writer->path,
                        (long long)writer->length, (long long)length_bytes);

@@ -165,6 +165,37 @@ static struct metric_series series_of(const char *name, uint16_t id, const struc
                                   .value = only->values[column]};
 }
 
+/* Where a restarted run went back, what it had recorded from that step on is gone. */
+static void later_wins(struct metric_series *series, struct arena *arena)
+{
+    size_t n = series->n, kept = 0, i = 1;
+    while (i < n && series->step[i] > series->step[i - 1])
+        i++;
+    if (i >= n)
+        return;
+    int64_t *epoch = arena_array(arena, n, 8), *step = arena_array(arena, n, 8);
+    double *time = arena_array(arena, n, 8), *value = arena_array(arena, n, 8);
+    for (i = 0; i < n; i++) {
+        while (kept && step[kept - 1] >= series->step[i])
+            kept--;
+        epoch[kept] = series->epoch[i];
+        step[kept] = series->step[i];
+        time[kept] = series->time[i];
+        value[kept++] = series->value[i];
+    }
+    *series = (struct metric_series){series->name, kept, epoch, step, time, value, 0};
+}
+
+static bool is_foreign(struct index *index, int64_t run_id, bool *foreign, struct err *err)
+{
+    sqlite3_stmt *statement = index_query(index, err, "SELECT source IS NOT NULL FROM run WHERE id=?", "i", run_id);
+    int found = statement ? index_step(index, statement, err) : -1;
+    *foreign = found == 1 && sqlite3_column_int(statement, 0);
+    if (found == 1)
+        sqlite3_reset(statement);
+    return found != -1;
+}
+
 static bool wanted(const char *name, const char *const *metrics, size_t n_metrics)
 {
     for (size_t m = 0; metrics && m < n_metrics; m++)
@@ -179,7 +210,8 @@ static bool load_own(struct index *index, int64_t run_id, const char *const *met
 {
     struct loaded_group *groups;
     size_t n_groups, capacity = 0;
-    if (!load_groups(index, run_id, arena, &groups, &n_groups, err))
+    bool foreign;
+    if (!is_foreign(index, run_id, &foreign, err) || !load_groups(index, run_id, arena, &groups, &n_groups, err))
         return false;
     for (size_t g = 0; g < n_groups; g++)
         if (!load_chunks(index, run_id, g, &groups[g], arena, err))
@@ -194,13 +226,26 @@ static bool load_own(struct index *index, int64_t run_id, const char *const *met
         if (!name || !wanted(name, metrics, n_metrics))
             continue;
         series = xgrow(series, &capacity, list->n + 1, sizeof *series);
-        series[list->n++] = series_of(name, (uint16_t)sqlite3_column_int(statement, 0), groups, n_groups, arena);
+        series[list->n] = series_of(name, (uint16_t)sqlite3_column_int(statement, 0), groups, n_groups, arena);
+        if (foreign)
+            later_wins(&series[list->n], arena);
+        list->n++;
     }
     list->series = arena_array(arena, list->n + 1, sizeof *series);
     if (list->n)
         memcpy(list->series, series, list->n * sizeof *series);
     free(series);
     return found == 0;
+}
+
+bool index_own_series(struct index *index, int64_t run_id, struct arena *arena, const struct metric_series **series,
+                      size_t *n, struct err *err)
+{
+    struct series_list list;
+    bool ok = load_own(index, run_id, NULL, 0, arena, &list, err);
+    *series = ok ? list.series : NULL;
+    *n = ok ? list.n : 0;
+    return ok;
 }
 
 struct fork {
@@ -224,8 +269,8 @@ static bool load_fork(struct index *index, int64_t run_id, struct fork *fork, st
     return found != -1;
 }
 
-/* Points of the parent that lie before the fork: they are the first ones, its history is in order. A checkpoint between the last batch of an
- * epoch and its end has that epoch's step, but the child records the epoch itself. */
+/* Points of the parent that lie before the fork: they are the first ones, its history is in order. A checkpoint between
+ * the last batch of an epoch and its end has that epoch's step, but the child records the epoch itself. */
 static size_t n_before(const struct metric_series *series, const struct fork *fork)
 {
     bool of_steps = !strcmp(series->name, HISTORY_BATCH_LOSS);
@@ -345,6 +390,7 @@ static bool tail_of_group(struct index *index, int64_t run_id, const struct load
             break;
         for (size_t i = records; i-- > 0 && taken < n_max; taken++, ++*n) {
             memcpy(&points[*n].ordinal, data + i * 8, 8);
+            memcpy(&points[*n].step, data + (2 * records + i) * 8, 8);
             memcpy(&points[*n].value, data + ((CHUNK_AXES + column) * records + i) * 8, 8);
         }
     }
@@ -353,13 +399,26 @@ static bool tail_of_group(struct index *index, int64_t run_id, const struct load
     return statement && found != -1;
 }
 
+/* later_wins for points in order; how many are left. */
+static size_t drop_superseded(struct point *points, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        while (kept && points[kept - 1].step >= points[i].step)
+            kept--;
+        points[kept++] = points[i];
+    }
+    return kept;
+}
+
 bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *values, size_t n_max, size_t *n,
                 struct err *err)
 {
     struct arena arena = {0};
     struct loaded_group *groups;
     size_t n_groups, n_points = 0;
-    bool ok = load_groups(index, run_id, &arena, &groups, &n_groups, err);
+    bool foreign,
+        ok = is_foreign(index, run_id, &foreign, err) && load_groups(index, run_id, &arena, &groups, &n_groups, err);
     struct point *points = ok ? arena_array(&arena, (n_groups + 1) * n_max, sizeof *points) : NULL;
     for (size_t g = 0; ok && g < n_groups; g++)
         for (size_t m = 0; ok && m < groups[g].n_metrics; m++)
@@ -369,6 +428,8 @@ bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *valu
             }
     if (ok) {
         qsort(points, n_points, sizeof *points, compare_points);
+        if (foreign)
+            n_points = drop_superseded(points, n_points);
         size_t skip = n_points > n_max ? n_points - n_max : 0;
         *n = n_points - skip;
         for (size_t i = 0; i < *n; i++)

@@ -76,6 +76,9 @@ static inline size_t chunk_capacity(size_t n_columns)
     size_t n = CHUNK_MAX_CELLS / (n_columns + CHUNK_AXES);
     return n > CHUNK_MAX_RECORDS ? CHUNK_MAX_RECORDS : n < 8 ? 8 : n;
 }
+/* All metrics of a run without its parents' part; of a history of another tool without what later records took the place of. */
+bool index_own_series(struct index *index, int64_t run_id, struct arena *arena, const struct metric_series **series, size_t *n,
+                      struct err *err) MUST_USE;
 /* The last up to n_max values of a metric (by its number in the log), oldest first; *n of them. */
 bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *values, size_t n_max, size_t *n, struct err *err) MUST_USE;
 

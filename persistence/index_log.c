@@ -1,6 +1,9 @@
 /* index_log.c - the records of a history become rows: metric summaries, chunks, events, checkpoints. Only new bytes are
  * read.
  *
+ * In histories of other tools steps may go back (a restarted run): then best and last values are counted again from
+ * what the later records leave (index_own_series).
+ *
  * Metrics that are always logged together share one group and so one set of axes (ordinal, epoch, step, time): a
  * history of 20 metrics x 50,000 records is about 10 MB here and is read back at the speed of memory.
  */
@@ -14,22 +17,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARK_VALUES = 60 };
+enum { SPARK_VALUES = 60, GROUPS_MAX = 1024 }; /* beyond so many, metrics are kept one by one */
 
 struct metric_state {
     char *name;
-    int64_t n, best_epoch;
+    int64_t n, best_epoch, step;
     double last, best;
-    bool upwards, changed;
+    bool upwards, changed, went_back;
+    size_t alone; /* number of the group of records with this metric only, plus 1; 0: there is none yet */
 };
 
 struct group { /* records with the same metrics, in this order */
     uint16_t *metrics;
     size_t n_metrics;
-    int64_t n;     /* records in all chunks */
-    size_t n_open; /* in `open`, the chunk being filled */
-    double *open;  /* column-major with room for `capacity` records; integers are stored by their bits */
-    size_t capacity;
+    int64_t n;                    /* records in all chunks */
+    size_t n_open, open_capacity; /* in `open`, the chunk being filled */
+    double *open;                 /* record after record; integers are stored by their bits */
+    size_t capacity;              /* records of a full chunk */
     bool changed;
 };
 
@@ -38,6 +42,7 @@ struct ingest {
     int64_t run_id, n_records, epoch, step;
     char *device; /* where it really ran, from its events */
     double time;
+    bool foreign, went_back;
     struct metric_state *metrics;
     size_t n_metrics, metrics_capacity;
     struct group *groups;
@@ -59,15 +64,15 @@ static struct metric_state *metric_at(struct ingest *in, size_t id)
 {
     in->metrics = xgrow(in->metrics, &in->metrics_capacity, id + 1, sizeof *in->metrics);
     for (; in->n_metrics <= id; in->n_metrics++)
-        in->metrics[in->n_metrics] = (struct metric_state){.best = NAN, .last = NAN};
+        in->metrics[in->n_metrics] = (struct metric_state){.best = NAN, .last = NAN, .step = INT64_MIN};
     return &in->metrics[id];
 }
 
 static bool load_metrics(struct ingest *in, struct err *err)
 {
-    sqlite3_stmt *statement =
-        index_query(in->index, err, "SELECT id, name, n, last, best, best_epoch FROM metric WHERE run=? ORDER BY id",
-                    "i", in->run_id);
+    sqlite3_stmt *statement = index_query(
+        in->index, err, "SELECT id, name, n, last, best, best_epoch, step FROM metric WHERE run=? ORDER BY id", "i",
+        in->run_id);
     int found = -1;
     while (statement && (found = index_step(in->index, statement, err)) == 1) {
         int64_t id = sqlite3_column_int64(statement, 0);
@@ -80,6 +85,7 @@ static bool load_metrics(struct ingest *in, struct err *err)
         metric->last = index_real(statement, 3);
         metric->best = index_real(statement, 4);
         metric->best_epoch = sqlite3_column_int64(statement, 5);
+        metric->step = metric->n ? sqlite3_column_int64(statement, 6) : INT64_MIN;
         metric->upwards = upwards(in, name);
     }
     return found == 0;
@@ -91,8 +97,10 @@ static struct group *add_group(struct ingest *in, const uint16_t *metrics, size_
     struct group *group = &in->groups[in->n_groups++];
     *group = (struct group){.n_metrics = n, .capacity = chunk_capacity(n)};
     group->metrics = xcalloc(n + 1, sizeof *metrics);
-    memcpy(group->metrics, metrics, n * sizeof *metrics);
-    group->open = xcalloc(group->capacity * (n + CHUNK_AXES), sizeof *group->open);
+    if (n)
+        memcpy(group->metrics, metrics, n * sizeof *metrics);
+    if (n == 1)
+        metric_at(in, metrics[0])->alone = in->n_groups;
     return group;
 }
 
@@ -108,8 +116,10 @@ static bool load_open_chunk(struct ingest *in, size_t g, struct err *err)
     int found = statement ? index_step(in->index, statement, err) : -1;
     if (found == 1 && (size_t)sqlite3_column_bytes(statement, 0) == n_open * columns * 8) {
         const char *data = sqlite3_column_blob(statement, 0);
-        for (size_t c = 0; c < columns; c++)
-            memcpy(group->open + c * group->capacity, data + c * n_open * 8, n_open * 8);
+        group->open = xgrow(NULL, &group->open_capacity, n_open * columns, sizeof *group->open);
+        for (size_t i = 0; i < n_open; i++)
+            for (size_t c = 0; c < columns; c++)
+                memcpy(&group->open[i * columns + c], data + (c * n_open + i) * 8, 8);
         group->n_open = n_open;
     } else if (found >= 0) {
         in->index->failure = SQLITE_CORRUPT;
@@ -141,9 +151,10 @@ static bool store_chunk(struct ingest *in, size_t g, struct err *err)
 {
     struct group *group = &in->groups[g];
     size_t columns = group->n_metrics + CHUNK_AXES, n = group->n_open;
-    double *packed = xcalloc(n * columns, sizeof *packed);
-    for (size_t c = 0; c < columns; c++)
-        memcpy(packed + c * n, group->open + c * group->capacity, n * 8);
+    double *packed = xmalloc(n * columns * sizeof *packed);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < columns; c++)
+            packed[c * n + i] = group->open[i * columns + c];
     int64_t seq = (group->n - 1) / (int64_t)group->capacity;
     bool ok = index_exec(in->index, err, "INSERT OR REPLACE INTO chunk VALUES(?,?,?,?,?)", "iiiib", in->run_id,
                          (int64_t)g, seq, (int64_t)n, packed, n * columns * 8);
@@ -153,26 +164,39 @@ static bool store_chunk(struct ingest *in, size_t g, struct err *err)
 
 static struct group *find_group(struct ingest *in, const uint16_t *ids, size_t n, size_t *g)
 {
-    for (*g = 0; *g < in->n_groups; ++*g)
+    if (n == 1 && metric_at(in, ids[0])->alone) {
+        *g = metric_at(in, ids[0])->alone - 1;
+        return &in->groups[*g];
+    }
+    for (*g = 0; n != 1 && *g < in->n_groups; ++*g)
         if (in->groups[*g].n_metrics == n && !memcmp(in->groups[*g].metrics, ids, n * sizeof *ids))
             return &in->groups[*g];
+    *g = in->n_groups;
     return add_group(in, ids, n);
 }
 
-static void note_value(struct ingest *in, size_t id, const char *name, double value, int64_t epoch)
+static void note_best(struct metric_state *metric, double value, int64_t epoch)
+{
+    if (isfinite(value) && (isnan(metric->best) || (metric->upwards ? value > metric->best : value < metric->best))) {
+        metric->best = value;
+        metric->best_epoch = epoch;
+    }
+}
+
+static void note_value(struct ingest *in, size_t id, const char *name, double value, int64_t epoch, int64_t step)
 {
     struct metric_state *metric = metric_at(in, id);
     if (!metric->name) {
         metric->name = xstrdup(name);
         metric->upwards = upwards(in, name);
     }
+    if (in->foreign && step <= metric->step)
+        in->went_back = metric->went_back = true;
+    metric->step = step;
     metric->n++;
     metric->last = value;
     metric->changed = true;
-    if (isfinite(value) && (isnan(metric->best) || (metric->upwards ? value > metric->best : value < metric->best))) {
-        metric->best = value;
-        metric->best_epoch = epoch;
-    }
+    note_best(metric, value, epoch);
 }
 
 static void put_integer(double *cell, int64_t value)
@@ -180,31 +204,41 @@ static void put_integer(double *cell, int64_t value)
     memcpy(cell, &value, sizeof value);
 }
 
-static bool take_metrics(struct ingest *in, const struct record *record, struct err *err)
+static bool store_record(struct ingest *in, const struct record *record, size_t from, size_t n, struct err *err)
 {
-    bool of_epoch = false;
-    for (size_t i = 0; i < record->n; i++) {
-        note_value(in, record->ids[i], record->names[i], record->values[i], record->epoch);
-        of_epoch = of_epoch || !str_starts(record->names[i], "batch_");
-    }
-    size_t g;
-    struct group *group = find_group(in, record->ids, record->n, &g);
-    double *column = group->open + group->n_open;
-    put_integer(column, in->n_records++);
-    put_integer(column + group->capacity, record->epoch);
-    put_integer(column + 2 * group->capacity, record->step);
-    column[3 * group->capacity] = record->time;
-    for (size_t i = 0; i < record->n; i++)
-        column[(CHUNK_AXES + i) * group->capacity] = record->values[i];
+    size_t g, columns = n + CHUNK_AXES;
+    struct group *group = find_group(in, record->ids + from, n, &g);
+    group->open = xgrow(group->open, &group->open_capacity, (group->n_open + 1) * columns, sizeof *group->open);
+    double *row = group->open + group->n_open * columns;
+    put_integer(row, in->n_records);
+    put_integer(row + 1, record->epoch);
+    put_integer(row + 2, record->step);
+    row[3] = record->time;
+    if (n)
+        memcpy(row + CHUNK_AXES, record->values + from, n * sizeof *row);
     group->n++;
     group->n_open++;
     group->changed = true;
-    if (of_epoch && record->epoch > in->epoch)
-        in->epoch = record->epoch;
     if (group->n_open < group->capacity)
         return true;
     bool ok = store_chunk(in, g, err);
     group->n_open = 0;
+    return ok;
+}
+
+static bool take_metrics(struct ingest *in, const struct record *record, struct err *err)
+{
+    bool of_epoch = false, ok = true;
+    for (size_t i = 0; i < record->n; i++) {
+        note_value(in, record->ids[i], record->names[i], record->values[i], record->epoch, record->step);
+        of_epoch = of_epoch || !str_starts(record->names[i], "batch_");
+    }
+    if (of_epoch && record->epoch > in->epoch)
+        in->epoch = record->epoch;
+    size_t step = in->n_groups < GROUPS_MAX || record->n < 2 ? record->n : 1;
+    for (size_t from = 0; ok && (from < record->n || !from); from += step ? step : 1)
+        ok = store_record(in, record, from, step, err);
+    in->n_records++;
     return ok;
 }
 
@@ -269,8 +303,9 @@ static bool store_metrics(struct ingest *in, const struct history_reader *reader
         struct metric_state *metric = metric_at(in, id);
         if (!names[id] || (metric->name && !metric->changed))
             continue;
-        if (!index_exec(in->index, err, "INSERT OR REPLACE INTO metric VALUES(?,?,?,?,?,?,?)", "iisiddi", in->run_id,
-                        (int64_t)id, names[id], metric->n, metric->last, metric->best, metric->best_epoch))
+        if (!index_exec(in->index, err, "INSERT OR REPLACE INTO metric VALUES(?,?,?,?,?,?,?,?)", "iisiddii", in->run_id,
+                        (int64_t)id, names[id], metric->n, metric->last, metric->best, metric->best_epoch,
+                        metric->step))
             return false;
     }
     return true;
@@ -288,6 +323,30 @@ static bool store_groups(struct ingest *in, struct err *err)
             return false;
     }
     return true;
+}
+
+/* Best and last of what is left where later records took the place of earlier ones. */
+static bool count_again(struct ingest *in, struct err *err)
+{
+    struct arena arena = {0};
+    const struct metric_series *series;
+    size_t n;
+    bool ok = index_own_series(in->index, in->run_id, &arena, &series, &n, err);
+    for (size_t s = 0; ok && s < n; s++) {
+        size_t id = 0;
+        while (id < in->n_metrics && (!in->metrics[id].name || strcmp(in->metrics[id].name, series[s].name) != 0))
+            id++;
+        if (id == in->n_metrics || !in->metrics[id].went_back)
+            continue;
+        struct metric_state *metric = &in->metrics[id];
+        metric->best = NAN;
+        for (size_t i = 0; i < series[s].n; i++)
+            note_best(metric, series[s].value[i], series[s].epoch[i]);
+        ok = index_exec(in->index, err, "UPDATE metric SET best=?, best_epoch=? WHERE run=? AND id=?", "diii",
+                        metric->best, metric->best_epoch, in->run_id, (int64_t)id);
+    }
+    arena_release(&arena);
+    return ok;
 }
 
 /* The metric that sparklines and `best` follow: the config's, else val_loss, else loss; one that has values. */
@@ -327,7 +386,7 @@ static bool load_run(struct ingest *in, const char *path, int64_t *offset, char 
 {
     sqlite3_stmt *statement = index_query(in->index, err,
                                           "SELECT log_offset, log_frame, log_header, log_records, log_epoch, log_step, "
-                                          "log_time, monitor, monitor_mode FROM run WHERE id=?",
+                                          "log_time, monitor, monitor_mode, source IS NOT NULL FROM run WHERE id=?",
                                           "i", in->run_id);
     if (!statement || index_step(in->index, statement, err) != 1)
         return false;
@@ -342,6 +401,7 @@ static bool load_run(struct ingest *in, const char *path, int64_t *offset, char 
     *monitor = text ? xstrdup(text) : NULL;
     in->config.monitor = *monitor;
     in->config.mode = sqlite3_column_int(statement, 8);
+    in->foreign = sqlite3_column_int(statement, 9);
     sqlite3_reset(statement);
     if (!*offset || (history_frame_header(path, frame, &now) && now == header))
         return true;
@@ -388,7 +448,7 @@ bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, i
                         why.code == ERR_NOT_FOUND ? NULL : why.text, run_id);
     else if (ok)
         ok = take_records(&in, reader, &why, err) && store_metrics(&in, reader, err) && store_groups(&in, err) &&
-             store_run(&in, reader, stamp, why.code ? why.text : NULL, err);
+             (!in.went_back || count_again(&in, err)) && store_run(&in, reader, stamp, why.code ? why.text : NULL, err);
     history_close_reader(reader);
     release(&in);
     free(monitor);

@@ -4,7 +4,7 @@
 #ifndef PERSISTENCE_INDEX_SCHEMA_H
 #define PERSISTENCE_INDEX_SCHEMA_H
 
-enum { INDEX_VERSION = 2, INDEX_APPLICATION_ID = 0x414E544C };
+enum { INDEX_VERSION = 3, INDEX_APPLICATION_ID = 0x414E544C };
 
 static const char index_schema[] =
     "CREATE TABLE run("
@@ -18,7 +18,7 @@ static const char index_schema[] =
     "CREATE TABLE param(run INTEGER, key TEXT, value TEXT, PRIMARY KEY(run, key)) WITHOUT ROWID;"
     "CREATE INDEX param_key ON param(key, run);"
     "CREATE TABLE metric(run INTEGER, id INTEGER, name TEXT, n INTEGER, last REAL, best REAL, best_epoch INTEGER,"
-    "  PRIMARY KEY(run, id)) WITHOUT ROWID;"
+    "  step INTEGER, PRIMARY KEY(run, id)) WITHOUT ROWID;"
     "CREATE TABLE record_group(run INTEGER, grp INTEGER, metrics BLOB, n INTEGER, PRIMARY KEY(run, grp)) WITHOUT ROWID;"
     "CREATE TABLE chunk(run INTEGER, grp INTEGER, seq INTEGER, n INTEGER, data BLOB, PRIMARY KEY(run, grp, seq)) WITHOUT ROWID;"
     "CREATE TABLE event(run INTEGER, ordinal INTEGER, epoch INTEGER, step INTEGER, time REAL, json TEXT,"

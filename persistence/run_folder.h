@@ -33,6 +33,8 @@ struct run_identity { /* what a new run is made of */
     const char *device;            /* as asked */
     const char *source;            /* NULL for our own; "csvlogger" for an imported history: read-only actions */
     json_t *queue;                 /* queue_entry of run_queue.h: it is to wait; NULL. Lent */
+    const char *note;              /* NULL: none */
+    double created;                /* Unix seconds; 0: now */
 };
 
 /* Makes <home>/<date>_<time>_<name>[-k]/ with run.json (queued), config.json and checkpoints/, durable. *id is free()d by the caller. */

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,13 @@ static const char hidden_prefix[] = ".new-";
 struct run_making {
     char *home, *folder, *stem; /* stem: "2026-11-23_14-30-12_digits-mlp" */
     json_t *run;
+    char *id;   /* chosen by run_batch_settle */
+    bool loose; /* of a batch: not synced by itself */
+};
+struct run_batch {
+    char *home, *folder;
+    size_t n;
+    bool durable, new_home; /* new_home: there was none; it goes again when no run was made */
 };
 
 char *run_safe_name(const char *name)
@@ -54,7 +62,7 @@ char *run_safe_name(const char *name)
     return str_take(&safe);
 }
 
-static void remove_tree(const char *folder)
+void run_remove_tree(const char *folder)
 {
     DIR *dir = opendir(folder);
     struct dirent *entry;
@@ -64,7 +72,7 @@ static void remove_tree(const char *folder)
         char *path = path_join(folder, entry->d_name);
         struct stat st;
         if (!lstat(path, &st) && S_ISDIR(st.st_mode))
-            remove_tree(path);
+            run_remove_tree(path);
         else
             io->unlink(path);
         free(path);
@@ -85,7 +93,7 @@ static void remove_stale(const char *home)
         char *path = path_join(home, entry->d_name);
         struct stat st;
         if (!lstat(path, &st) && S_ISDIR(st.st_mode) && io_wall_seconds() - (double)st.st_mtime > STALE_AFTER_S)
-            remove_tree(path);
+            run_remove_tree(path);
         free(path);
     }
     if (dir)
@@ -124,7 +132,7 @@ static json_t *identity_json(const struct run_identity *identity, double created
     json_object_set_new(run, "source", text_value(identity->source));
     json_object_set_new(run, "parent", parent);
     json_object_set_new(run, "tags", tags);
-    json_object_set_new(run, "note", json_string(""));
+    json_object_set_new(run, "note", text_value(identity->note ? identity->note : ""));
     json_object_set_new(run, "state", json_string("queued"));
     json_object_set_new(run, "epoch", json_integer(identity->parent_epoch));
     json_object_set_new(run, "step", json_integer(identity->parent_step));
@@ -137,10 +145,19 @@ static json_t *identity_json(const struct run_identity *identity, double created
     return run;
 }
 
-static bool save_json(const char *folder, const char *name, const json_t *json, struct err *err)
+static bool write_file(const char *path, const char *text, struct err *err)
 {
-    char *path = path_join(folder, name), *text = js_text(json, 2);
-    bool ok = atomic_file_save(path, text, strlen(text), err);
+    int fd = io_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, err);
+    bool ok = fd >= 0 && io_write_all(fd, text, strlen(text), path, err);
+    if (fd >= 0 && io->close(fd) && ok)
+        ok = err_errno(err, ERR_FAILED, errno, "cannot write '%s'", path);
+    return ok;
+}
+
+static bool save_json(const struct run_making *making, const char *name, const json_t *json, struct err *err)
+{
+    char *path = path_join(making->folder, name), *text = js_text(json, 2);
+    bool ok = making->loose ? write_file(path, text, err) : atomic_file_save(path, text, strlen(text), err);
     free(text);
     free(path);
     return ok;
@@ -176,6 +193,20 @@ static char *run_stem(const char *name, double created)
     return stem;
 }
 
+/* In a folder that is there and empty, which it takes. */
+static struct run_making *begin_in(char *folder, bool loose, const char *home, const struct run_identity *identity,
+                                   const json_t *config, struct err *err)
+{
+    struct run_making *making = xcalloc(1, sizeof *making);
+    *making = (struct run_making){.home = xstrdup(home), .folder = folder, .loose = loose};
+    char *checkpoints = path_join(folder, "checkpoints");
+    bool ok = io_make_folders(checkpoints, err) && run_making_describe(making, identity, config, err);
+    free(checkpoints);
+    if (!ok)
+        run_making_abort(&making);
+    return making;
+}
+
 struct run_making *run_making_begin(const char *home, const struct run_identity *identity, const json_t *config,
                                     struct err *err)
 {
@@ -183,22 +214,20 @@ struct run_making *run_making_begin(const char *home, const struct run_identity 
         return NULL;
     remove_stale(home);
     char *folder = hidden_folder(home, err);
-    if (!folder)
-        return NULL;
-    double created = io_wall_seconds();
-    struct run_making *making = xcalloc(1, sizeof *making);
-    *making = (struct run_making){.home = xstrdup(home),
-                                  .folder = folder,
-                                  .stem = run_stem(identity->name, created),
-                                  .run = identity_json(identity, created)};
-    char *checkpoints = path_join(folder, "checkpoints");
+    return folder ? begin_in(folder, false, home, identity, config, err) : NULL;
+}
+
+bool run_making_describe(struct run_making *making, const struct run_identity *identity, const json_t *config,
+                         struct err *err)
+{
+    double created = identity->created > 0 ? identity->created : io_wall_seconds();
+    json_decref(making->run);
+    free(making->stem);
+    making->run = identity_json(identity, created);
+    making->stem = run_stem(identity->name, created);
     if (identity->queue)
-        queue_stamp(json_object_get(making->run, "queue"), folder);
-    bool ok = io_make_folders(checkpoints, err) && save_json(folder, "config.json", config, err);
-    free(checkpoints);
-    if (!ok)
-        run_making_abort(&making);
-    return making;
+        queue_stamp(json_object_get(making->run, "queue"), making->folder);
+    return save_json(making, "config.json", config, err);
 }
 
 const char *run_making_folder(const struct run_making *making)
@@ -206,16 +235,30 @@ const char *run_making_folder(const struct run_making *making)
     return making->folder;
 }
 
-bool run_making_finish(struct run_making *making, int64_t epoch, int64_t step, struct err *err)
+static json_t *change(const char *state, double time, int64_t epoch, int64_t step)
+{
+    return json_pack("{s:s, s:f, s:I, s:I}", "state", state, "time", time, "epoch", (json_int_t)epoch, "step",
+                     (json_int_t)step);
+}
+
+bool run_making_end(struct run_making *making, enum run_state state, double started, double ended, int64_t epoch,
+                    int64_t step, struct err *err)
 {
     json_t *changes = json_object_get(making->run, "changes");
-    int failed =
-        json_object_set_new(making->run, "state", json_string("finished")) |
-        json_object_set_new(making->run, "epoch", json_integer(epoch)) |
-        json_object_set_new(making->run, "step", json_integer(step)) |
-        json_array_append_new(changes, json_pack("{s:s, s:f, s:I, s:I}", "state", "finished", "time", io_wall_seconds(),
-                                                 "epoch", (json_int_t)epoch, "step", (json_int_t)step));
+    bool timed = started > 0 && ended >= started;
+    int failed = json_object_set_new(making->run, "state", json_string(run_state_name(state))) |
+                 json_object_set_new(making->run, "epoch", json_integer(epoch)) |
+                 json_object_set_new(making->run, "step", json_integer(step));
+    if (timed)
+        failed |= json_array_append_new(changes, change("running", started, 0, 0));
+    failed |=
+        json_array_append_new(changes, change(run_state_name(state), timed ? ended : io_wall_seconds(), epoch, step));
     return !failed || err_set(err, ERR_NOMEM, "not enough memory for a run");
+}
+
+bool run_making_finish(struct run_making *making, int64_t epoch, int64_t step, struct err *err)
+{
+    return run_making_end(making, RUN_FINISHED, NAN, NAN, epoch, step, err);
 }
 
 static void release(struct run_making **making)
@@ -224,6 +267,7 @@ static void release(struct run_making **making)
     free((*making)->home);
     free((*making)->folder);
     free((*making)->stem);
+    free((*making)->id);
     free(*making);
     *making = NULL;
 }
@@ -232,25 +276,45 @@ void run_making_abort(struct run_making **making)
 {
     if (!*making)
         return;
-    remove_tree((*making)->folder);
+    run_remove_tree((*making)->folder);
     release(making);
+}
+
+/* The k-th id that it may have, unless a run has it. free() it. */
+static char *free_id(const struct run_making *making, int k)
+{
+    char *id = k == 1 ? xstrdup(making->stem) : xprintf("%s-%d", making->stem, k);
+    char *path = path_join(making->home, id), *trash = xprintf("%s/trash/%s", making->home, id);
+    bool taken = path_exists(path) || path_exists(trash);
+    free(trash);
+    free(path);
+    if (!taken)
+        return id;
+    free(id);
+    return NULL;
+}
+
+static bool write_identity(struct run_making *making, const char *id, struct err *err)
+{
+    json_object_set_new(making->run, "id", json_string(id));
+    return save_json(making, "run.json", making->run, err);
 }
 
 /* A rename onto a folder that exists and is not empty fails: two makers can never get the same id. */
 static bool rename_to_free_id(struct run_making *making, char **id, struct err *err)
 {
     for (int k = 1; k <= IDS_TRIED; k++) {
-        char *name = k == 1 ? xstrdup(making->stem) : xprintf("%s-%d", making->stem, k);
-        char *path = path_join(making->home, name), *trash = xprintf("%s/trash/%s", making->home, name);
-        json_object_set_new(making->run, "id", json_string(name));
-        bool taken = path_exists(path) || path_exists(trash),
-             saved = taken || save_json(making->folder, "run.json", making->run, err);
-        int failed = taken || !saved ? EEXIST : io->rename(making->folder, path) ? errno : 0;
+        bool settled = k == 1 && making->id;
+        char *name = settled ? xstrdup(making->id) : free_id(making, k);
+        if (!name)
+            continue;
+        char *path = path_join(making->home, name);
+        bool saved = settled || write_identity(making, name, err);
+        int failed = !saved ? EIO : io->rename(making->folder, path) ? errno : 0;
         if (!failed)
             *id = name;
         else if (saved && failed != EEXIST && failed != ENOTEMPTY)
             err_errno(err, ERR_FAILED, failed, "cannot make the run '%s'", path);
-        free(trash);
         free(path);
         if (!failed)
             return true;
@@ -263,11 +327,12 @@ static bool rename_to_free_id(struct run_making *making, char **id, struct err *
 
 bool run_making_commit(struct run_making **making, char **id, struct err *err)
 {
-    if (!io_sync_folder((*making)->folder, err) || !rename_to_free_id(*making, id, err)) {
+    bool loose = (*making)->loose;
+    if ((!loose && !io_sync_folder((*making)->folder, err)) || !rename_to_free_id(*making, id, err)) {
         run_making_abort(making);
         return false;
     }
-    bool ok = io_sync_folder((*making)->home, err);
+    bool ok = loose || io_sync_folder((*making)->home, err);
     if (!ok) { /* visible, but perhaps not after a power cut: take it back, so that nothing half-made remains */
         free((*making)->folder);
         (*making)->folder = path_join((*making)->home, *id);
@@ -278,6 +343,103 @@ bool run_making_commit(struct run_making **making, char **id, struct err *err)
     }
     release(making);
     return true;
+}
+
+/* ---- many at once ---- */
+
+struct run_batch *run_batch_open(const char *home, bool durable, struct err *err)
+{
+    bool new_home = !path_exists(home);
+    if (!io_make_folders(home, err))
+        return NULL;
+    remove_stale(home);
+    char *folder = hidden_folder(home, err);
+    if (!folder)
+        return NULL;
+    struct run_batch *batch = xcalloc(1, sizeof *batch);
+    *batch = (struct run_batch){.home = xstrdup(home), .folder = folder, .durable = durable, .new_home = new_home};
+    return batch;
+}
+
+struct run_making *run_batch_begin(struct run_batch *batch, const struct run_identity *identity, const json_t *config,
+                                   struct err *err)
+{
+    char *folder = xprintf("%s/%zu", batch->folder, ++batch->n);
+    if (!io->mkdir(folder, 0777))
+        return begin_in(folder, true, batch->home, identity, config, err);
+    err_errno(err, ERR_FAILED, errno, "cannot make the folder '%s'", folder);
+    free(folder);
+    return NULL;
+}
+
+static int compare_stems(const void *a, const void *b)
+{
+    const struct run_making *const *x = a, *const *y = b;
+    return strcmp((*x)->stem, (*y)->stem);
+}
+
+/* Ids that are free and differ, without asking the disk for every number of a name that many have. */
+static bool choose_ids(struct run_making *const *makings, size_t n, struct err *err)
+{
+    struct run_making **sorted = xcalloc(n + 1, sizeof(struct run_making *));
+    memcpy(sorted, makings, n * sizeof(struct run_making *));
+    qsort(sorted, n, sizeof(struct run_making *), compare_stems);
+    bool ok = true;
+    for (size_t i = 0, k = 0; ok && i < n; i++) {
+        k = i && !strcmp(sorted[i]->stem, sorted[i - 1]->stem) ? k : 0;
+        while (!(sorted[i]->id = free_id(sorted[i], (int)++k)) && k < IDS_TRIED) {
+        }
+        ok = sorted[i]->id
+                 ? write_identity(sorted[i], sorted[i]->id, err)
+                 : err_set(err, ERR_FAILED, "there are %d runs called '%s' already", IDS_TRIED, sorted[i]->stem);
+    }
+    free(sorted);
+    return ok;
+}
+
+/* Of a few runs each file; of many the whole file system is quicker. */
+static bool sync_all(const struct run_batch *batch, struct run_making *const *makings, size_t n, struct err *err)
+{
+    enum { FEW = 20 };
+    static const char *const files[] = {"run.json", "config.json", "history.log", "log.txt"};
+    bool ok = true;
+    for (size_t i = 0; ok && n <= FEW && i < n; i++) {
+        for (size_t f = 0; ok && f < sizeof files / sizeof *files; f++) {
+            char *path = path_join(makings[i]->folder, files[f]);
+            int fd = path_exists(path) ? io_open(path, O_RDONLY, 0, err) : -1;
+            ok = !path_exists(path) || (fd >= 0 && io_fsync(fd, path, err));
+            if (fd >= 0)
+                io->close(fd);
+            free(path);
+        }
+        ok = ok && io_sync_folder(makings[i]->folder, err);
+    }
+    if (n <= FEW)
+        return ok;
+    int fd = io_open(batch->folder, O_RDONLY | O_DIRECTORY, 0, err);
+    ok = fd >= 0 &&
+         (!syncfs(fd) || err_errno(err, ERR_FAILED, errno, "cannot make '%s' durable (syncfs)", batch->folder));
+    if (fd >= 0)
+        io->close(fd);
+    return ok;
+}
+
+bool run_batch_settle(struct run_batch *batch, struct run_making *const *makings, size_t n, struct err *err)
+{
+    return choose_ids(makings, n, err) && (!batch->durable || sync_all(batch, makings, n, err));
+}
+
+bool run_batch_close(struct run_batch *batch, struct err *err)
+{
+    if (!batch)
+        return true;
+    run_remove_tree(batch->folder);
+    bool gone = batch->new_home && !rmdir(batch->home);
+    bool ok = gone || !batch->durable || io_sync_folder(batch->home, err);
+    free(batch->folder);
+    free(batch->home);
+    free(batch);
+    return ok;
 }
 
 bool run_create(const char *home, const struct run_identity *identity, const json_t *config, char **id, struct err *err)

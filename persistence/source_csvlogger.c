@@ -8,7 +8,7 @@
 #include "persistence/source.h"
 
 #include "base/arena.h"
-#include "base/io.h"
+#include "persistence/text_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,9 +94,9 @@ static size_t line_length(const char *text)
     return strcspn(text, "\r\n");
 }
 
-static bool recognise(const char *path, const char *head)
+static bool recognise(const char *path, const char *head, size_t head_bytes)
 {
-    (void)path;
+    (void)path, (void)head_bytes;
     if (str_starts(head, "\xEF\xBB\xBF"))
         head += 3;
     size_t length = line_length(head);
@@ -256,12 +256,11 @@ static struct source_reader *open_csv(const char *path, struct err *err)
 {
     char *text;
     size_t size;
-    if (!io_read_file(path, CSV_MAX_BYTES, &text, &size, err))
+    if (!text_file_read(path, CSV_MAX_BYTES, &text, &size, err))
         return NULL;
     struct source_reader *csv = xcalloc(1, sizeof *csv);
     csv->path = arena_strdup(&csv->arena, path);
-    bool ok = memchr(text, 0, size) ? err_set(err, ERR_FORMAT, "'%s' holds binary data, expected text", path)
-                                    : parse(csv, text, err);
+    bool ok = parse(csv, text, err);
     free(text);
     if (ok)
         return csv;
@@ -269,7 +268,7 @@ static struct source_reader *open_csv(const char *path, struct err *err)
     return NULL;
 }
 
-static int next(struct source_reader *csv, struct record *record, struct err *err)
+static int next(struct source_reader *csv, struct source_record *record, struct err *err)
 {
     (void)err;
     if (csv->at == csv->n_rows)
@@ -281,13 +280,13 @@ static int next(struct source_reader *csv, struct record *record, struct err *er
             csv->names[n] = csv->columns[c];
             csv->values[n++] = row->values[c];
         }
-    *record = (struct record){.kind = RECORD_METRICS,
-                              .epoch = row->epoch,
-                              .step = row->epoch,
-                              .time = NAN,
-                              .n = n,
-                              .names = csv->names,
-                              .values = csv->values};
+    *record = (struct source_record){.kind = SOURCE_METRICS,
+                                     .epoch = row->epoch,
+                                     .step = row->epoch,
+                                     .time = NAN,
+                                     .n = n,
+                                     .names = csv->names,
+                                     .values = csv->values};
     return 1;
 }
 
@@ -304,4 +303,5 @@ const struct source source_csvlogger = {
     .next = next,
     .remark = remark,
     .close = close_csv,
+    .once = true,
 };

@@ -17,6 +17,7 @@
 
 struct source_file { /* what becomes a run */
     const char *path;
+    const char *name;       /* of the run; NULL: its own or that of the path */
     const json_t *findings; /* of a model file: what the worker found in it; NULL = a history. Lent */
     int64_t size_bytes, modified_ns; /* of a model file, when it was looked at */
 };

@@ -4,7 +4,8 @@
 #include "tui/cli_text.h"
 #include "base/arena.h"
 
-#include "persistence/source.h"
+#include "base/io.h"
+#include "persistence/source_scan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,18 +33,45 @@ static void add_problems(struct str *remarks, const char *path, const json_t *pr
     }
 }
 
-/* files: as many as arguments; findings of model files are owned. */
-static bool look_at_files(const struct cli *cli, struct source_file *files, struct str *remarks, struct err *err)
+struct import {                /* the arguments, and what lies in those that are folders */
+    struct source_file *files; /* findings of models are owned */
+    size_t n, capacity;
+    struct source_list list;
+    struct str remarks;
+};
+
+static bool add_model(struct import *import, const char *path, struct err *err)
 {
-    for (size_t i = 0; i < cli->n_arguments; i++) {
-        files[i].path = cli->arguments[i];
-        if (!source_is_model(files[i].path))
-            continue;
-        if (!source_model_begin(&files[i], err) || !(files[i].findings = examine(files[i].path, err)))
-            return false;
-        add_problems(remarks, files[i].path, json_object_get(files[i].findings, "problems"));
-    }
+    struct source_file *file = &import->files[import->n - 1];
+    if (!source_model_begin(file, err) || !(file->findings = examine(path, err)))
+        return false;
+    add_problems(&import->remarks, path, json_object_get(file->findings, "problems"));
     return true;
+}
+
+static void add_file(struct import *import, const char *path, const char *name)
+{
+    import->files = xgrow(import->files, &import->capacity, import->n + 1, sizeof *import->files);
+    import->files[import->n++] = (struct source_file){.path = path, .name = name};
+}
+
+static bool add_argument(struct import *import, const char *path, struct err *err)
+{
+    size_t before = import->list.n, models = import->list.n_models;
+    if (!path_is_folder(path)) {
+        add_file(import, path, NULL);
+        return !source_is_model(path) || add_model(import, path, err);
+    }
+    if (!source_scan(path, &import->list, err))
+        return false;
+    for (size_t i = before; i < import->list.n; i++)
+        add_file(import, import->list.found[i].path, import->list.found[i].name);
+    models = import->list.n_models - models;
+    if (models && import->list.n > before)
+        str_addf(&import->remarks, "%s'%s' holds %zu models, which become runs when they are named",
+                 import->remarks.length ? "; " : "", path, models);
+    return import->list.n > before || err_set(err, ERR_FORMAT, "'%s' holds no history that could be imported%s", path,
+                                              models ? "; models are imported when they are named" : "");
 }
 
 static void print_remarks(const struct str *remarks)
@@ -55,12 +83,12 @@ static void print_remarks(const struct str *remarks)
     str_release(&visible);
 }
 
-static void print_runs(const struct cli *cli, char *const *ids)
+static void print_runs(const struct cli *cli, const struct import *import, char *const *ids)
 {
     json_t *json = json_array();
-    for (size_t i = 0; i < cli->n_arguments; i++) {
-        json_array_append_new(json,
-                              json_pack("{s:o, s:o}", "run", text_json(ids[i]), "file", text_json(cli->arguments[i])));
+    for (size_t i = 0; i < import->n; i++) {
+        json_array_append_new(
+            json, json_pack("{s:o, s:o}", "run", text_json(ids[i]), "file", text_json(import->files[i].path)));
         if (!cli->json) {
             text_print(TEXT_PLAIN, ids[i]);
             putchar('\n');
@@ -74,23 +102,24 @@ static void print_runs(const struct cli *cli, char *const *ids)
 
 bool cli_import(struct cli *cli, struct err *err)
 {
-    size_t n = cli->n_arguments;
-    char **ids = xcalloc(n, sizeof *ids);
-    struct source_file *files = xcalloc(n, sizeof *files);
-    struct str remarks = {0};
-    bool ok = look_at_files(cli, files, &remarks, err) &&
-              source_import(cli->home, files, n, cli_option(cli, "--name"), ids, &remarks, err);
+    struct import import = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < cli->n_arguments; i++)
+        ok = add_argument(&import, cli->arguments[i], err);
+    char **ids = xcalloc(import.n + 1, sizeof *ids);
+    ok = ok && source_import(cli->home, import.files, import.n, cli_option(cli, "--name"), ids, &import.remarks, err);
     if (ok) {
-        print_remarks(&remarks);
-        print_runs(cli, ids);
+        print_remarks(&import.remarks);
+        print_runs(cli, &import, ids);
     }
-    for (size_t i = 0; i < n; i++) {
-        json_decref((json_t *)files[i].findings);
+    for (size_t i = 0; i < import.n; i++) {
+        json_decref((json_t *)import.files[i].findings);
         if (ok)
             free(ids[i]);
     }
-    str_release(&remarks);
-    free(files);
+    str_release(&import.remarks);
+    source_list_release(&import.list);
+    free(import.files);
     free(ids);
     return ok;
 }

@@ -110,18 +110,19 @@ static const struct cli_command compare = {
 };
 static const struct cli_command import = {
     .name = "import",
-    .arguments = "FILE...",
+    .arguments = "FILE|DIR...",
     .min_arguments = 1,
     .max_arguments = -1,
     .summary = "make runs of foreign histories and models",
-    .text = "Understands files of keras.callbacks.CSVLogger, run folders of other homes and models saved as .keras or "
-            "legacy .h5; each becomes a run of its own. "
-            "Curves of histories are drawn and compared like any other; there is nothing to resume. Epochs are counted "
-            "from 1; of a repeated epoch the "
-            "later line counts. A model becomes a run with one checkpoint, a copy of the file: antler evaluate "
+    .text = "Understands files of keras.callbacks.CSVLogger and Keras histories as JSON (also compressed with gzip), folders of "
+            "TensorBoard event files (train/ and validation/ are one run), .wandb files of Weights & Biases, run folders of other "
+            "homes, and models saved as .keras or legacy .h5. Of a folder every history in it and below it becomes a run: all of "
+            "them, or none when one is damaged. Curves are drawn and compared like any other; settings become config.settings, "
+            "what was printed the log; there is nothing to resume. Epochs are counted from 1; where a restarted run repeats steps "
+            "the later record counts. A model becomes a run with one checkpoint, a copy of the file: antler evaluate "
             "RUN:last --data format=csv --data "
             "path=FILE, antler predict RUN:last --input FILE, antler resume RUN:last --set data.format=csv --set "
-            "data.path=FILE --epochs N.",
+            "data.path=FILE --epochs N. To look at histories that are still growing, without copying them: antler watch.",
     .options = (const struct cli_option[]){{"--name", "N", false, "name of the run; of several: N-1, N-2, ..."},
                                            JSON_OPTION,
                                            {0}},

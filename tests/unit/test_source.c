@@ -27,7 +27,7 @@ static char *dump(const char *text)
     struct str out = {0};
     const struct source *source = source_of(path, &err);
     struct source_reader *reader = source ? source->open(path, &err) : NULL;
-    struct record record;
+    struct source_record record;
     if (!reader)
         str_add(&out, err.text);
     while (reader && source->next(reader, &record, &err) == 1) {

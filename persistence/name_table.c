@@ -1,0 +1,65 @@
+/* name_table.c - see name_table.h */
+#include "persistence/name_table.h"
+
+#include "base/arena.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The slot of a name, or the free one where it belongs. */
+static size_t slot_of(const struct name_table *table, const char *name, size_t length)
+{
+    size_t mask = table->n_slots - 1, slot = (size_t)hash_mix(1, name, length) & mask;
+    for (;; slot = (slot + 1) & mask) {
+        uint32_t id = table->slots[slot];
+        if (!id || (!strncmp(table->list[id - 1], name, length) && !table->list[id - 1][length]))
+            return slot;
+    }
+}
+
+static void fill_slots(struct name_table *table, size_t n_slots)
+{
+    free(table->slots);
+    table->slots = xcalloc(n_slots, sizeof *table->slots);
+    table->n_slots = n_slots;
+    for (size_t id = 0; id < table->n; id++)
+        table->slots[slot_of(table, table->list[id], strlen(table->list[id]))] = (uint32_t)id + 1;
+}
+
+size_t name_table_find(const struct name_table *table, const char *name, size_t length)
+{
+    uint32_t id = table->n_slots ? table->slots[slot_of(table, name, length)] : 0;
+    return id ? id - 1 : SIZE_MAX;
+}
+
+size_t name_table_id(struct name_table *table, const char *name, size_t length)
+{
+    if (2 * (table->n + 1) > table->n_slots)
+        fill_slots(table, table->n_slots ? 2 * table->n_slots : 64);
+    size_t slot = slot_of(table, name, length);
+    if (table->slots[slot])
+        return table->slots[slot] - 1;
+    table->list = xgrow(table->list, &table->capacity, table->n + 1, sizeof *table->list);
+    table->list[table->n] = xstrndup(name, length);
+    table->slots[slot] = (uint32_t)table->n + 1;
+    return table->n++;
+}
+
+void name_table_cut(struct name_table *table, size_t n)
+{
+    if (n >= table->n)
+        return;
+    while (table->n > n)
+        free(table->list[--table->n]);
+    fill_slots(table, table->n_slots);
+}
+
+void name_table_release(struct name_table *table)
+{
+    for (size_t id = 0; id < table->n; id++)
+        free(table->list[id]);
+    free(table->list);
+    free(table->slots);
+    *table = (struct name_table){0};
+}
