@@ -27,6 +27,8 @@ enum record_kind { RECORD_NAMES = 1, RECORD_METRICS, RECORD_EVENT, RECORD_CHECKP
 struct history_writer;
 /* Creates or continues the log in a run folder; a torn end is cut off. Knows the names already declared. */
 struct history_writer *history_open_writer(const char *run_folder, struct err *err);
+/* The same for another file of the folder that is written in this form (system_log.h). */
+struct history_writer *history_open_writer_of(const char *run_folder, const char *file, struct err *err);
 void history_close_writer(struct history_writer *writer);
 /* names and values: n of them. One write call; a failed write leaves the old end (the file is cut back). */
 bool history_add_metrics(struct history_writer *writer, int64_t epoch, int64_t step, const char *const *names, const double *values, size_t n,
@@ -66,6 +68,8 @@ struct history_reader *history_open_reader(const char *run_folder, int64_t offse
 /* The same with the names known from an earlier reading (names[id], NULL for an id without one): nothing before offset is read. */
 struct history_reader *history_open_reader_at(const char *run_folder, int64_t offset, const char *const *names, size_t n_names,
                                               struct err *err);
+/* Another file of the folder, from its start. */
+struct history_reader *history_open_reader_of(const char *run_folder, const char *file, struct err *err);
 void history_close_reader(struct history_reader *reader);
 /* 1 = a record, 0 = no more whole records now (call again later), -1 = err (a broken frame that is not the torn end). */
 int history_next(struct history_reader *reader, struct record *record, struct err *err);

@@ -45,10 +45,10 @@ bool frame_follows(const char *p, size_t n)
     return false;
 }
 
-struct history_reader *history_open_reader_at(const char *run_folder, int64_t offset, const char *const *names,
-                                              size_t n_names, struct err *err)
+/* Takes the path. */
+static struct history_reader *open_reader(char *path, int64_t offset, const char *const *names, size_t n_names,
+                                          struct err *err)
 {
-    char *path = path_join(run_folder, "history.log");
     int fd = io_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, err);
     struct stat st;
     if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
@@ -67,6 +67,17 @@ struct history_reader *history_open_reader_at(const char *run_folder, int64_t of
         reader->names[i] = names[i] ? xstrdup(names[i]) : NULL;
     reader->n_names = n_names;
     return reader;
+}
+
+struct history_reader *history_open_reader_at(const char *run_folder, int64_t offset, const char *const *names,
+                                              size_t n_names, struct err *err)
+{
+    return open_reader(path_join(run_folder, "history.log"), offset, names, n_names, err);
+}
+
+struct history_reader *history_open_reader_of(const char *run_folder, const char *file, struct err *err)
+{
+    return open_reader(path_join(run_folder, file), 0, NULL, 0, err);
 }
 
 struct history_reader *history_open_reader(const char *run_folder, int64_t offset, struct err *err)

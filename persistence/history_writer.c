@@ -73,7 +73,7 @@ static bool keep_rest(struct history_writer *writer, int64_t from, int64_t size,
 /* Finds the end of the whole records up to `limit` (or all), takes the names declared there, and cuts the file. */
 static bool continue_log(struct history_writer *writer, const char *run_folder, int64_t limit, struct err *err)
 {
-    struct history_reader *reader = history_open_reader_at(run_folder, 0, NULL, 0, err);
+    struct history_reader *reader = history_open_reader_of(run_folder, path_name(writer->path), err);
     if (!reader)
         return false;
     struct record record;
@@ -95,7 +95,12 @@ static bool continue_log(struct history_writer *writer, const char *run_folder, 
 
 struct history_writer *history_open_writer(const char *run_folder, struct err *err)
 {
-    char *path = path_join(run_folder, "history.log");
+    return history_open_writer_of(run_folder, "history.log", err);
+}
+
+struct history_writer *history_open_writer_of(const char *run_folder, const char *file, struct err *err)
+{
+    char *path = path_join(run_folder, file);
     int fd = io_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666, err);
     if (fd < 0) {
         free(path);

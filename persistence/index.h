@@ -14,6 +14,8 @@ struct index;
 /* Opens or creates. Does not ingest. */
 struct index *index_open(const char *home, struct err *err);
 void index_close(struct index *index);
+/* The folder of the runs: absolute when it exists. Lent. */
+const char *index_home(const struct index *index);
 /* Ingests what is new in all runs (two stats a run: about 5 ms for 1,000 runs when nothing is new;
  * beyond that, new and finished runs may be noticed up to a second later, running ones always at once). changed: may be NULL; true when anything differs from the last call. A damaged run
  * never stops the others: it is listed with its error. */

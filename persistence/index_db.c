@@ -308,6 +308,11 @@ static bool open_any(struct index *index, struct err *err)
     return false;
 }
 
+const char *index_home(const struct index *index)
+{
+    return index->home;
+}
+
 struct index *index_open(const char *home, struct err *err)
 {
     struct index *index = xcalloc(1, sizeof *index);

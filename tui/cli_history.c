@@ -1,6 +1,8 @@
 /* cli_history.c - antler history: the metrics of a run as a table, CSV or JSON */
 #include "tui/cli_commands.h"
 #include "tui/cli_text.h"
+#include "base/io.h"
+#include "persistence/system_log.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -181,20 +183,35 @@ static bool check_metrics(struct index *index, const char *run, const char *cons
     return ok;
 }
 
+/* --system: what the machine did, of the run itself. */
+static void read_system(struct index *index, const struct run_summary *run, struct arena *arena,
+                        const struct metric_series **series, size_t *n)
+{
+    char *folder = path_join(index_home(index), run->folder);
+    system_read(folder, arena, series, n);
+    free(folder);
+}
+
 bool cli_history(struct cli *cli, struct err *err)
 {
     const char *metrics[CLI_MAX_OPTIONS];
     size_t n_metrics = 0, n;
     while (n_metrics < CLI_MAX_OPTIONS && (metrics[n_metrics] = cli_option_at(cli, "--metric", n_metrics)))
         n_metrics++;
+    bool system = cli_option(cli, "--system") != NULL;
     if (cli->json && cli_option(cli, "--csv"))
         return err_set(err, ERR_USAGE, "--csv and --json exclude each other");
+    if (system && n_metrics)
+        return err_set(err, ERR_USAGE, "--system and --metric exclude each other");
     struct index *index = text_open_index(cli->home, err);
     struct arena arena = {0};
     const struct metric_series *series;
     const struct run_summary *run = index ? index_find(index, cli->arguments[0], &arena, err) : NULL;
-    bool ok = run && check_metrics(index, run->id, metrics, n_metrics, &arena, err) &&
-              index_history(index, run->id, n_metrics ? metrics : NULL, n_metrics, &arena, &series, &n, err);
+    bool ok = run && check_metrics(index, run->id, metrics, n_metrics, &arena, err);
+    if (ok && system)
+        read_system(index, run, &arena, &series, &n);
+    else
+        ok = ok && index_history(index, run->id, n_metrics ? metrics : NULL, n_metrics, &arena, &series, &n, err);
     if (ok && cli->json)
         print_json(run->id, series, n);
     else if (ok && cli_option(cli, "--csv"))

@@ -7,6 +7,8 @@
 
 #include "persistence/atomic_file.h"
 #include "persistence/image_file.h"
+#include "persistence/system_log.h"
+#include "base/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,14 +58,41 @@ static bool read_options(const struct cli *cli, struct plot *plot, struct err *e
     return true;
 }
 
+static bool asks_for_system(const struct cli *cli)
+{
+    const char *metric;
+    for (size_t k = 0; (metric = cli_option_at(cli, "--metric", k)); k++)
+        if (curve_is_system(metric))
+            return true;
+    return false;
+}
+
+/* What the machine did, behind the metrics of the run. */
+static void add_system(const struct index *index, struct source *source, struct arena *arena)
+{
+    const struct metric_series *system;
+    size_t n;
+    char *folder = path_join(index_home(index), source->run->folder);
+    system_read(folder, arena, &system, &n);
+    struct metric_series *all = arena_array(arena, source->n + n + 1, sizeof *all);
+    for (size_t i = 0; i < source->n + n; i++)
+        all[i] = i < source->n ? source->series[i] : system[i - source->n];
+    source->series = all;
+    source->n += n;
+    free(folder);
+}
+
 static bool load_runs(const struct cli *cli, struct index *index, struct plot *plot, struct err *err)
 {
+    bool with_system = asks_for_system(cli);
     for (; plot->n_sources < cli->n_arguments; plot->n_sources++) {
         struct source *source = &plot->sources[plot->n_sources];
         source->run = index_find(index, cli->arguments[plot->n_sources], &plot->arena, err);
         if (!source->run ||
             !index_history(index, source->run->id, NULL, 0, &plot->arena, &source->series, &source->n, err))
             return false;
+        if (with_system)
+            add_system(index, source, &plot->arena);
     }
     return true;
 }

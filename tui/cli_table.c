@@ -58,6 +58,9 @@ static const struct cli_command history = {
     .summary = "the metrics of a run, epoch by epoch",
     .text = "The part of its parents up to the checkpoint it was resumed from is included.",
     .options = (const struct cli_option[]){{"--metric", "M", true, "only this metric; may be given several times"},
+                                           {"--system", NULL, false,
+                                            "instead: CPU, memory and samples a second of the worker and the machine while it "
+                                            "trained"},
                                            {"--csv", NULL, false, "print comma-separated values"},
                                            JSON_OPTION,
                                            {0}},
@@ -75,7 +78,7 @@ static const struct cli_command plot = {
             "below.",
     .options =
         (const struct cli_option[]){
-            {"--metric", "M", true, "this metric; may be given several times"},
+            {"--metric", "M", true, "this metric; may be given several times; system/cpu, ... (antler history --system)"},
             {"--width", "W", false, "columns (else the terminal's, or 80); pixels of a picture (900)"},
             {"--height", "H", false, "lines of a chart (20); pixels of a picture (440)"},
             {"--ascii", NULL, false, "use only ASCII characters"},

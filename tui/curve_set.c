@@ -86,10 +86,16 @@ static bool wanted(const struct curve_set *set, const struct curve_choice *choic
            (choice->part != CURVES_VALIDATION || validation);
 }
 
+/* Recorded inside epochs. */
+static bool is_inside(const char *metric)
+{
+    return is_batches(metric) || curve_is_system(metric);
+}
+
 static double fill(const struct metric_series *series, const struct curve_choice *choice, const struct source *from,
                    struct series *out)
 {
-    if (choice->axis != AXIS_EPOCH || !is_batches(series->name))
+    if (choice->axis != AXIS_EPOCH || !is_inside(series->name))
         return curve_fill(series, choice->axis, from->origin, out);
     double fork = NAN;
     for (size_t i = 0; i < series->n; i++) {
@@ -133,7 +139,8 @@ static struct epoch_ruler ruler_of(const struct curve_set *set, const struct sou
     struct epoch_ruler ruler = {.steps_per_epoch = choice->steps_per_epoch};
     for (size_t i = 0; i < from->n; i++) {
         const char *name = from->series[i].name;
-        bool leaves = !is_batches(name) && (!strcmp(curve_family(name), set->family) || !strcmp(name, "learning_rate"));
+        bool leaves = !is_inside(name) && (!strcmp(curve_family(name), set->family) || !strcmp(name, "learning_rate") ||
+                                           (curve_is_system(set->family) && !strcmp(name, "loss")));
         if (leaves && (!ruler.ends || from->series[i].n > ruler.ends->n))
             ruler.ends = &from->series[i];
     }
@@ -238,7 +245,7 @@ size_t curve_set_families(const struct curve_set *set, bool all, const char **fa
             const struct metric_series *series = &set->held[r]->series[i];
             const char *family = curve_family(series->name);
             bool known =
-                is_batches(series->name) ||
+                is_batches(series->name) || (!all && curve_is_system(family) != curve_is_system(set->family)) ||
                 (!all && (!strcmp(family, "learning_rate") || !strcmp(family, HISTORY_PACE)) && is_constant(series));
             for (size_t k = 0; k < n && !known; k++)
                 known = !strcmp(families[k], family);

@@ -59,7 +59,7 @@ bool curve_set_load(struct curve_set *set, struct histories *histories, struct i
 /* Another family of the same runs, out of what `of` holds: nothing is read. */
 void curve_set_sibling(struct curve_set *set, const struct curve_set *of, const struct curve_choice *choice);
 /* The families the runs have, at most `most`, in the order they appeared; lent. The loss of single batches belongs to
- * another one. all: also a learning rate or a pace that never changes. */
+ * another one. all: also a learning rate or a pace that never changes, and the machine's beside those of the model. */
 size_t curve_set_families(const struct curve_set *set, bool all, const char **families, size_t most);
 void curve_set_release(struct curve_set *set);
 

@@ -1,5 +1,6 @@
 /* curves.c - see curves.h */
 #include "tui/curves.h"
+#include "persistence/system_log.h"
 
 static const struct {
     const char *name;
@@ -74,6 +75,11 @@ double curve_fill(const struct metric_series *from, enum curve_axis axis, struct
 bool curve_is_validation(const char *metric)
 {
     return str_starts(metric, "val_");
+}
+
+bool curve_is_system(const char *metric)
+{
+    return str_starts(metric, SYSTEM_PREFIX);
 }
 
 const char *curve_family(const char *metric)

@@ -31,5 +31,7 @@ double curve_fill(const struct metric_series *from, enum curve_axis axis, struct
 /* The metric's family: "loss" for "loss" and "val_loss". Points into metric. */
 const char *curve_family(const char *metric);
 bool curve_is_validation(const char *metric);
+/* What the machine did (persistence/system_log.h): recorded by the clock, not at the end of an epoch. */
+bool curve_is_system(const char *metric);
 
 #endif

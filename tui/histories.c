@@ -1,5 +1,7 @@
 /* histories.c - see histories.h */
 #include "tui/histories.h"
+#include "base/io.h"
+#include "persistence/system_log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@ struct kept_history {
     struct history history; /* first: the public part */
     struct arena arena;
     char *run;
-    int64_t log_bytes;
+    int64_t log_bytes, system; /* what was read: another length or stamp, and it is read again */
     size_t bytes;
     int holders;
 };
@@ -67,18 +69,36 @@ static void add_pace(struct kept_history *kept)
     h->n++;
 }
 
-static struct kept_history *read_history(struct index *index, const struct run_summary *run, struct err *err)
+/* What the machine did meanwhile (system_log.h), behind the metrics. */
+static void add_system(struct kept_history *kept, const char *folder)
+{
+    struct history *h = &kept->history;
+    const struct metric_series *system;
+    size_t n;
+    system_read(folder, &kept->arena, &system, &n);
+    struct metric_series *all = arena_array(&kept->arena, h->n + n + 1, sizeof *all);
+    for (size_t i = 0; i < h->n; i++)
+        all[i] = h->series[i];
+    for (size_t i = 0; i < n; i++)
+        all[h->n++] = system[i];
+    h->series = all;
+}
+
+static struct kept_history *read_history(struct index *index, const struct run_summary *run, const char *folder,
+                                         struct err *err)
 {
     struct kept_history *kept = xcalloc(1, sizeof *kept);
     kept->holders = 1;
     kept->run = xstrdup(run->id);
     kept->log_bytes = run->log_bytes;
+    kept->system = system_stamp(folder);
     if (!index_history(index, run->id, NULL, 0, &kept->arena, &kept->history.series, &kept->history.n, err)) {
         history_drop(&kept->history);
         return NULL;
     }
     kept->history.origin = curve_origin(kept->history.series, kept->history.n);
     add_pace(kept);
+    add_system(kept, folder);
     for (size_t i = 0; i < kept->history.n; i++)
         kept->bytes += kept->history.series[i].n * BYTES_A_POINT;
     return kept;
@@ -111,11 +131,15 @@ const struct history *histories_take(struct histories *histories, struct index *
             kept->holders++;
             forget(histories, i);
         }
-    if (kept && kept->log_bytes != run->log_bytes) {
+    char *folder = path_join(index_home(index), run->folder);
+    if (kept && (kept->log_bytes != run->log_bytes || kept->system != system_stamp(folder))) {
         history_drop(&kept->history);
         kept = NULL;
     }
-    if (!kept && !(kept = read_history(index, run, err)))
+    if (!kept)
+        kept = read_history(index, run, folder, err);
+    free(folder);
+    if (!kept)
         return NULL;
     histories->list = xgrow(histories->list, &histories->capacity, histories->n + 1, sizeof(struct kept_history *));
     histories->list[histories->n++] = kept;

@@ -17,7 +17,8 @@
 #define HISTORY_PACE "seconds/epoch"
 
 struct history {
-    const struct metric_series *series; /* all metrics, with the parent's part; last HISTORY_PACE, where it is known */
+    /* All metrics, with the parent's part; then HISTORY_PACE, where it is known, and those of system_log.h. */
+    const struct metric_series *series;
     size_t n;
     struct curve_origin origin;
 };

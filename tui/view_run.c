@@ -262,6 +262,11 @@ static int run_event(struct app *app, void *state, const struct event *event)
         return LOOP_NOTHING;
     bool lived = v->has_live;
     run_view_read_live(app, v);
+    if (v->has_live && curve_is_system(v->chart.curves.family)) { /* grows by the clock, without a record of the history */
+        struct err err = {0};
+        if (!load(app, v, &err))
+            return app_fail(app, &err);
+    }
     if (v->tab == TAB_LOG && (lived || v->has_live)) { /* the log grows without a record */
         v->text_is_old = true;
         run_view_fill_tab(app, v);

@@ -2,6 +2,7 @@
 #include "engine/worker/control.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "engine/worker/vitals.h"
 #include "persistence/run_commands.h"
 
 #include <errno.h>
@@ -14,11 +15,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 200, VITALS_INTERVAL_NS = 1000000000 };
+enum { POLL_MS = 200 };
 
 struct control {
     struct control_options o;
@@ -27,7 +27,7 @@ struct control {
     int signals, quit, watch; /* file descriptors */
     int64_t commands_offset;
     int interrupts;
-    int64_t vitals_ns, cpu_ns;  /* when measured last, and the CPU time then */
+    struct vitals_meter *meter;
     struct steering_order held; /* a command that did not fit into the queue; no other is read until it does */
     bool holds;
     const char *stop_signal; /* one that did not fit into the queue; NULL = none */
@@ -100,42 +100,13 @@ static void read_commands(struct control *c)
         log_warn("%s", err.text);
 }
 
-static int64_t resident_bytes(void)
-{
-    char text[128] = "";
-    long long pages = 0;
-    int fd = io->open("/proc/self/statm", 0, 0);
-    if (fd >= 0) {
-        ssize_t n = io->read(fd, text, sizeof text - 1);
-        text[n > 0 ? n : 0] = 0;
-        io->close(fd);
-    }
-    return sscanf(text, "%*s %lld", &pages) == 1 ? pages * (int64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
-static void measure(struct control *c)
-{
-    int64_t now = io->monotonic_ns();
-    if (now - c->vitals_ns < VITALS_INTERVAL_NS)
-        return;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    int64_t cpu = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000000) +
-                  (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * INT64_C(1000);
-    if (c->vitals_ns)
-        atomic_store(&c->o.vitals->cpu_share_percent, (cpu - c->cpu_ns) * 100 / (now - c->vitals_ns));
-    atomic_store(&c->o.vitals->resident_bytes, resident_bytes());
-    c->vitals_ns = now;
-    c->cpu_ns = cpu;
-}
-
 static void *listen_thread(void *argument)
 {
     struct control *c = argument;
     struct pollfd ready[] = {
         {.fd = c->quit, .events = POLLIN}, {.fd = c->signals, .events = POLLIN}, {.fd = c->watch, .events = POLLIN}};
     while (!(ready[0].revents & POLLIN)) {
-        measure(c);
+        vitals_measure(c->meter, c->o.vitals);
         read_commands(c);
         journal_flush(c->o.journal);
         if (poll(ready, 3, POLL_MS) < 0)
@@ -154,6 +125,7 @@ struct control *control_start(const struct control_options *options, struct err 
 {
     struct control *c = xcalloc(1, sizeof *c);
     c->o = *options;
+    c->meter = vitals_new(options->run_folder, options->batch_size);
     sigset_t set;
     stop_signals(&set);
     c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -202,5 +174,6 @@ void control_stop(struct control *c)
         if (fd >= 0)
             close(fd);
     }
+    vitals_free(c->meter);
     free(c);
 }

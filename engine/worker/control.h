@@ -2,8 +2,8 @@
  * do.
  *
  * It reads commands.log (inotify, and every 200 ms for file systems that do not tell), turns commands and signals into
- * orders for the loop (engine/train/steering.h), empties the ring of step records and measures memory and CPU for the
- * live page. SIGTERM and SIGINT mean: stop after this step, with a checkpoint. A second SIGINT ends the process at
+ * orders for the loop (engine/train/steering.h), empties the ring of step records and measures memory and CPU
+ * (vitals.h). SIGTERM and SIGINT mean: stop after this step, with a checkpoint. A second SIGINT ends the process at
  * once; the run can be resumed from its last checkpoint.
  *
  * control_block_signals must have been called before the first thread was started, so that only this thread receives
@@ -22,6 +22,7 @@ struct control_options {
     struct steering *steering;
     struct journal *journal;
     struct fit_vitals *vitals;
+    int64_t batch_size; /* samples of a step, for samples a second */
 };
 struct control *control_start(const struct control_options *options, struct err *err);
 /* Stops the thread. What was asked and not carried out any more is answered with an error. NULL-safe. */

@@ -235,7 +235,8 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
     const struct control_options control = {.run_folder = launch->folder,
                                             .steering = &launch->steering,
                                             .journal = launch->journal,
-                                            .vitals = &launch->vitals};
+                                            .vitals = &launch->vitals,
+                                            .batch_size = launch->fit.train.batch};
     journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step, event);
     record_notes(launch);
     bool ok = run_set_state(launch->run, RUN_RUNNING, launch->fit.at.epoch, launch->fit.at.step, NULL, err) &&
