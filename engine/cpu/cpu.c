@@ -1,6 +1,6 @@
 /* cpu.c - the fast backend of the host: the table that backend.h asks for, and which op has which kernel. */
 #include "engine/cpu/conv_kernels.h"
-#include "engine/cpu/gemm.h"
+#include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/norm_kernels.h"
 #include "engine/cpu/pool_kernels.h"
@@ -93,10 +93,13 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     gemm_hold_to_one_thread();
     device->rows = rows_choose();
     gemm_choose(device->rows->name);
+    gemm_bfloat16_choose(device->rows->name, NULL);
     device->direct_convolutions = options->direct_convolutions;
     choose_tables(device);
-    snprintf(device->description, sizeof device->description, "%s loops, %s products, %s convolutions, denormals flushed, %d thread%s",
-             device->rows->name, gemm_description(), device->direct_convolutions ? "direct" : "Winograd", n_threads,
+    const char *bfloat16 = gemm_bfloat16_name();
+    snprintf(device->description, sizeof device->description,
+             "%s loops, %s products%s%s, %s convolutions, denormals flushed, %d thread%s", device->rows->name, gemm_description(),
+             bfloat16 ? ", for bfloat16 " : "", bfloat16 ? bfloat16 : "", device->direct_convolutions ? "direct" : "Winograd", n_threads,
              n_threads == 1 ? "" : "s");
     return device;
 }
@@ -191,6 +194,12 @@ static bool cpu_can_fuse(const struct node *node, const struct expr *epilogue)
     return node->op != OP_REDUCE && epilogue->n_steps <= 64;
 }
 
+static bool cpu_bfloat16_products(const struct device *device)
+{
+    (void)device;
+    return gemm_bfloat16_name() != NULL;
+}
+
 static void cpu_describe(struct device *device, struct str *out)
 {
     str_add(out, device->description);
@@ -208,6 +217,7 @@ const struct backend backend_cpu = {
     .run = cpu_run,
     .host_memory = true,
     .can_fuse = cpu_can_fuse,
+    .bfloat16_products = cpu_bfloat16_products,
     .spread = cpu_spread,
     .watch = cpu_watch,
     .measure = cpu_measure,

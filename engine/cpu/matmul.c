@@ -1,5 +1,5 @@
 /* matmul.c - the op `matmul`: its products cut into slices, with the fused epilogue behind each part. */
-#include "engine/cpu/gemm.h"
+#include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/kernels.h"
 
 enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16 };
@@ -10,6 +10,7 @@ enum shared { SHARED_NOTHING, SHARED_A, SHARED_B };
 /* A product of matrices, `batch` of them; rows or columns of each are cut into slices. */
 struct matmul {
     struct gemm shape;
+    bool bfloat16;
     int64_t batch;
     int n_slices;
     bool by_columns;
@@ -40,10 +41,17 @@ static int64_t matrix_offset(struct shape in, struct shape out, int64_t index)
 }
 
 /* First of the n columns (rows where A is packed) of part `part`: a whole number of panels. */
-static int64_t panel_begin(int64_t n, int n_parts, int part)
+static int64_t panel_begin(const struct matmul *m, int64_t n, int n_parts, int part)
 {
-    int64_t panel = gemm_panel(), begin = slice_begin((n + panel - 1) / panel, n_parts, part) * panel;
+    int64_t panel = m->bfloat16 ? GEMM_BFLOAT16_LINES : gemm_panel();
+    int64_t begin = slice_begin((n + panel - 1) / panel, n_parts, part) * panel;
     return begin < n ? begin : n;
+}
+
+/* Rows are cut anywhere, but for bfloat16, whose strips are high. */
+static int64_t row_begin(const struct matmul *m, int part)
+{
+    return m->bfloat16 ? panel_begin(m, m->shape.m, m->n_slices, part) : slice_begin(m->shape.m, m->n_slices, part);
 }
 
 static void pack_slice(void *context, int slice)
@@ -51,13 +59,26 @@ static void pack_slice(void *context, int slice)
     const struct matmul_call *call = context;
     const struct gemm *g = &call->m->shape;
     bool packs_a = call->m->shared == SHARED_A;
-    int64_t n = packs_a ? g->m : g->n, first = panel_begin(n, call->m->n_slices, slice);
-    int64_t count = panel_begin(n, call->m->n_slices, slice + 1) - first;
+    int64_t n = packs_a ? g->m : g->n, first = panel_begin(call->m, n, call->m->n_slices, slice);
+    int64_t count = panel_begin(call->m, n, call->m->n_slices, slice + 1) - first;
     float *panels = call->kernel->workspace;
     if (packs_a)
         gemm_pack_b_columns(panels, call->kernel->in[0], g->lda, !g->transpose_a, g->k, n, first, count);
     else
         gemm_pack_b_columns(panels, call->kernel->in[1], g->ldb, g->transpose_b, g->k, n, first, count);
+}
+
+static void pack_bfloat16_slice(void *context, int slice)
+{
+    const struct matmul_call *call = context;
+    const struct matmul *m = call->m;
+    struct gemm g = m->shape;
+    bool left = m->shared == SHARED_A;
+    int64_t n = left ? g.m : g.n, first = panel_begin(m, n, m->n_slices, slice);
+    g.a = call->kernel->in[0];
+    g.b = call->kernel->in[1];
+    (left ? gemm_bfloat16_pack_left : gemm_bfloat16_pack_right)(call->kernel->workspace, &g, first,
+                                                                panel_begin(m, n, m->n_slices, slice + 1) - first);
 }
 
 static void finish_part(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m,
@@ -75,12 +96,12 @@ static int64_t cut(const struct matmul *m, int part, struct gemm *g, int64_t *ro
 {
     int64_t column = 0;
     if (m->by_columns) {
-        column = panel_begin(m->shape.n, m->n_slices, part);
-        g->n = panel_begin(m->shape.n, m->n_slices, part + 1) - column;
+        column = panel_begin(m, m->shape.n, m->n_slices, part);
+        g->n = panel_begin(m, m->shape.n, m->n_slices, part + 1) - column;
         g->b += m->shared == SHARED_B ? 0 : g->transpose_b ? column * g->ldb : column;
     } else {
-        *row = slice_begin(m->shape.m, m->n_slices, part);
-        g->m = slice_begin(m->shape.m, m->n_slices, part + 1) - *row;
+        *row = row_begin(m, part);
+        g->m = row_begin(m, part + 1) - *row;
         g->a += g->transpose_a ? *row : *row * g->lda;
     }
     return column;
@@ -109,7 +130,9 @@ static void matmul_slice(void *context, int slice)
     g.n_beside = m->streamed ? m->n_beside : 0;
     for (int i = 0; i < g.n_beside; i++)
         g.beside[i] = (const float *)k->in[m->beside[i]] + first;
-    if (m->shared == SHARED_A) {
+    if (m->bfloat16) {
+        gemm_bfloat16_run(&g, m->shared == SHARED_A ? k->workspace : NULL, m->shared == SHARED_B ? k->workspace : NULL);
+    } else if (m->shared == SHARED_A) {
         gemm_run_packed_a(&g);
     } else if (m->shared == SHARED_B) {
         g.ldb = m->shape.n;
@@ -125,7 +148,7 @@ static void run_matmul(const struct kernel *kernel, struct device *device)
     struct matmul_call call = {.kernel = kernel, .m = m};
     call.product = m->product_apart ? (float *)kernel->workspace + m->packed_floats : kernel->out[0];
     if (m->shared != SHARED_NOTHING)
-        threads_run(device->threads, pack_slice, &call, m->n_slices);
+        threads_run(device->threads, m->bfloat16 ? pack_bfloat16_slice : pack_slice, &call, m->n_slices);
     threads_run(device->threads, matmul_slice, &call, (int)(m->batch * m->n_slices));
 }
 
@@ -166,12 +189,29 @@ static void choose_slices(struct matmul *m)
     m->packed_floats = (size_t)rounded_up((int64_t)m->packed_floats, 16);
 }
 
+/* The same for bfloat16: slices take from the larger operand, which is packed on the way, a piece at a time. */
+static void choose_bfloat16_slices(struct matmul *m)
+{
+    struct gemm *g = &m->shape;
+    m->by_columns = g->transpose_a ? g->n > 4 * g->m : g->n > g->m;
+    int64_t wide = (m->by_columns ? g->n : g->m) / GEMM_BFLOAT16_LINES;
+    m->n_slices = m->batch > 1 || wide < 2
+                      ? 1
+                      : slices_for(g->m * g->n * g->k, 1 << 22, (int)(wide < MATMUL_SLICES ? wide : MATMUL_SLICES));
+    if (m->batch > 1)
+        return;
+    m->shared = m->by_columns ? SHARED_A : SHARED_B;
+    m->packed_floats = gemm_bfloat16_packed_bytes(m->by_columns ? g->m : g->n, g->k) / sizeof(float);
+}
+
 /* Where the product goes before its epilogue: nowhere when strips of it can be taken as they come. */
 static void choose_product(struct matmul *m, struct kernel *kernel)
 {
     m->product_apart = epilogue_may_overwrite(kernel);
-    m->streamed = m->epilogue && m->shape.m * m->shape.n >= STREAM_ELEMENTS &&
-                  gemm_can_stream(&m->shape, m->shared == SHARED_A) && (m->product_apart || kernel->n_outputs > 1);
+    bool can_stream =
+        m->bfloat16 ? gemm_bfloat16_can_stream(&m->shape) : gemm_can_stream(&m->shape, m->shared == SHARED_A);
+    m->streamed = m->epilogue && m->shape.m * m->shape.n >= STREAM_ELEMENTS && can_stream &&
+                  (m->product_apart || kernel->n_outputs > 1);
     m->product_apart = m->product_apart && !m->streamed;
     for (int i = kernel->node->n_inputs; i < kernel->n_inputs && m->n_beside < GEMM_BESIDE_MAX; i++)
         if (m->streamed && shape_equal(kernel->in_value[i]->shape, output_shape(kernel)) &&
@@ -198,12 +238,14 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     m->shape.ldc = m->shape.n;
     m->batch = dims_between(c, 0, c.rank - 2);
     fold_batch_into_rows(m, kernel);
-    if (attrs->bfloat16 || k == 0 || m->shape.m > INT32_MAX || m->shape.n > INT32_MAX || k > INT32_MAX || m->batch > 1 << 20)
+    if (k == 0 || m->shape.m > INT32_MAX || m->shape.n > INT32_MAX || k > INT32_MAX || m->batch > 1 << 20)
         return false;
-    choose_slices(m);
+    m->bfloat16 = attrs->bfloat16;
+    (m->bfloat16 ? choose_bfloat16_slices : choose_slices)(m);
     m->epilogue = epilogue_prepare(device, kernel, arena);
     choose_product(m, kernel);
     kernel->prepared = m;
     kernel->run = run_matmul;
+    kernel->variant = m->bfloat16 ? "bfloat16" : NULL;
     return !kernel->epilogue || m->epilogue;
 }

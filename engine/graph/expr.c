@@ -42,6 +42,11 @@ float round_to_bfloat16(float x)
     return isnan(x) ? x : rounded;
 }
 
+bool expr_is_bfloat16_cast(const struct expr *e)
+{
+    return e->n_inputs == 1 && e->n_results == 1 && e->n_steps == 2 && e->steps[e->results[0]].op == EXPR_BFLOAT16;
+}
+
 double expr_op_eval(enum expr_op op, double a, double b, double c)
 {
     switch (op) {

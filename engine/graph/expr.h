@@ -89,6 +89,8 @@ const struct expr *expr_gradient(struct arena *arena, const struct expr *e, int 
 
 /* The float of 8 significant bits that is nearest to x, ties to even: its low 16 bits are 0. NaN stays NaN. */
 float round_to_bfloat16(float x);
+/* Whether it does nothing but round its only input. */
+bool expr_is_bfloat16_cast(const struct expr *e);
 /* One element, on the host: for tests, schedules and callbacks. */
 void expr_eval(const struct expr *e, const float *inputs, float *results);
 double expr_eval_double(const struct expr *e, const double *inputs); /* first result, in double */

@@ -70,7 +70,7 @@ struct value *op_map(struct graph *g, const struct expr *e, struct value *const 
     if (result->op == EXPR_INPUT && inputs[result->a]->dtype == DTYPE_F32 &&
         shape_equal(inputs[result->a]->shape, shape))
         return inputs[result->a];
-    if (result->op == EXPR_BFLOAT16 && e->n_steps == 2 && n_inputs == 1 && inputs[0]->bfloat16)
+    if (expr_is_bfloat16_cast(e) && inputs[0]->bfloat16)
         return inputs[0];
     return node_1(g, OP_MAP, inputs, n_inputs, &(struct op_attrs){.expr = e}, DTYPE_F32, shape);
 }

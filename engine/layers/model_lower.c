@@ -185,10 +185,7 @@ static bool is_sigmoid(const struct node *node)
 /* What stands before the cast at the end of a layer. */
 static const struct value *unrounded(const struct value *v)
 {
-    const struct expr *e = v->node->attrs.expr;
-    bool cast = v->node->op == OP_MAP && v->node->n_inputs == 1 && e->n_results == 1 && e->n_steps == 2 &&
-                e->steps[e->results[0]].op == EXPR_BFLOAT16;
-    return cast ? v->node->inputs[0] : v;
+    return v->node->op == OP_MAP && expr_is_bfloat16_cast(v->node->attrs.expr) ? v->node->inputs[0] : v;
 }
 
 static const struct lowered *find_lowered(const struct model *model, const struct graph *g)

@@ -61,6 +61,9 @@ struct backend {
     bool host_memory;
     /* Optional: may the plan fuse this epilogue after this node (of those named above)? NULL = never */
     bool (*can_fuse)(const struct node *node, const struct expr *epilogue);
+    /* Optional: can the device multiply bfloat16 numbers (attrs.bfloat16 of a matmul)? Then operands that are weights come as they are
+     * and are rounded on the way. NULL or false: the plan gives it a float32 product of rounded operands and rounds the result. */
+    bool (*bfloat16_products)(const struct device *device);
     /* Optional: calls work(context, slice) for slices 0 .. n_slices - 1 on the device's host threads, and waits. NULL = it has none. For
      * gathering batches. */
     void (*spread)(struct device *device, void (*work)(void *context, int slice), void *context, int n_slices);

@@ -243,6 +243,33 @@ static bool map_before_reshape(struct plan *plan, struct table *table, struct dr
     return true;
 }
 
+/* A weight that a product reads rounded, possibly under another shape -> the weight itself; else the value. */
+static struct value *unrounded_weight(struct plan *plan, struct table *table, struct value *value)
+{
+    const struct node *node = value->node, *cast = node->op == OP_RESHAPE ? node->inputs[0]->node : node;
+    if (cast->op != OP_MAP || !expr_is_bfloat16_cast(cast->attrs.expr) || cast->inputs[0]->node->op != OP_VARIABLE)
+        return value;
+    return node == cast ? cast->inputs[0] : emit_reshape(plan, table, cast->inputs[0], value->shape, node->label);
+}
+
+/* A product of bfloat16 numbers, as the backend can do it. */
+static void copy_bfloat16_product(struct plan *plan, struct table *table, struct draft *d, const struct node *source,
+                                  struct value **output)
+{
+    bool native = plan->backend->bfloat16_products && plan->backend->bfloat16_products(plan->device);
+    for (int i = 0; i < d->n_inputs && native; i++)
+        d->inputs[i] = unrounded_weight(plan, table, d->inputs[i]);
+    d->attrs.bfloat16 = native;
+    emit(plan, table, d, source->outputs, 1, source->label, output);
+    if (native)
+        return;
+    struct expr_builder b;
+    expr_begin(&b, &plan->arena);
+    int cast = expr_1(&b, EXPR_BFLOAT16, expr_input(&b, 0));
+    struct draft round = {.op = OP_MAP, .attrs = {.expr = expr_finish(&b, &cast, 1, 1)}, .inputs = {*output}, .n_inputs = 1};
+    emit(plan, table, &round, source->outputs, 1, source->label, output);
+}
+
 static void copy_node(struct plan *plan, struct table *table, const struct node *source)
 {
     struct draft d = {.op = source->op, .attrs = source->attrs, .n_inputs = source->n_inputs};
@@ -251,7 +278,9 @@ static void copy_node(struct plan *plan, struct table *table, const struct node 
         d.inputs[i] = plan->of_graph[source->inputs[i]->number];
     if (d.op == OP_MAP)
         simplify_map(plan, &d);
-    if (d.op != OP_MAP || plan->options.no_fusion || !map_before_reshape(plan, table, &d, source, outputs))
+    if (d.op == OP_MATMUL && d.attrs.bfloat16)
+        copy_bfloat16_product(plan, table, &d, source, outputs);
+    else if (d.op != OP_MAP || plan->options.no_fusion || !map_before_reshape(plan, table, &d, source, outputs))
         emit(plan, table, &d, source->outputs, source->n_outputs, source->label, outputs);
     for (int k = 0; k < source->n_outputs; k++)
         plan->of_graph[source->outputs[k]->number] = outputs[k];

@@ -139,6 +139,12 @@ static bool reference_can_fuse(const struct node *node, const struct expr *epilo
     return true;
 }
 
+static bool any_numbers(const struct device *device)
+{
+    (void)device;
+    return true;
+}
+
 static void reference_describe(struct device *device, struct str *out)
 {
     str_addf(out, "%s, plain loops, 1 thread", device->name);
@@ -155,6 +161,7 @@ const struct backend backend_reference = {
     .prepare = reference_prepare,
     .run = reference_run_all,
     .host_memory = true,
+    .bfloat16_products = any_numbers,
     .can_fuse = reference_can_fuse,
     .describe = reference_describe,
 };
