@@ -111,21 +111,28 @@ static bool make_layout(const struct model_parts *parts, struct hdf5_layout *lay
     return ok;
 }
 
-bool keras_file_write(const char *path, const struct model_parts *parts, struct err *err)
+struct atomic_file *keras_file_begin(const char *path, const struct model_parts *parts, struct err *err)
 {
     struct hdf5_layout layout;
     bool archive = str_ends(path, ".keras");
     if (!archive && !str_ends(path, ".weights.h5"))
-        return err_set(err, ERR_USAGE, "cannot write '%s': the name of a model file ends with .keras or .weights.h5",
-                       path);
+        return err_null(err, ERR_USAGE, "cannot write '%s': the name of a model file ends with .keras or .weights.h5",
+                        path);
     if (archive && !parts->config)
-        return err_set(err, ERR_USAGE, "cannot write '%s': weights without a config go into a .weights.h5 file", path);
-    if (!make_layout(parts, &layout, err))
-        return err_prefix(err, "cannot write '%s'", path);
+        return err_null(err, ERR_USAGE, "cannot write '%s': weights without a config go into a .weights.h5 file", path);
+    if (!make_layout(parts, &layout, err)) {
+        err_prefix(err, "cannot write '%s'", path);
+        return NULL;
+    }
     struct atomic_file *file = atomic_file_open(path, err);
-    bool ok = file && (archive ? put_archive(file, &layout, parts, err) : put_bare(file, &layout, parts, err)) &&
-              atomic_file_commit(&file, err);
-    atomic_file_abort(&file);
+    if (file && !(archive ? put_archive(file, &layout, parts, err) : put_bare(file, &layout, parts, err)))
+        atomic_file_abort(&file);
     hdf5_layout_release(&layout);
-    return ok;
+    return file;
+}
+
+bool keras_file_write(const char *path, const struct model_parts *parts, struct err *err)
+{
+    struct atomic_file *file = keras_file_begin(path, parts, err);
+    return file && atomic_file_commit(&file, err);
 }

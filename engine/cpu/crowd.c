@@ -1,6 +1,5 @@
 /* crowd.c - see crowd.h */
 #include "engine/cpu/crowd.h"
-#include "base/io.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -21,8 +20,8 @@ void presence_init(struct presence *own)
     pthread_getcpuclockid(pthread_self(), &own->clock);
 }
 
-/* In a crowd nothing is noticed anew: without it soon after, the hold is doubled. */
-static void extend(struct crowd *crowd, int64_t now_ns)
+/* In a crowd nothing is noticed anew. */
+void crowd_seen(struct crowd *crowd, int64_t now_ns)
 {
     int64_t until_ns = atomic_load(&crowd->until_ns), hold_ns = atomic_load(&crowd->hold_ns);
     if (now_ns < until_ns)
@@ -33,24 +32,18 @@ static void extend(struct crowd *crowd, int64_t now_ns)
     atomic_store(&crowd->until_ns, now_ns + hold_ns);
 }
 
-bool crowd_felt(struct crowd *crowd, struct presence *own)
+bool crowd_over(const struct crowd *crowd, int64_t now_ns)
 {
-    int64_t now_ns = io->monotonic_ns();
+    return now_ns >= atomic_load(&crowd->until_ns);
+}
+
+bool crowd_felt(struct crowd *crowd, struct presence *own, int64_t now_ns)
+{
     long switches = switches_of_caller();
     if (switches != own->switches)
-        extend(crowd, now_ns);
+        crowd_seen(crowd, now_ns);
     own->switches = switches;
-    return now_ns < atomic_load(&crowd->until_ns);
-}
-
-void crowd_seen(struct crowd *crowd)
-{
-    extend(crowd, io->monotonic_ns());
-}
-
-bool crowd_over(struct crowd *crowd)
-{
-    return io->monotonic_ns() >= atomic_load(&crowd->until_ns);
+    return !crowd_over(crowd, now_ns);
 }
 
 static int64_t core_time_ns(const struct presence *p)

@@ -35,11 +35,11 @@ struct presence {
 /* Of the calling thread. */
 void presence_init(struct presence *own);
 
-/* Has the calling thread lost its core since it last asked, or is there a crowd anyhow? */
-bool crowd_felt(struct crowd *crowd, struct presence *own);
-/* The same for one who has seen that another thread stands still. */
-void crowd_seen(struct crowd *crowd);
-bool crowd_over(struct crowd *crowd);
+/* now_ns is CLOCK_MONOTONIC's. Has the calling thread lost its core since it last asked, or is there a crowd anyhow? */
+bool crowd_felt(struct crowd *crowd, struct presence *own, int64_t now_ns);
+/* For one who has seen that another thread stands still. */
+void crowd_seen(struct crowd *crowd, int64_t now_ns);
+bool crowd_over(const struct crowd *crowd, int64_t now_ns);
 
 /* Has this thread had no core since the last call? The first call of a wait says no: begin it with presence_watch. */
 void presence_watch(struct presence *other);

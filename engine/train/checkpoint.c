@@ -2,6 +2,7 @@
 #include "engine/train/checkpoint.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "engine/train/snapshot.h"
 #include "engine/train/weights.h"
 
 #include <errno.h>
@@ -10,19 +11,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct snapshot {
-    struct snapshot_request request;
-    json_t *config; /* config.json; NULL for weights only */
-    char *host;     /* all saved variables */
-    char **slots;   /* copies of the filled weight slots, NULL where empty */
-    struct snapshot *next;
-};
-
 struct checkpointer {
     struct checkpointer_options o;
     char *folder;
     json_t *model_config;
     size_t host_bytes, slot_bytes;
+    bool large; /* snapshot_is_large */
     char **slots; /* the kept weights as they are now */
 
     pthread_t thread;
@@ -53,57 +47,6 @@ json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_onl
     json_object_set_new(record, "best", json_boolean(best));
     json_object_set_new(record, "metrics", metrics ? json_deep_copy(metrics) : json_object());
     return record;
-}
-
-static void snapshot_free(struct checkpointer *c, struct snapshot *s)
-{
-    for (int k = 0; s->slots && k < c->o.n_weight_slots; k++)
-        free(s->slots[k]);
-    free(s->slots);
-    free(s->host);
-    json_decref(s->config);
-    json_decref(s->request.state);
-    json_decref(s->request.metrics);
-    free(s);
-}
-
-/* Appends the kept weights behind the model's own: the model's variables again, under antler/slot_<s>/. */
-static size_t describe_slots(struct checkpointer *c, const struct snapshot *s, struct arena *arena,
-                             struct weight *weights)
-{
-    size_t n = 0, n_model = (size_t)weights_n_model(c->o.session);
-    struct weight *all = arena_array(arena, (size_t)c->o.session->n_saved + 1, sizeof *all);
-    for (int k = 0; k < c->o.n_weight_slots; k++) {
-        if (!s->slots[k])
-            continue;
-        weights_describe(c->o.session, s->slots[k], all);
-        for (size_t i = 0; i < n_model; i++) {
-            weights[n] = all[i];
-            weights[n++].path = arena_printf(arena, "antler/slot_%d/%zu", k, i);
-        }
-    }
-    return n;
-}
-
-static bool write_file(struct checkpointer *c, const struct snapshot *s, const char *path, struct err *err)
-{
-    struct arena arena = {0};
-    const struct session *session = c->o.session;
-    size_t n_saved = (size_t)session->n_saved, n_slots = (size_t)c->o.n_weight_slots * (size_t)weights_n_model(session);
-    struct weight *weights = arena_array(&arena, n_saved + n_slots + 1, sizeof *weights);
-    weights_describe(session, s->host, weights);
-    size_t n = n_saved + (s->request.weights_only ? 0 : describe_slots(c, s, &arena, weights + n_saved));
-    json_t *metadata = s->request.weights_only ? NULL : json_pack("{s:O}", "antler", s->request.state);
-    const struct model_parts parts = {.config = s->config,
-                                      .metadata = metadata,
-                                      .weights = weights,
-                                      .n_weights = n,
-                                      .groups = session->model->groups,
-                                      .n_groups = (size_t)session->model->n_groups};
-    bool ok = keras_file_write(path, &parts, err);
-    json_decref(metadata);
-    arena_release(&arena);
-    return ok;
 }
 
 static void remove_file(struct checkpointer *c, const char *name, const struct snapshot *s)
@@ -143,13 +86,22 @@ static void apply_keep(struct checkpointer *c, const struct snapshot *s)
     }
 }
 
-static void write_snapshot(struct checkpointer *c, const struct snapshot *s, struct err *failure)
+/* What is left to do: everything, or only what makes the file durable. The log comes first. */
+static bool finish_file(struct checkpointer *c, struct snapshot *s, const char *path, struct err *err)
+{
+    if (s->failure.code != ERR_NONE)
+        return err_set(err, s->failure.code, "%s", s->failure.text);
+    return journal_sync(c->o.journal, err) && (s->file || snapshot_write(s, c->o.session, path, err)) &&
+           atomic_file_commit(&s->file, err);
+}
+
+static void write_snapshot(struct checkpointer *c, struct snapshot *s, struct err *failure)
 {
     const struct snapshot_request *r = &s->request;
     char *path = path_join(c->folder, r->file);
     struct stat st;
     *failure = (struct err){0};
-    bool ok = journal_sync(c->o.journal, failure) && write_file(c, s, path, failure);
+    bool ok = finish_file(c, s, path, failure);
     if (ok && stat(path, &st))
         ok = err_errno(failure, ERR_FAILED, errno, "cannot look at '%s'", path);
     if (ok && r->backup) {
@@ -187,7 +139,7 @@ static void give_spare(struct checkpointer *c, char *host)
 static void prepare_spare(struct checkpointer *c)
 {
     struct err ignored;
-    char *host = io_allocate(c->host_bytes, "a copy of the weights for a checkpoint", &ignored);
+    char *host = c->large ? NULL : io_allocate(c->host_bytes, "a copy of the weights for a checkpoint", &ignored);
     if (host)
         memset(host, 0, c->host_bytes);
     pthread_mutex_lock(&c->mutex);
@@ -216,7 +168,7 @@ static void *writer_thread(void *argument)
         profile_span(c->o.session->profile, TRACE_CHECKPOINTS, "checkpoint of epoch", s->request.epoch, start_ns);
         char *host = s->host;
         s->host = NULL;
-        snapshot_free(c, s);
+        snapshot_free(s);
         pthread_mutex_lock(&c->mutex);
         give_spare(c, host);
         c->failure = failure;
@@ -235,6 +187,7 @@ struct checkpointer *checkpointer_new(const struct checkpointer_options *options
     c->model_config = model_to_keras(options->session->model);
     c->host_bytes = weights_host_bytes(options->session);
     c->slot_bytes = weights_model_bytes(options->session);
+    c->large = snapshot_is_large(options->session);
     c->slots = xcalloc((size_t)options->n_weight_slots + 1, sizeof *c->slots);
     c->last = &c->first;
     pthread_mutex_init(&c->mutex, NULL);
@@ -282,46 +235,37 @@ static json_t *config_of(const struct checkpointer *c, double learning_rate)
     return config;
 }
 
-/* One snapshot may always wait, whatever its size. */
 static void wait_for_room(struct checkpointer *c)
 {
-    size_t fit = SNAPSHOT_BYTES / (c->host_bytes + 1);
-    fit = fit > SNAPSHOTS_WAITING ? SNAPSHOTS_WAITING : fit;
+    size_t fit = c->large ? LARGE_SNAPSHOTS_WAITING : SNAPSHOT_BYTES / (c->host_bytes + 1);
+    fit = fit > SNAPSHOTS_WAITING ? SNAPSHOTS_WAITING : fit < 1 ? 1 : fit;
     pthread_mutex_lock(&c->mutex);
-    while (c->n_waiting && (size_t)c->n_waiting >= fit)
+    while ((size_t)c->n_waiting >= fit)
         pthread_cond_wait(&c->changed, &c->mutex);
     pthread_mutex_unlock(&c->mutex);
 }
 
-static bool copy_variables(struct checkpointer *c, struct snapshot *s, struct err *err)
+static char *take_spare(struct checkpointer *c)
 {
     pthread_mutex_lock(&c->mutex);
-    s->host = c->spare;
+    char *spare = c->spare;
     c->spare = NULL;
     pthread_mutex_unlock(&c->mutex);
-    if (!s->host && !(s->host = io_allocate(c->host_bytes, "a copy of the weights for a checkpoint", err)))
-        return false;
-    weights_download(c->o.session, s->host);
-    s->slots = xcalloc((size_t)c->o.n_weight_slots + 1, sizeof *s->slots);
-    for (int k = 0; k < c->o.n_weight_slots; k++) {
-        if (!c->slots[k])
-            continue;
-        s->slots[k] = io_allocate(c->slot_bytes, "a copy of the best weights for a checkpoint", err);
-        if (!s->slots[k])
-            return false;
-        memcpy(s->slots[k], c->slots[k], c->slot_bytes);
-    }
-    return true;
+    return spare;
 }
 
 bool checkpointer_save(struct checkpointer *c, const struct snapshot_request *request, struct err *err)
 {
     wait_for_room(c);
-    struct snapshot *s = xcalloc(1, sizeof *s);
-    s->request = *request;
-    s->config = request->weights_only ? NULL : config_of(c, request->learning_rate);
-    if (!copy_variables(c, s, err)) {
-        snapshot_free(c, s);
+    json_t *config = request->weights_only ? NULL : config_of(c, request->learning_rate);
+    struct snapshot *s = snapshot_new(request, config, c->slots, c->o.n_weight_slots);
+    if (c->large) {
+        char *path = path_join(c->folder, request->file);
+        if (!snapshot_write(s, c->o.session, path, &s->failure)) /* the writer says so, in its turn */
+            BUG_ON(s->failure.code == ERR_NONE);
+        free(path);
+    } else if (!snapshot_copy(s, c->o.session, take_spare(c), err)) {
+        snapshot_free(s);
         return false;
     }
     pthread_mutex_lock(&c->mutex);

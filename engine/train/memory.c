@@ -1,5 +1,6 @@
 /* memory.c - see memory.h */
 #include "engine/train/memory.h"
+#include "engine/train/snapshot.h"
 #include "engine/train/weights.h"
 
 #include <sys/resource.h>
@@ -35,13 +36,13 @@ json_t *memory_estimate(const struct session *s, const struct fit *fit)
         steps = bytes_of_steps(&fit->train_steps) + bytes_of_steps(&fit->validation_steps),
             data =
                 dataset_bytes(s->data) + (fit->train.n_samples + fit->validation.n_samples) * (int64_t)sizeof(int64_t),
-            copy = (int64_t)weights_host_bytes(s),
-            kept = callbacks_weight_slots(fit->callbacks) * (int64_t)weights_model_bytes(s);
+            copies = snapshot_is_large(s) ? 0 : 1, copy = copies * (int64_t)weights_host_bytes(s),
+            kept = (1 + copies) * callbacks_weight_slots(fit->callbacks) * (int64_t)weights_model_bytes(s);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "parameters", (json_int_t)parameters, "optimizer",
                      (json_int_t)optimizer, "metrics", (json_int_t)metrics, "steps", (json_int_t)steps, "data",
-                     (json_int_t)data, "checkpoint", (json_int_t)(copy + 2 * kept), "program",
+                     (json_int_t)data, "checkpoint", (json_int_t)(copy + kept), "program",
                      (json_int_t)PROGRAM_BYTES, "total",
-                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + 2 * kept + PROGRAM_BYTES));
+                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + kept + PROGRAM_BYTES));
 }
 
 int64_t memory_peak_bytes(void)

@@ -156,6 +156,12 @@ void weights_describe(const struct session *session, const char *host, struct we
     }
 }
 
+void weights_describe_live(const struct session *session, struct weight *weights)
+{
+    for (int i = 0; i < session->n_saved; i++)
+        weights[i] = variable_weight(session->variables[i], session->variables[i]->data);
+}
+
 static void copy(struct session *s, int n, char *host, bool up)
 {
     for (int i = 0; i < n; i++) {

@@ -16,6 +16,8 @@ bool weights_load(struct session *session, struct err *err) MUST_USE;
 /* Fills weights[i] for the saved variables (session->n_saved): data points into `host`, where they lie one behind the
  * other, each aligned to 64 bytes. */
 void weights_describe(const struct session *session, const char *host, struct weight *weights);
+/* The same with data pointing at the variables themselves; only where the device's memory is the host's. */
+void weights_describe_live(const struct session *session, struct weight *weights);
 /* Bytes of such a host copy; and the copying itself. */
 size_t weights_host_bytes(const struct session *session);
 void weights_download(struct session *session, char *host);

@@ -134,10 +134,9 @@ def bench_checkpoint(work):
         text = subprocess.run([str(BUILD / "tests" / "checkpoint_gap"), str(work / f"r{i}")], stdout=subprocess.PIPE, check=True, env=clean_env(OPENBLAS_NUM_THREADS="1")).stdout
         rows.append(json.loads(text.splitlines()[-1]))
         shutil.rmtree(work / f"r{i}")
-    best = min(rows, key=lambda row: row["save_ms"] - row["step_ms"])
-    wait = best["save_ms"] - best["step_ms"]
-    say("checkpoint", f"10 M parameters with Adam: a step {best['step_ms']:.0f} ms, with a checkpoint after it {best['save_ms']:.0f} ms: "
-        f"training waits {wait / best['step_ms']:.2f} steps (wanted 1)", runs=rows)
+    best = min(rows, key=lambda row: row["save_ms"])
+    say("checkpoint", f"10 M parameters with Adam: a step {best['step_ms']:.0f} ms, a checkpoint of 120 MB holds training up for {best['save_ms']:.0f} ms, "
+        f"{best['save_ms'] / best['step_ms']:.1f} steps", runs=rows)
 
 
 class Screen:

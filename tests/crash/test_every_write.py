@@ -24,6 +24,12 @@ CONFIGS = {
         **BASE, "keep": 1, "compile": {"optimizer": {"class": "SGD", "learning_rate": 0.1, "momentum": 0.9, "gradient_accumulation_steps": 2},
                                        "loss": "binary_crossentropy"},
         "fit": {"epochs": 4, "batch_size": 20}, "history": {"every_steps": 1}},
+    # so large that its checkpoints are written straight from the variables
+    "large": {
+        **BASE, "model": {"layers": [{"class": "Dense", "units": 1500, "activation": "relu"}, {"class": "Dense", "units": 1500, "activation": "relu"},
+                                     {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
+        "compile": {"optimizer": {"class": "SGD", "learning_rate": 0.1, "momentum": 0.9}, "loss": "binary_crossentropy"}, "fit": {"epochs": 3, "batch_size": 36},
+        "callbacks": [{"class": "ModelCheckpoint", "filepath": "b{epoch:02d}-{batch}.keras", "save_freq": 3}]},
 }
 
 
@@ -105,7 +111,7 @@ def test_what_a_callback_ended_goes_on_only_when_asked(config):
 
 
 if __name__ == "__main__":
-    for name, stride in (("stopping", 5), ("keeping", 4)):
+    for name, stride in (("stopping", 5), ("keeping", 4), ("large", 9)):
         test_any_write_may_be_the_last(name, CONFIGS[name], stride)
     test_what_a_callback_ended_goes_on_only_when_asked(CONFIGS["stopping"])
     done()

@@ -16,11 +16,19 @@ static const char config_text[] =
     " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4, \"activation\": \"relu\"}, {\"class\": \"Dense\", \"units\": 1}]},"
     " \"compile\": {\"optimizer\": \"adam\", \"loss\": \"mse\"}, \"fit\": {\"epochs\": 3, \"batch_size\": 16}, \"keep\": 2}";
 
+/* Its checkpoints are written straight from the variables (SNAPSHOT_BYTES). */
+static const char large_text[] =
+    "{\"seed\": 1, \"data\": {\"format\": \"synthetic\", \"name\": \"moons\", \"samples\": 10, \"noise\": 0.1, \"validation_split\": 0.2},"
+    " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4000}, {\"class\": \"Dense\", \"units\": 1100}, {\"class\": \"Dense\", \"units\": 1}]},"
+    " \"compile\": {\"optimizer\": \"sgd\", \"loss\": \"mse\"}, \"fit\": {\"epochs\": 3, \"batch_size\": 8}, \"keep\": 2}";
+
+static const char *text = config_text, *device = "reference";
+
 /* Trains in a fresh folder; the n-th call fails. *hit: there was such a call. */
 static bool train(const char *folder, int64_t n, enum fault_mode mode, int error, bool *hit, struct err *err)
 {
-    json_t *config = js_parse(config_text, sizeof config_text - 1, "the test's config", JS_STRICT, err);
-    struct session_options options = {.config = config, .folder = folder, .where = "test", .device = "reference"};
+    json_t *config = js_parse(text, strlen(text), "the test's config", JS_STRICT, err);
+    struct session_options options = {.config = config, .folder = folder, .where = "test", .device = device};
     struct session *session = session_open(&options, err);
     struct fit fit;
     struct steering steering;
@@ -88,10 +96,22 @@ static void check_no_temporary_files(const char *folder)
     free(path);
 }
 
-static void sweep(enum fault_mode mode, int error)
+static void remove_checkpoints(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char *path = path_join(folder, entry->d_name);
+        unlink(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void sweep(enum fault_mode mode, int error, int stride)
 {
     bool hit = true;
-    for (int64_t n = 1; hit; n++) {
+    for (int64_t n = 1; hit; n += stride) {
         char name[64];
         snprintf(name, sizeof name, "run-%d-%d-%lld", (int)mode, error, (long long)n);
         char *folder = xstrdup(check_path(name)), *checkpoints = path_join(folder, "checkpoints");
@@ -103,6 +123,7 @@ static void sweep(enum fault_mode mode, int error)
         if (ok)
             CHECK_EQ(epochs, 3);
         check_no_temporary_files(folder);
+        remove_checkpoints(checkpoints);
         free(checkpoints);
         free(folder);
     }
@@ -110,12 +131,19 @@ static void sweep(enum fault_mode mode, int error)
 
 static void test_every_call_that_fails_once(void)
 {
-    sweep(FAULT_ONCE, EIO);
+    sweep(FAULT_ONCE, EIO, 1);
 }
 
 static void test_every_call_that_fails_from_then_on(void)
 {
-    sweep(FAULT_FOREVER, ENOSPC);
+    sweep(FAULT_FOREVER, ENOSPC, 1);
+}
+
+static void test_calls_that_fail_once_for_a_large_model(void)
+{
+    text = large_text;
+    device = "cpu";
+    sweep(FAULT_ONCE, ENOSPC, 3);
 }
 
 int main(void)
@@ -125,5 +153,6 @@ int main(void)
         return 1;
     RUN(test_every_call_that_fails_once);
     RUN(test_every_call_that_fails_from_then_on);
+    RUN(test_calls_that_fail_once_for_a_large_model);
     return check_done();
 }
