@@ -23,7 +23,7 @@ enum {
     LEFT_PAD = 16,        /* between copied rows, so that they lie in different cache sets */
     LEFT_CONFLICT = 1024, /* rows that are this many floats apart fall into the same cache sets */
     LINE = 16,            /* floats in a cache line */
-    LEFT_STRIPS = 11,     /* that are copied at once: TURNED_ROWS in tiles of six */
+    LEFT_STRIPS = 12,     /* are copied at once; also TURNED_ROWS in the tiles of either instruction set */
 };
 
 static const struct gemm_kernels *kernels;      /* NULL: OpenBLAS */
@@ -127,25 +127,35 @@ static void point_to_panel(const struct product *p, const struct block *b, int64
     }
 }
 
-/* Strip number i of `strips` of the product: where its rows are, copied to a buffer where that pays. */
-static struct strip load_strip(const struct product *p, const struct block *b, int64_t i, int64_t strips, float *buffer)
+/* Strip number i of `strips` of the product: where its rows are. */
+static struct strip find_strip(const struct product *p, const struct block *b, int64_t i, int64_t strips)
 {
-    struct strip s = {.row = p->m * i / strips};
+    struct strip s = {.row = p->m * i / strips, .stride = p->left_stride};
     s.rows = (int)(p->m * (i + 1) / strips - s.row);
-    s.stride = p->left_stride;
     s.left =
         p->left_by_rows ? p->left + s.row * p->left_stride + b->k_first : p->left + b->k_first * p->left_stride + s.row;
-    if (!p->left_copied)
-        return s;
-    if (p->left_by_rows) {
-        kernels->copy_left(buffer, b->k + LEFT_PAD, s.left, s.stride, b->k, s.rows);
-        s.stride = b->k + LEFT_PAD;
-    } else {
-        kernels->gather_left(buffer, s.left, s.stride, b->k, s.rows);
-        s.stride = kernels->lanes;
-    }
-    s.left = buffer;
     return s;
+}
+
+/* n strips from number `first` on, copied to left_strips where that pays. A left operand along k is read in its own order,
+ * a few rows of all strips at a time. */
+static void load_strips(const struct product *p, const struct block *b, int64_t first, int n, int64_t strips,
+                        struct strip *s)
+{
+    int64_t size = kernels->lanes * (b->k + LEFT_PAD);
+    for (int i = 0; i < n; i++) {
+        s[i] = find_strip(p, b, first + i, strips);
+        if (p->left_copied && p->left_by_rows)
+            kernels->copy_left(left_strips + i * size, b->k + LEFT_PAD, s[i].left, s[i].stride, b->k, s[i].rows);
+    }
+    for (int64_t k = 0; k < b->k && p->left_copied && !p->left_by_rows; k += PACK_ROWS)
+        for (int i = 0; i < n; i++)
+            kernels->gather_left(left_strips + i * size + k * kernels->lanes, s[i].left + k * s[i].stride, s[i].stride,
+                                 clamp(b->k - k, 0, PACK_ROWS), s[i].rows);
+    for (int i = 0; i < n && p->left_copied; i++) {
+        s[i].left = left_strips + i * size;
+        s[i].stride = p->left_by_rows ? b->k + LEFT_PAD : kernels->lanes;
+    }
 }
 
 /* c: the strip's first element in the block */
@@ -200,24 +210,30 @@ static void finish_strips(const struct product *p, const struct block *b, const 
         g->finish(g->context, streamed_strip, b->columns, row, b->column, rows, b->columns);
 }
 
+/* n strips that share each panel. */
+static void run_strips(const struct product *p, const struct block *b, const struct strip *s, int n, struct gemm_tile *t)
+{
+    for (int64_t column = 0; column < b->columns; column += panel_columns()) {
+        point_to_panel(p, b, column, t);
+        fetch_beside(p, b, s, column, t);
+        for (int i = 0; i < n; i++)
+            run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : streamed_strip, t);
+    }
+    finish_strips(p, b, &s[0], &s[n - 1]);
+}
+
 static void run_block(const struct product *p, const struct block *b)
 {
-    int64_t strips = divide_up(p->m, kernels->rows), size = (int64_t)kernels->lanes * (b->k + LEFT_PAD);
-    int together = p->c ? STRIPS_TOGETHER : 1;
+    int64_t strips = divide_up(p->m, kernels->rows);
+    int loaded = p->left_copied && !p->left_by_rows ? LEFT_STRIPS : STRIPS_TOGETHER, together = p->c ? STRIPS_TOGETHER : 1;
     struct gemm_tile t = {.k = b->k, .ldc = p->c ? p->ldc : b->columns, .alpha = p->alpha, .beta = b->beta};
     load_block(p, b);
-    for (int64_t first = 0; first < strips; first += together) {
-        struct strip s[STRIPS_TOGETHER];
-        int n = (int)clamp(strips - first, 0, together);
-        for (int i = 0; i < n; i++)
-            s[i] = load_strip(p, b, first + i, strips, left_strips + i * size);
-        for (int64_t column = 0; column < b->columns; column += panel_columns()) {
-            point_to_panel(p, b, column, &t);
-            fetch_beside(p, b, s, column, &t);
-            for (int i = 0; i < n; i++)
-                run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : streamed_strip, &t);
-        }
-        finish_strips(p, b, &s[0], &s[n - 1]);
+    for (int64_t first = 0; first < strips; first += loaded) {
+        struct strip s[LEFT_STRIPS];
+        int n = (int)clamp(strips - first, 0, loaded);
+        load_strips(p, b, first, n, strips, s);
+        for (int i = 0; i < n; i += together)
+            run_strips(p, b, s + i, n - i < together ? n - i : together, &t);
     }
 }
 
@@ -255,8 +271,7 @@ static void add_turned_rows(const struct product *p, const struct block *whole, 
     for (b.k_first = 0; b.k_first < p->k; b.k_first += b.k) {
         struct strip s[LEFT_STRIPS];
         b.k = clamp(p->k - b.k_first, 0, k_step(p->k));
-        for (int i = 0; i < n; i++)
-            s[i] = load_strip(&part, &b, i, n, left_strips + i * kernels->lanes * (b.k + LEFT_PAD));
+        load_strips(&part, &b, 0, n, n, s);
         t.k = b.k;
         t.beta = b.k_first ? 1 : 0;
         for (int64_t column = 0; column < b.columns; column += panel_columns()) {
