@@ -237,7 +237,7 @@ static void run_block(const struct product *p, const struct block *b)
     }
 }
 
-static int64_t k_step(int64_t k)
+int64_t gemm_k_block(int64_t k)
 {
     return divide_up(divide_up(k, divide_up(k, K_BLOCK)), 8) * 8;
 }
@@ -270,7 +270,7 @@ static void add_turned_rows(const struct product *p, const struct block *whole, 
     part.left += first * (p->left_by_rows ? p->left_stride : 1);
     for (b.k_first = 0; b.k_first < p->k; b.k_first += b.k) {
         struct strip s[LEFT_STRIPS];
-        b.k = clamp(p->k - b.k_first, 0, k_step(p->k));
+        b.k = clamp(p->k - b.k_first, 0, gemm_k_block(p->k));
         load_strips(&part, &b, 0, n, n, s);
         t.k = b.k;
         t.beta = b.k_first ? 1 : 0;
@@ -321,7 +321,7 @@ static void run_turned(const struct product *p)
 
 static void run_product(const struct product *p)
 {
-    int64_t by_k = k_step(p->k), by_n = n_step(p->n, by_k);
+    int64_t by_k = gemm_k_block(p->k), by_n = n_step(p->n, by_k);
     struct block b;
     if (p->c_transposed) {
         run_turned(p);

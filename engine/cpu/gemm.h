@@ -48,6 +48,9 @@ struct gemm {
 bool gemm_can_stream(const struct gemm *g, bool packed_a);
 void gemm_run(const struct gemm *g);
 
+/* Sums over k are cut into blocks of so many: a chain each, added in order. */
+int64_t gemm_k_block(int64_t k);
+
 /* Columns in a panel of a packed right operand. */
 int gemm_panel(void);
 /* Size of a packed right operand. k and n are below 2^31. */

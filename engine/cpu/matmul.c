@@ -7,13 +7,14 @@ enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16 };
 /* What all slices share is packed first, in slices too. */
 enum shared { SHARED_NOTHING, SHARED_A, SHARED_B };
 
-/* A product of matrices, `batch` of them; rows or columns of each are cut into slices. */
+/* A product of matrices, `batch` of them; rows or columns of each are cut into slices, or k where that is the long side. */
 struct matmul {
     struct gemm shape;
     bool bfloat16;
     int64_t batch;
     int n_slices;
-    bool by_columns;
+    bool by_columns, by_k;
+    int n_joins; /* by_k: slices of the product in which the sums are added up */
     enum shared shared;
     size_t packed_floats;         /* at the start of the workspace */
     bool streamed, product_apart; /* apart: in the workspace behind the panels, see epilogue_may_overwrite */
@@ -24,6 +25,7 @@ struct matmul {
 struct matmul_call {
     const struct kernel *kernel;
     const struct matmul *m;
+    const struct rows *rows; /* of a product cut along k */
     float *product;
     int64_t row, column; /* of the slice, in all matrices one below the other */
 };
@@ -142,6 +144,49 @@ static void matmul_slice(void *context, int slice)
     }
 }
 
+/* Where slice `slice` of a product cut along k puts its sums: the first one to the product itself. */
+static float *sums_of_slice(const struct matmul_call *call, int slice)
+{
+    const struct matmul *m = call->m;
+    int64_t size = m->shape.m * m->shape.n;
+    return slice ? (float *)call->kernel->workspace + (m->product_apart ? size : 0) + (slice - 1) * size : call->product;
+}
+
+static void sum_slice(void *context, int slice)
+{
+    const struct matmul_call *call = context;
+    struct gemm g = call->m->shape;
+    int64_t block = gemm_k_block(g.k), blocks = (g.k + block - 1) / block;
+    int64_t first = slice_begin(blocks, call->m->n_slices, slice) * block;
+    int64_t end = slice_begin(blocks, call->m->n_slices, slice + 1) * block;
+    g.a = (const float *)call->kernel->in[0] + first * (g.transpose_a ? g.lda : 1);
+    g.b = (const float *)call->kernel->in[1] + first * (g.transpose_b ? 1 : g.ldb);
+    g.k = (end < g.k ? end : g.k) - first;
+    g.c = sums_of_slice(call, slice);
+    gemm_run(&g);
+}
+
+static void join_slice(void *context, int slice)
+{
+    const struct matmul_call *call = context;
+    const struct matmul *m = call->m;
+    int64_t size = m->shape.m * m->shape.n, first = slice_begin(size, m->n_joins, slice);
+    int64_t n = slice_begin(size, m->n_joins, slice + 1) - first;
+    for (int i = 1; i < m->n_slices; i++)
+        call->rows->add_into(call->product + first, sums_of_slice(call, i) + first, n);
+    if (m->epilogue)
+        epilogue_run(m->epilogue, call->kernel, call->product, first, n);
+}
+
+static void run_cut_along_k(const struct kernel *kernel, struct device *device)
+{
+    const struct matmul *m = kernel->prepared;
+    struct matmul_call call = {.kernel = kernel, .m = m, .rows = device->rows};
+    call.product = m->product_apart ? kernel->workspace : kernel->out[0];
+    threads_run(device->threads, sum_slice, &call, m->n_slices);
+    threads_run(device->threads, join_slice, &call, m->n_joins);
+}
+
 static void run_matmul(const struct kernel *kernel, struct device *device)
 {
     const struct matmul *m = kernel->prepared;
@@ -168,10 +213,24 @@ static int64_t rounded_up(int64_t n, int64_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
+/* A weight gradient over many samples: a small product whose operands are read once when each slice has its own k. */
+static bool cut_along_k(struct matmul *m)
+{
+    const struct gemm *g = &m->shape;
+    int64_t block = gemm_k_block(g->k), blocks = (g->k + block - 1) / block;
+    int n = slices_for(g->m * g->n * g->k, 1 << 20, blocks < MATMUL_SLICES ? (int)blocks : MATMUL_SLICES);
+    m->by_k = m->batch == 1 && g->transpose_a && n > 1 && 2 * n * g->m * g->n <= g->k * (g->m + g->n);
+    m->n_slices = n;
+    m->n_joins = slices_for(g->m * g->n, SLICE_ELEMENTS / 4, 16);
+    return m->by_k;
+}
+
 /* Slices of at least a million multiply-adds; the smaller operand is shared by all of them. */
 static void choose_slices(struct matmul *m)
 {
     struct gemm *g = &m->shape;
+    if (cut_along_k(m))
+        return;
     m->by_columns = g->transpose_a ? g->n > 4 * g->m : g->n > g->m; /* a gradient's epilogue wants whole rows */
     int64_t wide = m->by_columns ? g->n / gemm_panel() : g->m / 16;
     m->n_slices = m->batch > 4 || wide < 2
@@ -210,15 +269,15 @@ static void choose_product(struct matmul *m, struct kernel *kernel)
     m->product_apart = epilogue_may_overwrite(kernel);
     bool can_stream =
         m->bfloat16 ? gemm_bfloat16_can_stream(&m->shape) : gemm_can_stream(&m->shape, m->shared == SHARED_A);
-    m->streamed = m->epilogue && m->shape.m * m->shape.n >= STREAM_ELEMENTS && can_stream &&
+    m->streamed = m->epilogue && !m->by_k && m->shape.m * m->shape.n >= STREAM_ELEMENTS && can_stream &&
                   (m->product_apart || kernel->n_outputs > 1);
     m->product_apart = m->product_apart && !m->streamed;
     for (int i = kernel->node->n_inputs; i < kernel->n_inputs && m->n_beside < GEMM_BESIDE_MAX; i++)
         if (m->streamed && shape_equal(kernel->in_value[i]->shape, output_shape(kernel)) &&
             kernel->in_value[i]->dtype == DTYPE_F32)
             m->beside[m->n_beside++] = i;
-    size_t apart = m->product_apart ? (size_t)shape_elements(output_shape(kernel)) : 0;
-    kernel->workspace_bytes = (m->packed_floats + apart) * sizeof(float);
+    size_t products = (m->product_apart ? 1 : 0) + (m->by_k ? (size_t)m->n_slices - 1 : 0);
+    kernel->workspace_bytes = (m->packed_floats + products * (size_t)shape_elements(output_shape(kernel))) * sizeof(float);
 }
 
 bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *arena)
@@ -245,7 +304,7 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     m->epilogue = epilogue_prepare(device, kernel, arena);
     choose_product(m, kernel);
     kernel->prepared = m;
-    kernel->run = run_matmul;
+    kernel->run = m->by_k ? run_cut_along_k : run_matmul;
     kernel->variant = m->bfloat16 ? "bfloat16" : NULL;
     return !kernel->epilogue || m->epilogue;
 }

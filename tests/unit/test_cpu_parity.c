@@ -138,8 +138,8 @@ static void test_maps_broadcast_like_numpy(void)
 
 static void test_products_of_every_orientation(void)
 {
-    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}};
-    for (size_t i = 0; i < 5; i++)
+    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {40, 33, 1900}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int t = 0; t < 4; t++) {
             bool ta = t & 1, tb = t & 2;
             int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
@@ -149,6 +149,9 @@ static void test_products_of_every_orientation(void)
                              op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb),
                              feed(&c, SHAPE(n)), NULL, NULL););
         }
+    CASE("gradient of a wide layer's input", false,
+         y = op_expr(c.g, "where(b > 0, a, 0)", op_matmul(c.g, feed(&c, SHAPE(130, 600)), feed(&c, SHAPE(520, 600)), false, true),
+                     feed(&c, SHAPE(130, 520)), NULL, NULL););
     CASE("batch of matmuls", true, y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
     CASE("matmul broadcast", true, y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
     CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
