@@ -21,7 +21,7 @@ enum {
     DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
     DIRECT_FLOATS = 8192, /* nor does one that fits into L1 */
     LEFT_PAD = 16,        /* between copied rows, so that they lie in different cache sets */
-    LEFT_CONFLICT = 1024, /* rows that are this many floats apart fall into the same cache sets */
+    CONFLICT = 1024,      /* rows that are this many floats apart fall into the same cache sets */
     LINE = 16,            /* floats in a cache line */
     LEFT_STRIPS = 12,     /* are copied at once; also TURNED_ROWS in the tiles of either instruction set */
 };
@@ -35,7 +35,9 @@ static _Thread_local _Alignas(64) float left_strips[LEFT_STRIPS * GEMM_LANES_MAX
 static _Thread_local _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK];
 static _Thread_local _Alignas(64) float turned_rows[TURNED_ROWS * N_BLOCK];
 
-enum right { RIGHT_DIRECT, RIGHT_PACK, RIGHT_PACK_TRANSPOSED, RIGHT_PACKED };
+/* How panels of the right operand come about: read where they lie, packed by the first strip that reads them, packed before,
+ * packed by the caller. */
+enum right { RIGHT_DIRECT, RIGHT_PACK_ALONG, RIGHT_PACK, RIGHT_PACK_TRANSPOSED, RIGHT_PACKED };
 
 /* A product as the loops see it: C = left right, or its transpose. */
 struct product {
@@ -115,6 +117,7 @@ static void point_to_panel(const struct product *p, const struct block *b, int64
 {
     int64_t at = b->column + column;
     t->packed = p->kind != RIGHT_DIRECT;
+    t->pack_to = NULL;
     if (p->kind == RIGHT_DIRECT) {
         t->b = p->right + b->k_first * p->right_stride + at;
         t->b_stride = p->right_stride;
@@ -125,6 +128,15 @@ static void point_to_panel(const struct product *p, const struct block *b, int64
         t->b_stride = panel_width(column, b->columns);
         t->b = right_block + column * b->k;
     }
+}
+
+/* The panel is read from the operand itself and packed where point_to_panel will find it. */
+static void point_to_source(const struct product *p, const struct block *b, int64_t column, struct gemm_tile *t)
+{
+    t->packed = false;
+    t->b = p->right + b->k_first * p->right_stride + b->column + column;
+    t->b_stride = p->right_stride;
+    t->pack_to = right_block + column * b->k;
 }
 
 /* Strip number i of `strips` of the product: where its rows are. */
@@ -167,7 +179,7 @@ static void run_tile(const struct product *p, const struct block *b, const struc
     t->columns = left < panel_columns() ? (int)left : panel_columns();
     t->a = s->left;
     t->a_stride = s->stride;
-    gemm_tile_function *run = p->left_by_rows ? kernels->by_rows[vectors][s->rows] : kernels->by_k[vectors][s->rows];
+    gemm_tile_function *run = kernels->tiles[t->pack_to != NULL][p->left_by_rows][vectors][s->rows];
     t->c = c + column;
     run(t);
 }
@@ -210,14 +222,21 @@ static void finish_strips(const struct product *p, const struct block *b, const 
         g->finish(g->context, streamed_strip, b->columns, row, b->column, rows, b->columns);
 }
 
-/* n strips that share each panel. */
+/* n strips that share each panel. The very first one of a block packs it on its way. */
 static void run_strips(const struct product *p, const struct block *b, const struct strip *s, int n, struct gemm_tile *t)
 {
+    bool packs = p->kind == RIGHT_PACK_ALONG && s[0].row == 0;
     for (int64_t column = 0; column < b->columns; column += panel_columns()) {
-        point_to_panel(p, b, column, t);
+        if (packs)
+            point_to_source(p, b, column, t);
+        else
+            point_to_panel(p, b, column, t);
         fetch_beside(p, b, s, column, t);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : streamed_strip, t);
+            if (packs && i == 0)
+                point_to_panel(p, b, column, t);
+        }
     }
     finish_strips(p, b, &s[0], &s[n - 1]);
 }
@@ -351,7 +370,7 @@ static bool better_transposed(const struct gemm *g)
 static bool copies_left(const struct product *p)
 {
     if (p->left_by_rows)
-        return p->left_stride % LEFT_CONFLICT == 0 && p->n > 2 * panel_columns();
+        return p->left_stride % CONFLICT == 0 && p->n > 2 * panel_columns();
     return p->n > panel_columns();
 }
 
@@ -371,7 +390,8 @@ static struct product as_product(const struct gemm *g)
     }
     bool direct =
         p.m <= DIRECT_STRIPS * kernels->rows || p.right_stride <= panel_columns() || p.k * p.n <= DIRECT_FLOATS;
-    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : direct ? RIGHT_DIRECT : RIGHT_PACK;
+    bool before = p.c_transposed || p.right_stride % CONFLICT == 0;
+    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : direct ? RIGHT_DIRECT : before ? RIGHT_PACK : RIGHT_PACK_ALONG;
     p.left_copied = copies_left(&p);
     return p;
 }

@@ -141,15 +141,23 @@ INLINE void fetch_strip(const float *b, const int vecs)
         __builtin_prefetch(b + LANES);
 }
 
-/* One tile. rows, vecs and by_rows are constants where this is inlined, so every loop over them is unrolled into
+INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
+{
+    vec_store(panel, b0);
+    if (vecs == 2)
+        vec_store(panel + LANES, b1);
+    return panel + vecs * LANES;
+}
+
+/* One tile. rows, vecs, by_rows and packs are constants where this is inlined, so every loop over them is unrolled into
  * registers. */
-INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows)
+INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows, const bool packs)
 {
     const mask last = mask_first(t->columns - (vecs - 1) * LANES);
     const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
     const float *b = t->b, *next = t->next, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
-    float *c = t->c;
+    float *c = t->c, *panel = t->pack_to;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         acc[i][0] = acc[i][1] = vec_set(0);
@@ -181,7 +189,9 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
         }                                                                                                              \
     }
 #define LOAD_EDGE(p) vec_load_masked(p, last)
-    if (t->packed)
+    if (packs)
+        K_LOOP(LOAD_EDGE, (fetch_strip(b + B_AHEAD * t->b_stride, vecs), panel = store_panel(panel, b0, b1, vecs)))
+    else if (t->packed)
         K_LOOP(vec_load, (void)0)
     else
         K_LOOP(LOAD_EDGE, fetch_strip(b + B_AHEAD * t->b_stride, vecs))
@@ -205,23 +215,20 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
     }
 }
 
-#define TILE(rows)                                                                                                     \
-    static void rows_##rows##x1(const struct gemm_tile *t)                                                             \
+#define TILE_FUNCTION(name, rows, vecs, by_rows, packs)                                                                 \
+    static void name(const struct gemm_tile *t)                                                                        \
     {                                                                                                                  \
-        tile(t, rows, 1, true);                                                                                        \
-    }                                                                                                                  \
-    static void rows_##rows##x2(const struct gemm_tile *t)                                                             \
-    {                                                                                                                  \
-        tile(t, rows, 2, true);                                                                                        \
-    }                                                                                                                  \
-    static void k_##rows##x1(const struct gemm_tile *t)                                                                \
-    {                                                                                                                  \
-        tile(t, rows, 1, false);                                                                                       \
-    }                                                                                                                  \
-    static void k_##rows##x2(const struct gemm_tile *t)                                                                \
-    {                                                                                                                  \
-        tile(t, rows, 2, false);                                                                                       \
+        tile(t, rows, vecs, by_rows, packs);                                                                           \
     }
+#define TILE(rows)                                                                                                     \
+    TILE_FUNCTION(rows_##rows##x1, rows, 1, true, false)                                                               \
+    TILE_FUNCTION(rows_##rows##x2, rows, 2, true, false)                                                               \
+    TILE_FUNCTION(k_##rows##x1, rows, 1, false, false)                                                                 \
+    TILE_FUNCTION(k_##rows##x2, rows, 2, false, false)                                                                 \
+    TILE_FUNCTION(pack_rows_##rows##x1, rows, 1, true, true)                                                           \
+    TILE_FUNCTION(pack_rows_##rows##x2, rows, 2, true, true)                                                           \
+    TILE_FUNCTION(pack_k_##rows##x1, rows, 1, false, true)                                                             \
+    TILE_FUNCTION(pack_k_##rows##x2, rows, 2, false, true)
 TILE(1)
 TILE(2)
 TILE(3)
@@ -349,8 +356,8 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .name = GEMM_KERNEL_NAME,
     .rows = ROWS,
     .lanes = LANES,
-    .by_rows = {TILES(rows, 1), TILES(rows, 2)},
-    .by_k = {TILES(k, 1), TILES(k, 2)},
+    .tiles = {{{TILES(k, 1), TILES(k, 2)}, {TILES(rows, 1), TILES(rows, 2)}},
+              {{TILES(pack_k, 1), TILES(pack_k, 2)}, {TILES(pack_rows, 1), TILES(pack_rows, 2)}}},
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,

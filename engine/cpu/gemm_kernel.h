@@ -19,6 +19,7 @@ struct gemm_tile {
     const float *b;
     int64_t b_stride; /* between consecutive k */
     bool packed;      /* B is a packed panel: whole vectors may be read */
+    float *pack_to;   /* by tiles that pack B: the panel that gets what is read */
     int64_t k;
     float *c; /* C = alpha * A B + beta * C; beta = 0 never reads C */
     int64_t ldc;
@@ -35,7 +36,7 @@ enum { GEMM_ROWS_MAX = 14, GEMM_LANES_MAX = 16 };
 struct gemm_kernels {
     const char *name;
     int rows, lanes; /* tallest tile (at most lanes); floats in a vector */
-    gemm_tile_function *by_rows[2][GEMM_ROWS_MAX + 1], *by_k[2][GEMM_ROWS_MAX + 1]; /* [vectors - 1][rows] */
+    gemm_tile_function *tiles[2][2][2][GEMM_ROWS_MAX + 1]; /* [packs B][left by rows][vectors - 1][rows] */
     /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes), zeros behind
      * the last column. From [k][columns], or transposed from [columns][k]. */
     void (*pack)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
