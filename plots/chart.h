@@ -35,7 +35,7 @@ enum chart_style {
     CHART_SERIES = 16, /* + color: 0 .. CHART_COLORS - 1 */
     CHART_SERIES_DIM = 32
 };
-enum { CHART_COLORS = 8, CHART_MAX_LINES = 128 };
+enum { CHART_COLORS = 8, CHART_MAX_LINES = 256 };
 
 struct chart_cell {
     uint32_t ch; /* Unicode, one column wide, never 0 */
@@ -45,10 +45,11 @@ struct chart_cell {
 struct chart_line {
     const struct series *series; /* raw values */
     const struct series *smooth; /* drawn bright over the dim raw ones; NULL: the raw ones are bright */
-    const char *name;            /* UTF-8; a dim line without one is not spoken of beside the cursor */
+    const char *name;            /* UTF-8 */
     int color;                   /* modulo CHART_COLORS */
     bool dashed;                 /* validation, second of a pair */
     bool dim;                    /* one of a cloud, or a ghost: drawn behind the others */
+    bool silent;                 /* nothing is said of it beside the cursor */
     double fork_x;               /* up to here the line is the parent's and dim; NAN: none */
 };
 
@@ -57,6 +58,7 @@ struct chart_mark {
     double x;
     enum chart_mark_kind kind;
     bool selected;
+    char letter; /* of an event: drawn instead of a dot; 0: none */
 };
 
 struct chart {

@@ -230,6 +230,17 @@ static int draw_legend(const struct canvas *canvas, const struct chart *chart, s
     return start;
 }
 
+/* "13 NaN from epoch 18" */
+static void note_bad(const struct chart *chart, const struct series *series, char *note, size_t size)
+{
+    const char *what = isnan(series->y[series->first_bad]) ? "NaN" : "inf";
+    char count[24] = "";
+    if (series->n_bad > 1)
+        snprintf(count, sizeof count, "%zu ", series->n_bad);
+    snprintf(note, size, "%s%s from %s %.10g", count, what, chart->x_name ? chart->x_name : "x",
+             series->x[series->first_bad]);
+}
+
 static void draw_title(const struct canvas *canvas, const struct frame *frame, const struct chart *chart,
                        const struct chart_plan *plan)
 {
@@ -244,8 +255,7 @@ static void draw_title(const struct canvas *canvas, const struct frame *frame, c
     for (size_t k = 0; k < plan->n_lines && !note[0]; k++) {
         const struct series *series = chart->lines[k].series;
         if (series->n_bad && !chart->lines[k].dim)
-            snprintf(note, sizeof note, "%s from %s %.10g", isnan(series->y[series->first_bad]) ? "NaN" : "inf",
-                     chart->x_name ? chart->x_name : "x", series->x[series->first_bad]);
+            note_bad(chart, series, note, sizeof note);
     }
     if (note[0] && (int)strlen(note) < right - at)
         at += canvas_text(canvas, at, 0, right - at, note, CHART_BAD) + 2;

@@ -29,6 +29,8 @@ uint32_t mark_glyph(const struct chart_mark *mark, enum rung rung)
                  [MARK_FORK] = {0x251C, 'Y'},
                  [MARK_LAST] = {0x25CF, '@'},
                  [MARK_BEST] = {0x25C6, '*'}};
+    if (mark->kind == MARK_EVENT && mark->letter)
+        return (uint32_t)(unsigned char)mark->letter;
     return rung == RUNG_ASCII ? glyph[mark->kind].ascii : glyph[mark->kind].unicode;
 }
 

@@ -185,6 +185,8 @@ static void draw_marks(const struct sheet *sheet)
             continue;
         uint32_t rgb = best ? sheet->color->best : sheet->color->label;
         s->mark(s->self, x, y, 3.5 * s->unit, mark->kind, rgb);
+        if (mark->kind == MARK_EVENT && mark->letter)
+            s->text(s->self, x, y - 5 * s->unit, ANCHOR_MIDDLE, (char[]){mark->letter, 0}, rgb);
         const struct series *series = on_line ? plan_shown(&chart->lines[chart->mark_line]) : NULL;
         if (!series || !series->n || (!best && mark->kind != MARK_LAST))
             continue;

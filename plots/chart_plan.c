@@ -211,19 +211,13 @@ static void note_x(const struct chart *chart, char *text, size_t size)
     snprintf(text, size, "%s%s%s", chart->x_name ? chart->x_name : "x", " ", number);
 }
 
-/* A dim line without a name is one of a cloud: nothing is said of it. */
-static bool is_noted(const struct chart_line *line)
-{
-    return line->name || !line->dim;
-}
-
 /* The k-th line that is noted, counted from 1; NULL behind the last, *n is how many there are. */
 static const struct chart_line *noted_line(const struct chart *chart, size_t k, size_t *n)
 {
     const struct chart_line *found = NULL;
     *n = 0;
     for (size_t i = 0; i < line_count(chart); i++)
-        if (is_noted(&chart->lines[i]) && ++*n == k)
+        if (!chart->lines[i].silent && ++*n == k)
             found = &chart->lines[i];
     return found;
 }

@@ -150,6 +150,13 @@ char *app_run_folder(const struct app *app, const struct run_summary *run);
 bool app_is_marked(const struct app *app, const char *id);
 void app_mark(struct app *app, const char *id, bool marked);
 
+/* How a command line names a run: its name where that is no other's, else its id. Lent. */
+const char *app_run_word(const struct app *app, const char *id);
+/* The home for a command line, NULL: the one it finds by itself. Lent. */
+const char *app_home_word(const struct app *app);
+/* Into the clipboard, and shown. Takes text. */
+int app_copy(struct app *app, char *text);
+
 /* Starts a job; done is called (state DONE, FAILED or CANCELLED) when it ends. Takes the reference. NULL and err. */
 struct app_job *app_start_job(struct app *app, const char *job, json_t *request, const char *title, const char *subject,
                               void (*done)(struct app *, struct app_job *), struct err *err);

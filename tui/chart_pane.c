@@ -41,7 +41,7 @@ void chart_pane_init(const struct app *app, struct chart_pane *pane, const char 
 {
     *pane = (struct chart_pane){
         .scope = scope, .lo = NAN, .hi = NAN, .selected = -1, .fork_x = NAN, .press_x = NAN, .follow = true};
-    pane->axis = (enum curve_axis)recall(app, pane, "axis", AXIS_EPOCH, AXIS_FORK + 1);
+    pane->axis = (enum curve_axis)recall(app, pane, "axis", AXIS_EPOCH, AXIS_COUNT);
     pane->smooth = recall(app, pane, "smooth", 0, N_SMOOTH);
     pane->part = (enum curve_part)recall(app, pane, "part", CURVES_BOTH, CURVES_VALIDATION + 1);
     pane->log_y = recall(app, pane, "log_y", 0, 2);
@@ -52,10 +52,31 @@ void chart_pane_init(const struct app *app, struct chart_pane *pane, const char 
     pane->curves.monitor = -1;
 }
 
+static void keep_runs(struct chart_pane *pane, const struct chart_content *content)
+{
+    for (size_t r = 0; r < pane->n_ids; r++)
+        free(pane->ids[r]);
+    free(pane->ids);
+    free(pane->bright);
+    pane->ids = NULL;
+    pane->bright = NULL;
+    pane->n_ids = content->n_runs;
+    if (!pane->n_ids)
+        return;
+    pane->ids = xcalloc(pane->n_ids, sizeof *pane->ids);
+    for (size_t r = 0; r < pane->n_ids; r++)
+        pane->ids[r] = xstrdup(content->runs[r]->id);
+    if (content->bright) {
+        pane->bright = xcalloc(pane->n_ids, sizeof *pane->bright);
+        memcpy(pane->bright, content->bright, pane->n_ids * sizeof *pane->bright);
+    }
+}
+
 void chart_pane_release(struct chart_pane *pane)
 {
     chart_pane_release_others(pane);
     curve_set_release(&pane->curves);
+    keep_runs(pane, &(struct chart_content){0});
     free(pane->moments);
     pane->moments = NULL;
     pane->n_moments = 0;
@@ -163,7 +184,10 @@ void chart_pane_go(struct chart_pane *pane, int checkpoint)
 /* The end of an axis that grows: in jumps, not beyond what is planned. */
 static double grown_end(const struct chart_pane *pane, struct range x)
 {
-    double size = pane->axis == AXIS_EPOCH ? 5 : pane->axis == AXIS_STEP || pane->axis == AXIS_FORK ? 50 : 10;
+    double size = pane->axis == AXIS_EPOCH                             ? 5
+                  : pane->axis == AXIS_STEP || pane->axis == AXIS_FORK ? 50
+                  : pane->axis == AXIS_SAMPLES                         ? 1000
+                                                                       : 10;
     while (x.lo + size < x.hi)
         size *= 2;
     bool planned = pane->axis == AXIS_EPOCH && (double)pane->epochs >= x.hi;
@@ -213,6 +237,7 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
     pane->others_old = true;
     struct curve_choice choice = chart_pane_choice(pane, pane->family[0] ? pane->family : NULL);
     choice.batches = true;
+    choice.labels = content->labels;
     pane->checkpoints = content->checkpoints;
     pane->n_checkpoints = content->n_checkpoints;
     pane->events = content->events;
@@ -225,13 +250,17 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
         choice.part = pane->shown_part = CURVES_BOTH;
         ok = curve_set_load(&pane->curves, &app->histories, app->index, content->runs, content->n_runs, &choice, err);
     }
+    if (ok && pane->axis == AXIS_SAMPLES && !pane->curves.origin.n_legs) { /* remembered from another run */
+        choice.axis = pane->axis = AXIS_EPOCH;
+        ok = curve_set_load(&pane->curves, &app->histories, app->index, content->runs, content->n_runs, &choice, err);
+    }
     const struct run_summary *run = content->n_runs ? content->runs[content->focus] : NULL;
     pane->living = run && (run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED);
     pane->epochs = run ? run->epochs : 0;
-    pane->fork_x = NAN;
-    for (size_t i = 0; i < pane->curves.n; i++)
-        if (pane->curves.run_of[i] == (int)content->focus && !isnan(pane->curves.lines[i].fork_x))
-            pane->fork_x = pane->curves.lines[i].fork_x;
+    if (ok && content->bright)
+        curve_set_dim(&pane->curves, content->bright);
+    keep_runs(pane, content);
+    pane->fork_x = chart_fork(&pane->curves, content->focus);
     pane->n_others = ok ? chart_pane_count_others(pane) : 0;
     find_moments(pane);
     chart_pane_hold(pane, false);
@@ -242,20 +271,16 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
     return ok;
 }
 
-void chart_pane_settings(const struct chart_pane *pane, char *text, size_t size)
+struct chart_options chart_pane_options(const struct app *app, const struct chart_pane *pane)
 {
-    char smooth[24] = "";
-    if (pane->smooth)
-        snprintf(smooth, sizeof smooth, "   smooth %g", smooth_weights[pane->smooth]);
-    snprintf(text, size, "%s%s%s%s%s", pane->log_y ? "   log" : "", pane->log_x ? "   log x" : "", smooth,
-             pane->clip ? "   clipped" : "", isnan(pane->lo) ? "" : "   zoomed");
-}
-
-void chart_pane_title(const struct chart_pane *pane, char *text, size_t size)
-{
-    char settings[120];
-    chart_pane_settings(pane, settings, sizeof settings);
-    snprintf(text, size, "%s%s%s", pane->shown_part == CURVES_VALIDATION ? "val_" : "", pane->curves.family, settings);
+    return (struct chart_options){.axis = pane->axis,
+                                  .smooth = smooth_weights[pane->smooth],
+                                  .log_x = pane->log_x,
+                                  .log_y = pane->log_y,
+                                  .clip = pane->clip,
+                                  .lo = pane->lo,
+                                  .hi = pane->hi,
+                                  .utc_offset_s = app->utc_offset_s};
 }
 
 int chart_pane_smooth_count(void)

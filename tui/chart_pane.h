@@ -14,7 +14,7 @@
 #define TUI_CHART_PANE_H
 
 #include "tui/app.h"
-#include "tui/curve_set.h"
+#include "tui/chart_export.h"
 
 struct chart_moment {
     int64_t epoch, step;
@@ -37,6 +37,9 @@ struct chart_pane { /* the first member of the state of a view that uses it: the
     double lo, hi;     /* the part of the axis that is shown, NAN: all */
     const char *scope; /* prefix of the remembered settings */
 
+    char **ids; /* of the runs, owned */
+    size_t n_ids;
+    bool *bright; /* one a run: what stands out of the cloud; NULL: all do; owned */
     struct curve_set curves;
     bool all;                   /* every family in a small chart, instead of one in a large one */
     struct other_chart *others; /* those that were drawn last, of n_others families from first_other on */
@@ -46,7 +49,7 @@ struct chart_pane { /* the first member of the state of a view that uses it: the
     size_t n_moments, cursor;
     const struct checkpoint_summary *checkpoints; /* of the focused run, oldest first, lent until the next load */
     size_t n_checkpoints;
-    const struct chart_moment *events; /* shown on the rail, lent until the next load */
+    const struct notable_event *events; /* shown on the rail, lent until the next load */
     size_t n_events;
     int selected; /* the checkpoint nearest to the cursor, -1: there is none */
     double fork_x;
@@ -63,9 +66,11 @@ struct chart_pane { /* the first member of the state of a view that uses it: the
 struct chart_content {
     const struct run_summary *const *runs;
     size_t n_runs, focus;
+    const char *const *labels; /* of the runs; NULL: their names */
+    const bool *bright;        /* one a run: the others are a dim cloud; NULL: none is */
     const struct checkpoint_summary *checkpoints;
     size_t n_checkpoints;
-    const struct chart_moment *events; /* what somebody did to the focused run, and warnings */
+    const struct notable_event *events; /* what somebody did to the focused run, and warnings */
     size_t n_events;
     int64_t steps_per_epoch; /* 0: unknown */
 };
@@ -84,10 +89,22 @@ enum chart_done chart_pane_mouse(struct app *app, struct chart_pane *pane, const
 /* To the moment of a checkpoint; it no longer follows. */
 void chart_pane_go(struct chart_pane *pane, int checkpoint);
 const struct chart_moment *chart_pane_moment(const struct chart_pane *pane); /* NULL: nothing recorded yet */
-/* "loss   log   smooth 0.6": what is not as usual. */
-void chart_pane_title(const struct chart_pane *pane, char *text, size_t size);
 /* Where there is room, small charts of the other families stand at the right. Remembers in the pane where it was drawn,
  * for the mouse and for steps of a column; nothing else changes. */
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
+
+/* Asks where to, and in which form; as a file, or as a command to be copied. */
+int chart_pane_export(struct app *app, const struct chart_pane *pane);
+/* What is seen, into a file; and the command that writes the same one but for its last words: "--svg FILE". */
+bool chart_pane_save(const struct app *app, const struct chart_pane *pane, enum export_kind kind, const char *path,
+                     struct err *err) MUST_USE;
+void chart_pane_command(const struct app *app, const struct chart_pane *pane, struct str *out);
+
+/* ---- what other views that write something need too ---- */
+
+/* "STEM.svg", with a number where there is one already; free() it. */
+char *export_free_name(const char *stem, const char *suffix);
+/* What a person typed as a path of a new file ("~/a.svg"). free() it. False and ERR_USAGE: it exists. */
+bool export_path(const char *text, char **path, struct err *err) MUST_USE;
 
 #endif

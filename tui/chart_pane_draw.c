@@ -13,47 +13,21 @@ size_t chart_pane_n_marks(const struct chart_pane *pane)
     return pane->n_checkpoints + pane->n_events + 1; /* one for the fork */
 }
 
-static size_t add_marks(const struct chart_pane *pane, struct chart_mark *marks)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < pane->n_checkpoints; i++) {
-        const struct checkpoint_summary *c = &pane->checkpoints[i];
-        marks[n++] = (struct chart_mark){.x = curve_set_x(&pane->curves, pane->axis, c->epoch, c->step, c->created),
-                                         .kind = c->best   ? MARK_BEST
-                                                 : c->last ? MARK_LAST
-                                                           : MARK_CHECKPOINT,
-                                         .selected = (int)i == pane->selected};
-    }
-    for (size_t i = 0; i < pane->n_events; i++) {
-        const struct chart_moment *e = &pane->events[i];
-        marks[n++] = (struct chart_mark){.x = curve_set_x(&pane->curves, pane->axis, e->epoch, e->step, e->time),
-                                         .kind = MARK_EVENT};
-    }
-    if (!isnan(pane->fork_x))
-        marks[n++] = (struct chart_mark){.x = pane->fork_x, .kind = MARK_FORK};
-    return n;
-}
-
 void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struct chart *chart,
-                     struct chart_mark *marks, const char *title)
+                     struct chart_mark *marks, char title[CHART_TITLE_SIZE])
 {
-    *chart = CHART_INIT;
-    chart->title = title;
-    chart->x_name = curve_axis_name(pane->axis);
-    chart->x_kind = curve_axis_kind(pane->axis);
-    chart->utc_offset_s = app->utc_offset_s;
-    chart->lines = pane->curves.lines;
-    chart->n_lines = pane->curves.n;
-    chart->log_x = pane->log_x;
-    chart->log_y = pane->log_y;
-    chart->clip = pane->clip;
+    struct chart_options options = chart_pane_options(app, pane);
+    chart_options_fill(&options, &pane->curves, pane->shown_part, chart, title);
     chart->legend = pane->legend;
     chart->marks = marks;
-    chart->n_marks = add_marks(pane, marks);
+    chart->n_marks = chart_marks(&pane->curves, pane->axis, pane->checkpoints, pane->n_checkpoints, pane->events,
+                                 pane->n_events, marks);
+    if (pane->selected >= 0)
+        marks[pane->selected].selected = true;
     chart->mark_line = pane->curves.monitor >= 0 ? pane->curves.monitor : pane->curves.n ? 0 : -1;
-    chart->x_lo = isnan(pane->lo) ? pane->held_x.lo : pane->lo;
-    chart->x_hi = isnan(pane->lo) ? pane->held_x.hi : pane->hi;
     if (isnan(pane->lo)) {
+        chart->x_lo = pane->held_x.lo;
+        chart->x_hi = pane->held_x.hi;
         chart->y_lo = pane->held_y.lo;
         chart->y_hi = pane->held_y.hi;
     }
@@ -110,6 +84,22 @@ static bool checkpoint_note(const struct app *app, const struct chart_pane *pane
     return true;
 }
 
+/* What happened where the cursor stands: since the moment before it. */
+static bool event_note(const struct chart_pane *pane, char *text, size_t size)
+{
+    const struct chart_moment *here = &pane->moments[pane->cursor],
+                              *before = pane->cursor ? &pane->moments[pane->cursor - 1] : NULL;
+    size_t n = 0, last = 0;
+    for (size_t i = 0; i < pane->n_events; i++)
+        if (pane->events[i].step <= here->step && (!before || pane->events[i].step > before->step))
+            last = i, n++;
+    if (!n)
+        return false;
+    snprintf(text, size, n > 1 ? "%c %s (%zu events)" : "%c %s", pane->events[last].letter, pane->events[last].words,
+             n);
+    return true;
+}
+
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect)
 {
     if (pane->all && pane->n_moments) {
@@ -121,15 +111,16 @@ void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid
         chart_pane_draw_others(app, pane, grid, right);
     struct chart chart;
     struct chart_mark *marks = xcalloc(chart_pane_n_marks(pane), sizeof *marks);
-    char title[160], moment[160], checkpoint[96];
-    const char *notes[2];
-    chart_pane_title(pane, title, sizeof title);
+    char title[CHART_TITLE_SIZE], moment[160], checkpoint[96], event[160];
+    const char *notes[3];
     chart_pane_fill(app, pane, &chart, marks, title);
     if (pane->n_moments) {
         moment_note(pane, moment, sizeof moment);
         notes[chart.n_notes++] = moment;
         if (checkpoint_note(app, pane, checkpoint, sizeof checkpoint))
             notes[chart.n_notes++] = checkpoint;
+        if (event_note(pane, event, sizeof event))
+            notes[chart.n_notes++] = event;
         chart.notes = notes;
     }
     pane->drawn = rect;

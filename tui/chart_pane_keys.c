@@ -11,7 +11,8 @@ static struct chart_place place_now(const struct app *app, const struct chart_pa
 {
     struct chart chart;
     struct chart_mark *marks = xcalloc(chart_pane_n_marks(pane), sizeof *marks);
-    chart_pane_fill(app, pane, &chart, marks, NULL);
+    char title[CHART_TITLE_SIZE];
+    chart_pane_fill(app, pane, &chart, marks, title);
     struct chart_place place = chart_place(&chart, app->rung, pane->drawn.w, pane->drawn.h);
     free(marks);
     return place;
@@ -206,6 +207,9 @@ static enum chart_done moves(struct app *app, struct chart_pane *pane, enum acti
         else if (action == ACTION_PAGE_UP)
             pane->first_other -= pane->first_other < pane->n_drawn ? pane->first_other : pane->n_drawn;
         return CHART_DONE;
+    case ACTION_EXPORT:
+        chart_pane_export(app, pane);
+        return CHART_DONE;
     case ACTION_METRICS:
         family_menu(app, pane);
         return CHART_DONE;
@@ -227,6 +231,10 @@ static enum chart_done looks(struct app *app, struct chart_pane *pane, enum acti
         pane->log_y = !pane->log_y;
         break;
     case ACTION_LOG_X:
+        if (!chart_axis_takes_log(pane->axis)) {
+            app_say(app, STYLE_WARNING, "an axis of time is never logarithmic (x chooses another)");
+            return CHART_DONE;
+        }
         pane->log_x = !pane->log_x;
         pane->lo = pane->hi = NAN;
         break;
@@ -241,16 +249,24 @@ static enum chart_done looks(struct app *app, struct chart_pane *pane, enum acti
     return CHART_DONE;
 }
 
+/* The next one that says something: where there is a fork to count from, a batch size to count samples by. */
+static void next_axis(struct chart_pane *pane)
+{
+    do
+        pane->axis = (enum curve_axis)((pane->axis + 1) % AXIS_COUNT);
+    while ((pane->axis == AXIS_FORK && isnan(pane->fork_x)) ||
+           (pane->axis == AXIS_SAMPLES && !pane->curves.origin.n_legs));
+    pane->log_x = pane->log_x && chart_axis_takes_log(pane->axis);
+    pane->lo = pane->hi = NAN;
+}
+
 /* What is to be read anew. */
 static enum chart_done settings(struct app *app, struct chart_pane *pane, enum action action)
 {
     static const char *const parts[] = {"training and validation", "training", "validation"};
     switch (action) {
     case ACTION_AXIS:
-        pane->axis = (enum curve_axis)((pane->axis + 1) % (AXIS_FORK + 1));
-        if (pane->axis == AXIS_FORK && isnan(pane->fork_x)) /* no fork to count from */
-            pane->axis = AXIS_EPOCH;
-        pane->lo = pane->hi = NAN;
+        next_axis(pane);
         break;
     case ACTION_SMOOTH:
         pane->smooth = (pane->smooth + 1) % chart_pane_smooth_count();

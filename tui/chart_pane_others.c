@@ -116,7 +116,8 @@ static void draw_small(const struct app *app, const struct chart_pane *pane, con
 {
     struct chart chart;
     struct chart_mark *marks = xcalloc(chart_pane_n_marks(pane), sizeof *marks);
-    chart_pane_fill(app, pane, &chart, marks, NULL);
+    char title[CHART_TITLE_SIZE];
+    chart_pane_fill(app, pane, &chart, marks, title);
     chart.small = true;
     chart.lines = set->lines;
     chart.n_lines = set->n;
@@ -185,7 +186,8 @@ void chart_pane_draw_all(const struct app *app, struct chart_pane *pane, struct 
     }
     struct chart_moment moment = pane->moments[pane->cursor];
     char settings[120];
-    chart_pane_settings(pane, settings, sizeof settings);
+    struct chart_options options = chart_pane_options(app, pane);
+    chart_options_words(&options, settings, sizeof settings);
     grid_textf(grid, foot, LABELS, 0, STYLE_FAINT, "epoch %lld  step %lld%s", (long long)moment.epoch,
                (long long)moment.step, settings);
     if ((int)pane->n_drawn + first < n) {

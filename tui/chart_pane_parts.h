@@ -24,13 +24,13 @@ void chart_pane_draw_others(const struct app *app, struct chart_pane *pane, stru
 void chart_pane_draw_all(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
 void chart_pane_release_others(struct chart_pane *pane);
 
-/* "   log   smooth 0.6": what is not as usual, each with blanks before it. */
-void chart_pane_settings(const struct chart_pane *pane, char *text, size_t size);
+/* How it is drawn; the part that is shown only where it is zoomed. */
+struct chart_options chart_pane_options(const struct app *app, const struct chart_pane *pane);
 
 size_t chart_pane_n_marks(const struct chart_pane *pane);
 /* The pane as a chart. marks: room for chart_pane_n_marks of them; title is lent to the chart. Notes are not filled in.
  */
 void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struct chart *chart,
-                     struct chart_mark *marks, const char *title);
+                     struct chart_mark *marks, char title[CHART_TITLE_SIZE]);
 
 #endif

@@ -78,28 +78,17 @@ static bool value_at(const struct metric_series *series, const struct point *poi
     return found;
 }
 
-static void print_csv_name(const char *name)
-{
-    if (!strpbrk(name, ",\"\r\n")) {
-        fputs(name, stdout);
-        return;
-    }
-    putchar('"');
-    for (; *name; name++)
-        fputs(*name == '"' ? "\"\"" : (char[]){*name, 0}, stdout);
-    putchar('"');
-}
-
 static void print_csv(const struct metric_series *series, size_t n)
 {
     size_t n_points, *at = xcalloc(n + 1, sizeof *at);
     struct point *points = all_points(series, n, &n_points);
     struct str out = {0};
-    fputs("epoch,step,time", stdout);
+    str_add(&out, "epoch,step,time");
     for (size_t m = 0; m < n; m++) {
-        putchar(',');
-        print_csv_name(series[m].name);
+        str_add_char(&out, ',');
+        text_add_csv(&out, series[m].name);
     }
+    fputs(str_text(&out), stdout);
     for (size_t i = 0; i < n_points; i++) {
         str_clear(&out);
         str_addf(&out, "\n%lld,%lld,", (long long)points[i].epoch, (long long)points[i].step);

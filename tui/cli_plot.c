@@ -1,107 +1,124 @@
-/* cli_plot.c - antler plot: curves of runs as text on the terminal, as SVG or as PNG. One panel per family of metrics.
+/* cli_plot.c - antler plot: curves of runs as text on the terminal, as SVG, PNG or CSV. One chart per family of
+ * metrics.
  */
+#include "tui/chart_export.h"
 #include "tui/cli_commands.h"
 #include "tui/cli_text.h"
-#include "tui/curves.h"
+#include "tui/comparison.h"
 #include "tui/term.h"
 
-#include "persistence/atomic_file.h"
-#include "persistence/image_file.h"
-#include "persistence/system_log.h"
 #include "base/io.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAX_RUNS = 32, MAX_PANELS = 16 };
-
-struct source { /* one run */
-    const struct run_summary *run;
-    const struct metric_series *series;
-    size_t n;
-};
+enum { MAX_RUNS = 200, MAX_PANELS = 32 };
 
 struct panel { /* one chart */
-    const char *family;
-    struct chart_line lines[CHART_MAX_LINES];
-    struct series raw[CHART_MAX_LINES], smooth[CHART_MAX_LINES];
-    size_t n;
-    int monitor; /* the line whose best checkpoint is marked, -1 */
+    struct curve_set set;
+    char family[64];
+    bool train, validation; /* which of its two metrics were asked for */
+    enum curve_part part;
+    char title[CHART_TITLE_SIZE];
 };
 
 struct plot {
     struct arena arena;
-    struct source sources[MAX_RUNS];
-    size_t n_sources;
+    struct histories histories;
+    struct chart_options options;
+    const struct run_summary *runs[MAX_RUNS];
+    const struct history *held[MAX_RUNS];
+    size_t n_runs;
+    bool bright[MAX_RUNS], cloud;
     struct panel *panels[MAX_PANELS];
+    struct chart charts[MAX_PANELS];
     size_t n_panels;
-    struct chart_mark *marks;
-    size_t n_marks;
-    enum curve_axis axis;
-    double width, height, smooth; /* width, height: 0 = not given */
-    bool log_y, ascii;
+    double width, height; /* 0: not given */
+    bool ascii;
 };
+
+static bool read_range(const struct cli *cli, struct chart_options *options, struct err *err)
+{
+    const char *text = cli_option(cli, "--x-range"), *colon = text ? strchr(text, ':') : NULL;
+    if (!text)
+        return true;
+    char *lo = xstrndup(text, colon ? (size_t)(colon - text) : 0);
+    bool ok = colon && (!*lo || str_to_double(lo, &options->lo)) &&
+              (!colon[1] || str_to_double(colon + 1, &options->hi)) && !(options->lo >= options->hi);
+    free(lo);
+    return ok ||
+           err_set(err, ERR_USAGE, "--x-range '%s': expected LO:HI, two numbers of which one may be left out", text);
+}
 
 static bool read_options(const struct cli *cli, struct plot *plot, struct err *err)
 {
     bool picture = cli_option(cli, "--svg") || cli_option(cli, "--png");
+    const char *axis = cli_option(cli, "--x");
+    time_t now = time(NULL);
+    struct tm local;
+    plot->options = CHART_OPTIONS_INIT;
+    plot->options.utc_offset_s = localtime_r(&now, &local) ? local.tm_gmtoff : 0;
     plot->ascii = cli_option(cli, "--ascii") != NULL;
-    plot->log_y = cli_option(cli, "--log-y") != NULL;
+    plot->options.log_y = cli_option(cli, "--log-y") != NULL;
+    plot->options.log_x = cli_option(cli, "--log-x") != NULL;
+    plot->options.clip = cli_option(cli, "--clip") != NULL;
     if (!cli_number(cli, "--width", picture ? 100 : 1, picture ? 8192 : 1000, &plot->width, err) ||
         !cli_number(cli, "--height", picture ? 80 : 1, picture ? 8192 : 500, &plot->height, err) ||
-        !cli_number(cli, "--smooth", 0, 0.9999, &plot->smooth, err))
+        !cli_number(cli, "--smooth", 0, 0.9999, &plot->options.smooth, err) || !read_range(cli, &plot->options, err) ||
+        (axis && !curve_axis_parse(axis, &plot->options.axis, err)))
         return false;
+    if (plot->options.log_x && !chart_axis_takes_log(plot->options.axis))
+        return err_set(err, ERR_USAGE, "--log-x: an axis of time is never logarithmic, found --x %s", axis);
+    if (cli_option(cli, "--dark") && !picture)
+        return err_set(err, ERR_USAGE, "--dark belongs to --svg or --png");
     if (cli->n_arguments > MAX_RUNS)
         return err_set(err, ERR_USAGE, "at most %d runs in one plot, found %zu", MAX_RUNS, cli->n_arguments);
     return true;
 }
 
-static bool asks_for_system(const struct cli *cli)
-{
-    const char *metric;
-    for (size_t k = 0; (metric = cli_option_at(cli, "--metric", k)); k++)
-        if (curve_is_system(metric))
-            return true;
-    return false;
-}
-
-/* What the machine did, behind the metrics of the run. */
-static void add_system(const struct index *index, struct source *source, struct arena *arena)
-{
-    const struct metric_series *system;
-    size_t n;
-    char *folder = path_join(index_home(index), source->run->folder);
-    system_read(folder, arena, &system, &n);
-    struct metric_series *all = arena_array(arena, source->n + n + 1, sizeof *all);
-    for (size_t i = 0; i < source->n + n; i++)
-        all[i] = i < source->n ? source->series[i] : system[i - source->n];
-    source->series = all;
-    source->n += n;
-    free(folder);
-}
-
 static bool load_runs(const struct cli *cli, struct index *index, struct plot *plot, struct err *err)
 {
-    bool with_system = asks_for_system(cli);
-    for (; plot->n_sources < cli->n_arguments; plot->n_sources++) {
-        struct source *source = &plot->sources[plot->n_sources];
-        source->run = index_find(index, cli->arguments[plot->n_sources], &plot->arena, err);
-        if (!source->run ||
-            !index_history(index, source->run->id, NULL, 0, &plot->arena, &source->series, &source->n, err))
+    for (; plot->n_runs < cli->n_arguments; plot->n_runs++) {
+        const struct run_summary *run = index_find(index, cli->arguments[plot->n_runs], &plot->arena, err);
+        plot->runs[plot->n_runs] = run;
+        plot->held[plot->n_runs] = run ? histories_take(&plot->histories, index, run, err) : NULL;
+        if (!plot->held[plot->n_runs])
             return false;
-        if (with_system)
-            add_system(index, source, &plot->arena);
+        if (!cli_option(cli, "--x") &&
+            curve_axis_for(plot->held[plot->n_runs]->series, plot->held[plot->n_runs]->n) == AXIS_STEP)
+            plot->options.axis = AXIS_STEP;
+    }
+    return true;
+}
+
+/* The runs that stand out of a cloud; without any named all do. */
+static bool choose_bright(const struct cli *cli, struct index *index, struct plot *plot, struct err *err)
+{
+    const char *name;
+    for (size_t k = 0; (name = cli_option_at(cli, "--bright", k)); k++) {
+        const struct run_summary *run = index_find(index, name, &plot->arena, err);
+        bool found = false;
+        if (!run)
+            return false;
+        for (size_t r = 0; r < plot->n_runs; r++)
+            if (!strcmp(plot->runs[r]->id, run->id))
+                plot->bright[r] = found = true;
+        if (!found)
+            return err_set(err, ERR_USAGE, "--bright '%s' is none of the runs that are drawn", name);
+        plot->cloud = true;
     }
     return true;
 }
 
 static bool has_metric(const struct plot *plot, const char *metric)
 {
-    for (size_t s = 0; s < plot->n_sources; s++)
-        for (size_t m = 0; m < plot->sources[s].n; m++)
-            if (!strcmp(plot->sources[s].series[m].name, metric))
+    for (size_t r = 0; r < plot->n_runs; r++)
+        for (size_t m = 0; m < plot->held[r]->n; m++)
+            if (!strcmp(plot->held[r]->series[m].name, metric))
                 return true;
     return false;
 }
@@ -109,13 +126,13 @@ static bool has_metric(const struct plot *plot, const char *metric)
 static bool refuse_metric(const struct plot *plot, const char *metric, struct err *err)
 {
     struct str all = {0};
-    for (size_t s = 0; s < plot->n_sources; s++)
-        for (size_t m = 0; m < plot->sources[s].n; m++) {
-            const char *name = plot->sources[s].series[m].name;
+    for (size_t r = 0; r < plot->n_runs; r++)
+        for (size_t m = 0; m < plot->held[r]->n; m++) {
+            const char *name = plot->held[r]->series[m].name;
             bool earlier = false;
-            for (size_t t = 0; t < s; t++)
-                for (size_t k = 0; k < plot->sources[t].n; k++)
-                    earlier |= !strcmp(plot->sources[t].series[k].name, name);
+            for (size_t t = 0; t < r; t++)
+                for (size_t k = 0; k < plot->held[t]->n; k++)
+                    earlier |= !strcmp(plot->held[t]->series[k].name, name);
             if (!earlier)
                 str_addf(&all, "%s%s", all.length ? ", " : "", name);
         }
@@ -133,45 +150,19 @@ static struct panel *panel_of(struct plot *plot, const char *family)
     if (plot->n_panels == MAX_PANELS)
         return NULL;
     struct panel *panel = xcalloc(1, sizeof *panel);
-    panel->family = family;
-    panel->monitor = -1;
+    snprintf(panel->family, sizeof panel->family, "%s", family);
     return plot->panels[plot->n_panels++] = panel;
-}
-
-static void add_line(struct plot *plot, struct panel *panel, size_t s, const struct metric_series *series)
-{
-    const struct source *source = &plot->sources[s];
-    if (panel->n == CHART_MAX_LINES)
-        return;
-    size_t at = panel->n++;
-    struct chart_line *line = &panel->lines[at];
-    bool validation = curve_is_validation(series->name);
-    line->series = &panel->raw[at];
-    line->fork_x = curve_fill(series, plot->axis, curve_origin(source->series, source->n), &panel->raw[at]);
-    line->dashed = validation;
-    line->color = plot->n_sources > 1 ? (int)s : validation;
-    line->name = plot->n_sources == 1 ? series->name
-                 : validation         ? arena_printf(&plot->arena, "%s val", source->run->name)
-                                      : source->run->name;
-    if (plot->smooth > 0) {
-        series_smooth(&panel->raw[at], plot->smooth, &panel->smooth[at]);
-        line->smooth = &panel->smooth[at];
-    }
-    if (source->run->monitor && !strcmp(series->name, source->run->monitor))
-        panel->monitor = (int)at;
 }
 
 static bool add_metric(struct plot *plot, const char *metric, struct err *err)
 {
-    struct panel *panel = panel_of(plot, curve_family(metric));
     if (!has_metric(plot, metric))
         return refuse_metric(plot, metric, err);
+    struct panel *panel = panel_of(plot, curve_family(metric));
     if (!panel)
         return err_set(err, ERR_USAGE, "at most %d charts in one plot", MAX_PANELS);
-    for (size_t s = 0; s < plot->n_sources; s++)
-        for (size_t m = 0; m < plot->sources[s].n; m++)
-            if (!strcmp(plot->sources[s].series[m].name, metric))
-                add_line(plot, panel, s, &plot->sources[s].series[m]);
+    panel->validation |= curve_is_validation(metric);
+    panel->train |= !curve_is_validation(metric);
     return true;
 }
 
@@ -179,10 +170,6 @@ static bool choose_metrics(const struct cli *cli, struct plot *plot, struct err 
 {
     const char *metric;
     size_t k = 0;
-    plot->axis = AXIS_EPOCH;
-    for (size_t s = 0; s < plot->n_sources; s++)
-        if (curve_axis_for(plot->sources[s].series, plot->sources[s].n) == AXIS_STEP)
-            plot->axis = AXIS_STEP;
     for (; (metric = cli_option_at(cli, "--metric", k)); k++)
         if (!add_metric(plot, metric, err))
             return false;
@@ -191,52 +178,66 @@ static bool choose_metrics(const struct cli *cli, struct plot *plot, struct err 
     if (has_metric(plot, "loss") || has_metric(plot, "val_loss"))
         return (!has_metric(plot, "loss") || add_metric(plot, "loss", err)) &&
                (!has_metric(plot, "val_loss") || add_metric(plot, "val_loss", err));
-    for (size_t s = 0; s < plot->n_sources; s++)
-        if (plot->sources[s].n)
-            return add_metric(plot, plot->sources[s].series[0].name, err);
-    return err_set(err, ERR_NOT_FOUND, "nothing to plot: the history of '%s' is empty so far",
-                   plot->sources[0].run->name);
+    for (size_t r = 0; r < plot->n_runs; r++)
+        if (plot->held[r]->n)
+            return add_metric(plot, plot->held[r]->series[0].name, err);
+    return err_set(err, ERR_NOT_FOUND, "nothing to plot: the history of '%s' is empty so far", plot->runs[0]->name);
 }
 
-/* The checkpoints of a single run, on the rail. */
-static bool load_marks(struct index *index, struct plot *plot, struct err *err)
+static bool fill_panel(struct index *index, struct plot *plot, size_t p, struct err *err)
 {
-    const struct checkpoint_summary *list;
-    const struct source *source = &plot->sources[0];
-    size_t n;
-    if (plot->n_sources != 1)
-        return true;
-    if (!index_checkpoints(index, source->run->id, &plot->arena, &list, &n, err))
+    struct panel *panel = plot->panels[p];
+    panel->part = panel->train && panel->validation ? CURVES_BOTH
+                  : panel->validation               ? CURVES_VALIDATION
+                                                    : CURVES_TRAIN;
+    struct curve_choice choice = {.family = panel->family,
+                                  .axis = plot->options.axis,
+                                  .smooth = plot->options.smooth,
+                                  .part = panel->part,
+                                  .batches = true,
+                                  .labels = compared_labels(plot->runs, plot->n_runs, &plot->arena)};
+    if (!curve_set_load(&panel->set, &plot->histories, index, plot->runs, plot->n_runs, &choice, err))
         return false;
-    plot->marks = arena_array(&plot->arena, n + 1, sizeof *plot->marks);
-    for (size_t i = 0; i < n; i++)
-        if (!list[i].missing)
-            plot->marks[plot->n_marks++] =
-                (struct chart_mark){curve_x(plot->axis, curve_origin(source->series, source->n), list[i].epoch,
-                                            list[i].step, list[i].created),
-                                    list[i].best   ? MARK_BEST
-                                    : list[i].last ? MARK_LAST
-                                                   : MARK_CHECKPOINT,
-                                    false};
+    if (plot->cloud)
+        curve_set_dim(&panel->set, plot->bright);
+    chart_options_fill(&plot->options, &panel->set, panel->part, &plot->charts[p], panel->title);
+    plot->charts[p].legend = panel->set.n > 6;
     return true;
 }
 
-static struct chart chart_of(const struct plot *plot, const struct panel *panel, bool last)
+/* Checkpoints and events of a single run, on the rail of the last chart. */
+static bool add_marks(struct index *index, struct plot *plot, struct err *err)
 {
-    struct chart chart = CHART_INIT;
-    chart.title = panel->family;
-    chart.x_name = curve_axis_name(plot->axis);
-    chart.x_kind = curve_axis_kind(plot->axis);
-    chart.lines = panel->lines;
-    chart.n_lines = panel->n;
-    chart.log_y = plot->log_y;
-    chart.legend = panel->n > 6;
-    if (last) {
-        chart.marks = plot->marks;
-        chart.n_marks = plot->n_marks;
+    const struct checkpoint_summary *list;
+    const struct run_event *all;
+    const struct notable_event *events;
+    size_t n, n_all, n_events;
+    struct chart *chart = &plot->charts[plot->n_panels - 1];
+    if (plot->n_runs != 1)
+        return true;
+    if (!index_checkpoints(index, plot->runs[0]->id, &plot->arena, &list, &n, err) ||
+        !index_events(index, plot->runs[0]->id, &plot->arena, &all, &n_all, err))
+        return false;
+    n_events = events_notable(all, n_all, &plot->arena, &events);
+    struct chart_mark *marks = arena_array(&plot->arena, n + n_events + 1, sizeof *marks);
+    chart->marks = marks;
+    chart->n_marks =
+        chart_marks(&plot->panels[plot->n_panels - 1]->set, plot->options.axis, list, n, events, n_events, marks);
+    return true;
+}
+
+static bool make_charts(struct index *index, struct plot *plot, struct err *err)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < plot->n_panels; p++) {
+        if (!fill_panel(index, plot, p, err))
+            return false;
+        for (size_t k = 0; k < plot->panels[p]->set.n; k++)
+            n += plot->panels[p]->set.raw[k].n > 0;
     }
-    chart.mark_line = last ? panel->monitor : -1;
-    return chart;
+    if (!n && plot->options.axis == AXIS_SAMPLES)
+        return err_set(err, ERR_USAGE, "--x samples: the config of '%s' says no batch size", plot->runs[0]->name);
+    return add_marks(index, plot, err);
 }
 
 static void add_look(struct str *out, struct look look, enum color_depth depth)
@@ -293,83 +294,37 @@ static void print_text(const struct plot *plot)
     width = width > 1000 ? 1000 : width;
     struct chart_cell *cells = xcalloc((size_t)width * (size_t)height, sizeof *cells);
     for (size_t p = 0; p < plot->n_panels; p++) {
-        struct chart chart = chart_of(plot, plot->panels[p], p + 1 == plot->n_panels);
-        chart_draw(&chart, facts.ascii ? RUNG_ASCII : RUNG_BRAILLE, cells, width, height, width);
+        chart_draw(&plot->charts[p], facts.ascii ? RUNG_ASCII : RUNG_BRAILLE, cells, width, height, width);
         print_cells(cells, width, height, theme);
     }
     free(cells);
 }
 
-static void picture_size(const struct plot *plot, int *width, int *height)
+static bool save(const struct cli *cli, const struct plot *plot, enum export_kind kind, const char *option,
+                 struct err *err)
 {
-    enum { WIDTH = 900, HEIGHT = 440, PANEL_HEIGHT = 320 };
-    *width = plot->width > 0 ? (int)plot->width : WIDTH;
-    *height = plot->height > 0 ? (int)plot->height : plot->n_panels > 1 ? PANEL_HEIGHT : HEIGHT;
-}
-
-static bool write_svg(const struct plot *plot, const char *path, struct err *err)
-{
-    int width, height;
-    struct str out = {0};
-    picture_size(plot, &width, &height);
-    bool several = plot->n_panels > 1;
-    if (several)
-        str_addf(&out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\">\n", width,
-                 height * (int)plot->n_panels);
-    for (size_t p = 0; p < plot->n_panels; p++) {
-        struct chart chart = chart_of(plot, plot->panels[p], p + 1 == plot->n_panels);
-        if (several)
-            str_addf(&out, "<svg y=\"%d\">\n", height * (int)p);
-        chart_svg(&chart, PAPER_LIGHT, width, height, &out);
-        str_add(&out, several ? "</svg>\n" : "");
-    }
-    str_add(&out, several ? "</svg>\n" : "");
-    bool ok = atomic_file_save(path, str_text(&out), out.length, err);
-    str_release(&out);
-    return ok;
-}
-
-static bool write_png(const struct plot *plot, const char *path, struct err *err)
-{
-    int width, height;
-    picture_size(plot, &width, &height);
-    if (height * (long)plot->n_panels > 32768)
-        return err_set(err, ERR_USAGE, "%zu charts of %d pixels are too high for a PNG; choose a smaller --height",
-                       plot->n_panels, height);
-    size_t size = (size_t)width * (size_t)height * 3;
-    struct image image = {height * (int)plot->n_panels, width, 3, xmalloc(size * plot->n_panels)};
-    for (size_t p = 0; p < plot->n_panels; p++) {
-        struct chart chart = chart_of(plot, plot->panels[p], p + 1 == plot->n_panels);
-        uint8_t *pixels = chart_pixels(&chart, PAPER_LIGHT, width, height);
-        memcpy(image.pixels + p * size, pixels, size);
-        free(pixels);
-    }
-    bool ok = image_write_png(path, &image, err);
-    image_release(&image);
-    return ok;
+    struct chart_file file = {kind, cli_option(cli, option), (int)plot->width, (int)plot->height,
+                              cli_option(cli, "--dark") != NULL};
+    return !file.path || chart_save(&file, plot->charts, plot->n_panels, err);
 }
 
 static bool show(const struct cli *cli, const struct plot *plot, struct err *err)
 {
-    const char *svg = cli_option(cli, "--svg"), *png = cli_option(cli, "--png");
-    if (svg && !write_svg(plot, svg, err))
-        return false;
-    if (png && !write_png(plot, png, err))
-        return false;
-    if (!svg && !png)
+    if (!cli_option(cli, "--svg") && !cli_option(cli, "--png") && !cli_option(cli, "--csv"))
         print_text(plot);
-    return true;
+    return save(cli, plot, EXPORT_SVG, "--svg", err) && save(cli, plot, EXPORT_PNG, "--png", err) &&
+           save(cli, plot, EXPORT_CSV, "--csv", err);
 }
 
 static void release(struct plot *plot)
 {
     for (size_t p = 0; p < plot->n_panels; p++) {
-        for (size_t k = 0; k < plot->panels[p]->n; k++) {
-            series_release(&plot->panels[p]->raw[k]);
-            series_release(&plot->panels[p]->smooth[k]);
-        }
+        curve_set_release(&plot->panels[p]->set);
         free(plot->panels[p]);
     }
+    for (size_t r = 0; r < plot->n_runs; r++)
+        history_drop(plot->held[r]);
+    histories_release(&plot->histories);
     arena_release(&plot->arena);
     free(plot);
 }
@@ -379,8 +334,8 @@ bool cli_plot(struct cli *cli, struct err *err)
     struct plot *plot = xcalloc(1, sizeof *plot);
     struct index *index = NULL;
     bool ok = read_options(cli, plot, err) && (index = text_open_index(cli->home, err)) &&
-              load_runs(cli, index, plot, err) && choose_metrics(cli, plot, err) && load_marks(index, plot, err) &&
-              show(cli, plot, err);
+              load_runs(cli, index, plot, err) && choose_bright(cli, index, plot, err) &&
+              choose_metrics(cli, plot, err) && make_charts(index, plot, err) && show(cli, plot, err);
     index_close(index);
     release(plot);
     return ok;

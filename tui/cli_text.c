@@ -237,6 +237,20 @@ void text_print(enum text_style style, const char *text)
     str_release(&visible);
 }
 
+void text_add_csv(struct str *out, const char *word)
+{
+    if (!strpbrk(word, ",\"\r\n")) {
+        str_add(out, word);
+        return;
+    }
+    str_add_char(out, '"');
+    for (; *word; word++) {
+        str_add(out, *word == '"' ? "\"" : "");
+        str_add_char(out, *word);
+    }
+    str_add_char(out, '"');
+}
+
 int text_width(void)
 {
     struct winsize size;

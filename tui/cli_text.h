@@ -57,6 +57,8 @@ enum text_style text_state_style(enum run_state state);
 void text_add_shape(struct str *out, const json_t *shape);
 /* Prints text made visible, in a style. */
 void text_print(enum text_style style, const char *text);
+/* A word of comma-separated values, quoted where it must be. */
+void text_add_csv(struct str *out, const char *word);
 /* Columns of the terminal on standard output; 0 when it is none. */
 int text_width(void);
 

@@ -10,7 +10,7 @@
 #include "tui/chart_pane.h"
 #include "tui/comparison.h"
 
-enum { COMPARE_MAX_RUNS = 128, COMPARE_IN_DETAIL = 8 };
+enum { COMPARE_MAX_RUNS = 200, COMPARE_IN_DETAIL = 8 };
 enum compare_pane { COMPARE_CHART, COMPARE_RUNS, COMPARE_TABLE, COMPARE_PANES };
 
 struct compare_view {
@@ -23,7 +23,8 @@ struct compare_view {
     struct arena arena;    /* all below */
     struct compared *list; /* those that are still there, in the order of ids */
     size_t n;
-    const char **labels;                          /* names, told apart */
+    const struct run_summary **runs;              /* the same */
+    const char *const *labels;                    /* names, told apart */
     char metric[80];                              /* that the runs are judged by: "val_loss" */
     const struct checkpoint_summary *checkpoints; /* of the focused run */
     size_t n_checkpoints;

@@ -116,3 +116,29 @@ size_t compared_champion(const struct compared *list, size_t n, const char *name
     }
     return best;
 }
+
+struct named {
+    const char *name;
+    size_t at;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
+}
+
+const char *const *compared_labels(const struct run_summary *const *runs, size_t n, struct arena *arena)
+{
+    struct named *sorted = arena_array(arena, n + 1, sizeof *sorted);
+    const char **labels = arena_array(arena, n + 1, sizeof *labels);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (struct named){runs[i]->name, i};
+    qsort(sorted, n, sizeof *sorted, compare_named);
+    for (size_t k = 0; k < n; k++) {
+        bool twin = (k && !compare_named(&sorted[k - 1], &sorted[k])) ||
+                    (k + 1 < n && !compare_named(&sorted[k], &sorted[k + 1]));
+        labels[sorted[k].at] =
+            twin ? arena_printf(arena, "%s (%zu)", sorted[k].name, sorted[k].at + 1) : sorted[k].name;
+    }
+    return labels;
+}

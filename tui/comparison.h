@@ -20,6 +20,8 @@ bool compared_same(const char *a, const char *b);
 const struct metric_summary *compared_metric(const struct run_summary *run, const char *name); /* NULL */
 /* Names of all metrics in order of first appearance. In arena. */
 const char **compared_metrics(const struct compared *list, size_t n, struct arena *arena, size_t *n_names);
+/* Names of runs, told apart: those that share one carry their number too: "digits (2)". In arena. */
+const char *const *compared_labels(const struct run_summary *const *runs, size_t n, struct arena *arena);
 /* The run with the best value of a metric, n when none has one. */
 size_t compared_champion(const struct compared *list, size_t n, const char *name);
 

@@ -120,9 +120,9 @@ static void add_line(struct curve_set *set, const struct source *from, const str
     /* Behind the values of epochs; while there are hardly any of those, it is what one looks at. */
     line->dim = batches && strcmp(set->family, series->name) != 0 && from->ruler.ends && from->ruler.ends->n > 1;
     line->fork_x = fill(series, choice, from, &set->raw[at]);
-    line->name = !several     ? arena_strdup(&set->arena, batches ? "batch" : series->name)
-                 : validation ? arena_printf(&set->arena, "%s val", from->name)
-                              : arena_strdup(&set->arena, from->name);
+    line->name = !several ? arena_strdup(&set->arena, batches ? "batch" : series->name)
+                 : validation && choice->part == CURVES_BOTH ? arena_printf(&set->arena, "%s val", from->name)
+                                                             : arena_strdup(&set->arena, from->name);
     if (choice->smooth > 0) {
         series_smooth(&set->raw[at], choice->smooth, &set->smooth[at]);
         line->smooth = &set->smooth[at];
@@ -159,6 +159,7 @@ static void add_run(struct curve_set *set, const struct source *from, const stru
         }
     if (from->r != choice->focus)
         return;
+    set->focus = from->r;
     set->origin = from->origin;
     set->histories = from->series;
     set->n_histories = from->n;
@@ -213,7 +214,7 @@ bool curve_set_load(struct curve_set *set, struct histories *histories, struct i
             curve_set_release(set);
             return false;
         }
-        hold(set, history, runs[r]->name, runs[r]->monitor);
+        hold(set, history, choice->labels ? choice->labels[r] : runs[r]->name, runs[r]->monitor);
     }
     for (size_t r = 0; r < n_runs; r++)
         add_held(set, r, choice);
@@ -237,6 +238,12 @@ static bool is_constant(const struct metric_series *series)
     return true;
 }
 
+void curve_set_dim(struct curve_set *set, const bool *bright)
+{
+    for (size_t i = 0; i < set->n; i++)
+        set->lines[i].dim = set->lines[i].silent = !bright[set->run_of[i]];
+}
+
 size_t curve_set_families(const struct curve_set *set, bool all, const char **families, size_t most)
 {
     size_t n = 0;
@@ -246,7 +253,8 @@ size_t curve_set_families(const struct curve_set *set, bool all, const char **fa
             const char *family = curve_family(series->name);
             bool known =
                 is_batches(series->name) || (!all && curve_is_system(family) != curve_is_system(set->family)) ||
-                (!all && (!strcmp(family, "learning_rate") || !strcmp(family, HISTORY_PACE)) && is_constant(series));
+                (!all && (!strcmp(family, "learning_rate") || !strcmp(family, HISTORY_PACE)) && is_constant(series)) ||
+                (!all && !strcmp(family, HISTORY_STEP_TIME)); /* says what the pace says */
             for (size_t k = 0; k < n && !known; k++)
                 known = !strcmp(families[k], family);
             if (!known)

@@ -23,9 +23,10 @@ struct curve_choice {
     enum curve_axis axis;
     double smooth; /* weight, 0: none */
     enum curve_part part;
-    bool batches;            /* with the loss of every batch, dim, behind the family "loss" of a single run */
-    int64_t steps_per_epoch; /* of the epoch under way, where known (run_live.h); 0: as in the one before */
-    size_t focus;            /* the run whose origin, monitor and histories are kept */
+    bool batches;              /* with the loss of every batch, dim, behind the family "loss" of a single run */
+    int64_t steps_per_epoch;   /* of the epoch under way, where known (run_live.h); 0: as in the one before */
+    size_t focus;              /* the run whose origin, monitor and histories are kept */
+    const char *const *labels; /* of the runs, where they shall be named otherwise; NULL: their names */
 };
 
 struct curve_set {
@@ -39,6 +40,7 @@ struct curve_set {
     size_t n;
     int monitor; /* the line of the focused run's monitored metric, -1 */
     char family[64];
+    size_t focus;
     /* Of the focused run: */
     struct curve_origin origin;
     const struct metric_series *histories; /* all metrics, lent by `held` */
@@ -58,6 +60,8 @@ bool curve_set_load(struct curve_set *set, struct histories *histories, struct i
                     struct err *err);
 /* Another family of the same runs, out of what `of` holds: nothing is read. */
 void curve_set_sibling(struct curve_set *set, const struct curve_set *of, const struct curve_choice *choice);
+/* A cloud: the lines of runs that are not bright lie dim behind the others and are silent. bright: one a run. */
+void curve_set_dim(struct curve_set *set, const bool *bright);
 /* The families the runs have, at most `most`, in the order they appeared; lent. The loss of single batches belongs to
  * another one. all: also a learning rate or a pace that never changes, and the machine's beside those of the model. */
 size_t curve_set_families(const struct curve_set *set, bool all, const char **families, size_t most);

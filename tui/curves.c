@@ -2,18 +2,44 @@
 #include "tui/curves.h"
 #include "persistence/system_log.h"
 
+#include "persistence/history_log.h"
+
+#include <string.h>
+
 static const struct {
-    const char *name;
+    const char *word, *name;
     enum tick_kind kind;
-} axes[] = {[AXIS_EPOCH] = {"epoch", TICKS_INTEGER},
-            [AXIS_STEP] = {"step", TICKS_INTEGER},
-            [AXIS_RELATIVE] = {"time", TICKS_DURATION},
-            [AXIS_CLOCK] = {"clock", TICKS_CLOCK},
-            [AXIS_FORK] = {"steps since the fork", TICKS_INTEGER}};
+} axes[AXIS_COUNT] = {[AXIS_EPOCH] = {"epoch", "epoch", TICKS_INTEGER},
+                      [AXIS_STEP] = {"step", "step", TICKS_INTEGER},
+                      [AXIS_RELATIVE] = {"time", "time", TICKS_DURATION},
+                      [AXIS_CLOCK] = {"clock", "clock", TICKS_CLOCK},
+                      [AXIS_FORK] = {"fork", "steps since the fork", TICKS_INTEGER},
+                      [AXIS_SAMPLES] = {"samples", "samples", TICKS_INTEGER}};
 
 const char *curve_axis_name(enum curve_axis axis)
 {
     return axes[axis].name;
+}
+
+const char *curve_axis_word(enum curve_axis axis)
+{
+    return axes[axis].word;
+}
+
+bool curve_axis_parse(const char *word, enum curve_axis *axis, struct err *err)
+{
+    struct str words = {0};
+    for (int k = 0; k < AXIS_COUNT; k++) {
+        if (!strcmp(axes[k].word, word)) {
+            *axis = (enum curve_axis)k;
+            str_release(&words);
+            return true;
+        }
+        str_addf(&words, "%s%s", k ? ", " : "", axes[k].word);
+    }
+    err_set(err, ERR_USAGE, "there is no axis '%s', expected one of %s", word, str_text(&words));
+    str_release(&words);
+    return false;
 }
 
 enum tick_kind curve_axis_kind(enum curve_axis axis)
@@ -24,7 +50,7 @@ enum tick_kind curve_axis_kind(enum curve_axis axis)
 enum curve_axis curve_axis_for(const struct metric_series *series, size_t n)
 {
     for (size_t m = 0; m < n; m++)
-        for (size_t i = 1; i < series[m].n; i++)
+        for (size_t i = 1; i < series[m].n && strcmp(series[m].name, HISTORY_BATCH_LOSS) != 0; i++)
             if (series[m].epoch[i] == series[m].epoch[i - 1])
                 return AXIS_STEP;
     return AXIS_EPOCH;
@@ -32,7 +58,7 @@ enum curve_axis curve_axis_for(const struct metric_series *series, size_t n)
 
 struct curve_origin curve_origin(const struct metric_series *series, size_t n)
 {
-    struct curve_origin origin = {NAN, 0};
+    struct curve_origin origin = {.time = NAN};
     for (size_t m = 0; m < n; m++) {
         size_t inherited = series[m].n_inherited;
         if (series[m].n && !(series[m].time[0] >= origin.time))
@@ -41,6 +67,17 @@ struct curve_origin curve_origin(const struct metric_series *series, size_t n)
             origin.fork_step = series[m].step[inherited - 1];
     }
     return origin;
+}
+
+/* NAN: not known. */
+static double samples_at(struct curve_origin origin, int64_t step)
+{
+    size_t k = origin.n_legs;
+    while (k > 1 && origin.legs[k - 1].step > step)
+        k--;
+    return k ? origin.legs[k - 1].samples +
+                   (double)(step - origin.legs[k - 1].step) * (double)origin.legs[k - 1].batch_size
+             : NAN;
 }
 
 double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time)
@@ -56,6 +93,10 @@ double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, 
         return time;
     case AXIS_FORK:
         return (double)(step - origin.fork_step);
+    case AXIS_SAMPLES:
+        return samples_at(origin, step);
+    case AXIS_COUNT:
+        break;
     }
     return NAN;
 }

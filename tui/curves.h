@@ -10,16 +10,26 @@
 #include "persistence/index.h"
 #include "plots/chart.h"
 
-enum curve_axis { AXIS_EPOCH, AXIS_STEP, AXIS_RELATIVE, AXIS_CLOCK, AXIS_FORK };
-/* "epoch", "step", "time", "clock", "steps since the fork". */
+enum curve_axis { AXIS_EPOCH, AXIS_STEP, AXIS_RELATIVE, AXIS_CLOCK, AXIS_FORK, AXIS_SAMPLES, AXIS_COUNT };
+/* "epoch", "step", "time", "clock", "steps since the fork", "samples". */
 const char *curve_axis_name(enum curve_axis axis);
+/* One word for the command line: "fork". False and ERR_USAGE with what there is. */
+const char *curve_axis_word(enum curve_axis axis);
+bool curve_axis_parse(const char *word, enum curve_axis *axis, struct err *err) MUST_USE;
 enum tick_kind curve_axis_kind(enum curve_axis axis);
-/* Epoch when every epoch has one value, else step. */
+/* Epoch when every epoch has one value, else step; values of single batches do not count. */
 enum curve_axis curve_axis_for(const struct metric_series *series, size_t n);
 
+/* A part of a run's steps that had one batch size: from this step on, when so many samples had been seen. */
+struct curve_leg {
+    int64_t step, batch_size;
+    double samples;
+};
 struct curve_origin { /* where x starts for the relative axes */
     double time;
     int64_t fork_step;
+    const struct curve_leg *legs; /* ascending; what the axis of samples needs: steps times their batch size */
+    size_t n_legs;                /* 0: not known, such a run has no place on that axis */
 };
 /* The origin of a run: its first record; the step of its last inherited one. */
 struct curve_origin curve_origin(const struct metric_series *series, size_t n);

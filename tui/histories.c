@@ -3,6 +3,8 @@
 #include "base/io.h"
 #include "persistence/system_log.h"
 
+#include "persistence/history_log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,40 +35,96 @@ const struct history *history_hold(const struct history *history)
     return history;
 }
 
-/* How long each epoch took, from the times of its records. Not known of the first one and across a fork. */
-static bool make_pace(struct arena *arena, const struct metric_series *from, struct metric_series *pace)
+/* How long each epoch, or each step, took, from the times of the records. Not known of the first one and across a fork.
+ */
+static bool make_pace(struct arena *arena, const struct metric_series *from, bool of_steps, struct metric_series *pace)
 {
     int64_t *epoch = arena_array(arena, from->n, sizeof *epoch), *step = arena_array(arena, from->n, sizeof *step);
     double *time = arena_array(arena, from->n, sizeof *time), *value = arena_array(arena, from->n, sizeof *value);
     size_t n = 0, inherited = 0;
     for (size_t i = 1; i < from->n; i++) {
         double took = from->time[i] - from->time[i - 1];
-        if (from->epoch[i] != from->epoch[i - 1] + 1 || i == from->n_inherited || !(took > 0))
+        int64_t steps = from->step[i] - from->step[i - 1];
+        bool next = of_steps ? steps > 0 : from->epoch[i] == from->epoch[i - 1] + 1;
+        if (!next || i == from->n_inherited || !(took > 0))
             continue;
         epoch[n] = from->epoch[i];
         step[n] = from->step[i];
         time[n] = from->time[i];
-        value[n++] = took;
+        value[n++] = of_steps ? 1000 * took / (double)steps : took;
         inherited += i < from->n_inherited;
     }
-    *pace = (struct metric_series){HISTORY_PACE, n, epoch, step, time, value, inherited};
+    *pace = (struct metric_series){of_steps ? HISTORY_STEP_TIME : HISTORY_PACE, n, epoch, step, time, value, inherited};
     return n > 1;
 }
 
 static void add_pace(struct kept_history *kept)
 {
     struct history *h = &kept->history;
-    const struct metric_series *loss = NULL;
-    for (size_t i = 0; i < h->n; i++)
-        if (!strcmp(h->series[i].name, "loss"))
-            loss = &h->series[i];
-    struct metric_series *all = arena_array(&kept->arena, h->n + 1, sizeof *all);
-    for (size_t i = 0; i < h->n; i++)
+    const struct metric_series *loss = NULL, *batches = NULL;
+    struct metric_series *all = arena_array(&kept->arena, h->n + 2, sizeof *all);
+    for (size_t i = 0; i < h->n; i++) {
         all[i] = h->series[i];
-    if (!loss || !make_pace(&kept->arena, loss, &all[h->n]))
-        return;
+        if (!strcmp(all[i].name, "loss"))
+            loss = &all[i];
+        if (!strcmp(all[i].name, HISTORY_BATCH_LOSS))
+            batches = &all[i];
+    }
     h->series = all;
-    h->n++;
+    if (loss && make_pace(&kept->arena, loss, false, &all[h->n]))
+        h->n++;
+    bool dense = batches && batches->n > 2; /* between epochs lie validation and checkpoints too */
+    if ((dense || loss) && make_pace(&kept->arena, dense ? batches : loss, true, &all[h->n]))
+        h->n++;
+}
+
+static int64_t batch_size_of(struct index *index, const char *run, struct arena *arena)
+{
+    const struct run_param *params;
+    size_t n;
+    int64_t size = 0;
+    struct err ignored = {0};
+    if (index_params(index, run, arena, &params, &n, &ignored))
+        for (size_t i = 0; i < n; i++)
+            if (!strcmp(params[i].key, "fit.batch_size") && !str_to_int64(params[i].json, &size))
+                size = 0;
+    return size > 0 ? size : 0;
+}
+
+/* The step at which an epoch ended, by the longest series. */
+static int64_t step_of_epoch(const struct history *h, int64_t epoch)
+{
+    int64_t step = 0;
+    for (size_t m = 0; m < h->n; m++)
+        for (size_t i = 0; i < h->series[m].n && h->series[m].epoch[i] <= epoch; i++)
+            step = h->series[m].step[i] > step ? h->series[m].step[i] : step;
+    return step;
+}
+
+/* From the run back to its first ancestor. A batch size that is not known leaves the axis of samples to the others. */
+static void find_legs(struct kept_history *kept, struct index *index, const struct run_summary *run)
+{
+    enum { MOST = 32 };
+    struct curve_leg found[MOST];
+    size_t n = 0;
+    struct history *h = &kept->history;
+    struct err ignored = {0};
+    for (const struct run_summary *r = run; r && n < MOST;) {
+        found[n].batch_size = batch_size_of(index, r->id, &kept->arena);
+        found[n].step = r->parent_run ? step_of_epoch(h, r->parent_epoch) : 0;
+        if (!found[n++].batch_size)
+            return;
+        r = r->parent_run ? index_find(index, r->parent_run, &kept->arena, &ignored) : NULL;
+    }
+    struct curve_leg *legs = arena_array(&kept->arena, n, sizeof *legs);
+    for (size_t k = 0; k < n; k++) {
+        legs[k] = found[n - 1 - k];
+        legs[k].samples =
+            k ? legs[k - 1].samples + (double)(legs[k].step - legs[k - 1].step) * (double)legs[k - 1].batch_size : 0;
+    }
+    legs[0].step = 0;
+    h->origin.legs = legs;
+    h->origin.n_legs = n;
 }
 
 /* What the machine did meanwhile (system_log.h), behind the metrics. */
@@ -99,6 +157,7 @@ static struct kept_history *read_history(struct index *index, const struct run_s
     kept->history.origin = curve_origin(kept->history.series, kept->history.n);
     add_pace(kept);
     add_system(kept, folder);
+    find_legs(kept, index, run);
     for (size_t i = 0; i < kept->history.n; i++)
         kept->bytes += kept->history.series[i].n * BYTES_A_POINT;
     return kept;

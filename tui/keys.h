@@ -111,7 +111,8 @@ enum key_place {
     X(BRANCH, "branch", "t", IN_CHECKPOINT | IN_QUEUE, 34, "try other settings",                                       \
       "branch: go on from the checkpoint with other settings; a run that waits: change its settings")                  \
     X(INSPECT, "inspect", "i", IN_CHECKPOINT, 36, "inspect", "what is in the checkpoint's file")                       \
-    X(EXPORT, "export", "w", 0, 0, "export", "write the model in another format")                                      \
+    X(EXPORT, "export", "w", IN_CHART, 0, "write",                                                                     \
+      "write what is seen: SVG, PNG, CSV, or copy the command that gives the same")                                    \
     X(DIFF, "diff", "d", IN_CHECKPOINT, 0, "diff",                                                                     \
       "difference to the marked one; of results and predictions: which samples changed")                               \
     X(NEW, "new", "n", IN_ALL, 38, "new", "new run from a config")                                                     \

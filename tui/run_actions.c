@@ -148,13 +148,37 @@ static int ask_delete(struct app *app, const struct run_summary *run)
     return app_ask(app, DIALOG_BY_NAME, "delete", text, run->name, run->id, answer_delete);
 }
 
+const char *app_run_word(const struct app *app, const char *id)
+{
+    const struct run_summary *run = app_find_run(app, id);
+    if (!run || !*run->name || *run->name == '-')
+        return id;
+    for (size_t i = 0; i < app->n_runs; i++)
+        if (&app->runs[i] != run && (!strcmp(app->runs[i].name, run->name) || str_starts(app->runs[i].id, run->name)))
+            return id;
+    return run->name;
+}
+
+const char *app_home_word(const struct app *app)
+{
+    char *found = home_path(NULL);
+    bool same = !strcmp(found, app->home);
+    free(found);
+    return same ? NULL : app->home;
+}
+
+int app_copy(struct app *app, char *text)
+{
+    free(app->copy);
+    app->copy = text;
+    app_say(app, STYLE_TEXT, "%s", app->copy);
+    return LOOP_DRAW;
+}
+
 static int copy_path(struct app *app, const struct run_summary *run)
 {
     const struct checkpoint_summary *checkpoint = app_checkpoint(app);
-    free(app->copy);
-    app->copy = checkpoint ? cli_absolute(checkpoint->path) : app_run_folder(app, run);
-    app_say(app, STYLE_TEXT, "%s", app->copy);
-    return LOOP_DRAW;
+    return app_copy(app, checkpoint ? cli_absolute(checkpoint->path) : app_run_folder(app, run));
 }
 
 /* The menu holds what works on the selected run and checkpoint, in the order of the key table. */

@@ -60,21 +60,31 @@ static enum style say_removed(const json_t *e, char *text, size_t size)
     return STYLE_FAINT;
 }
 
+static const struct order {
+    const char *command, *words;
+    char letter; /* the key that gives it */
+} orders[] = {{"stop", "asked to stop", 'S'},
+              {"pause", "paused", 'P'},
+              {"continue", "goes on", 'C'},
+              {"checkpoint", "a checkpoint was asked for", 'K'},
+              {"learning_rate", "learning rate", 'L'},
+              {"epochs", "epochs in all", 'E'}};
+
+static const struct order *order_of(const char *command)
+{
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+        if (!strcmp(orders[i].command, command))
+            return &orders[i];
+    return NULL;
+}
+
 /* An order of a person, and what became of it. */
 static enum style say_command(const json_t *e, char *text, size_t size)
 {
-    static const struct {
-        const char *command, *words;
-    } orders[] = {{"stop", "asked to stop"},
-                  {"pause", "paused"},
-                  {"continue", "goes on"},
-                  {"checkpoint", "a checkpoint was asked for"},
-                  {"learning_rate", "learning rate"},
-                  {"epochs", "epochs in all"}};
     const char *command = js_string(e, "command", "?"), *words = command, *signal = js_string(e, "signal", NULL);
-    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
-        if (!strcmp(orders[i].command, command))
-            words = orders[i].words;
+    const struct order *order = order_of(command);
+    if (order)
+        words = order->words;
     double value = js_double(e, "value", NAN);
     size_t used = (size_t)snprintf(text, size, "%s", words);
     if (!isnan(value) && used < size)
@@ -90,13 +100,13 @@ static enum style say_command(const json_t *e, char *text, size_t size)
 
 static const struct {
     const char *event;
-    bool notable;
+    char letter; /* on a curve, 0: it is not shown there */
     enum style (*say)(const json_t *event, char *text, size_t size);
 } kinds[] = {
-    {"started", false, say_started},   {"resumed", true, say_resumed},   {"branched", false, say_branched},
-    {"finished", false, say_finished}, {"stopped", false, say_finished}, {"failed", true, say_failed},
-    {"warning", true, say_warning},    {"message", false, say_message},  {"checkpoint_removed", false, say_removed},
-    {"command", true, say_command},    {"signal", true, say_command},
+    {"started", 0, say_started},   {"resumed", 'R', say_resumed}, {"branched", 0, say_branched},
+    {"finished", 0, say_finished}, {"stopped", 0, say_finished},  {"failed", 'X', say_failed},
+    {"warning", 'W', say_warning}, {"message", 0, say_message},   {"checkpoint_removed", 0, say_removed},
+    {"command", '?', say_command}, {"signal", 'S', say_command},
 };
 
 static int kind_of(const json_t *json)
@@ -108,13 +118,32 @@ static int kind_of(const json_t *json)
     return -1;
 }
 
-bool event_is_notable(const struct run_event *event)
+static char letter_of(const json_t *json)
 {
-    struct err ignored;
-    json_t *json = js_parse(event->json, strlen(event->json), "event", JS_STRICT, &ignored);
     int kind = kind_of(json);
-    json_decref(json);
-    return kind >= 0 && kinds[kind].notable;
+    const struct order *order = order_of(js_string(json, "command", ""));
+    return kind < 0 ? 0 : kinds[kind].letter == '?' && order ? order->letter : kinds[kind].letter;
+}
+
+size_t events_notable(const struct run_event *events, size_t n, struct arena *arena,
+                      const struct notable_event **notable)
+{
+    struct notable_event *out = arena_array(arena, n + 1, sizeof *out);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct err ignored;
+        char words[200];
+        json_t *json = js_parse(events[i].json, strlen(events[i].json), "event", JS_STRICT, &ignored);
+        char letter = letter_of(json);
+        json_decref(json);
+        if (!letter)
+            continue;
+        event_words(&events[i], words, sizeof words);
+        out[kept++] =
+            (struct notable_event){events[i].epoch, events[i].step, events[i].time, letter, arena_strdup(arena, words)};
+    }
+    *notable = out;
+    return kept;
 }
 
 enum style event_words(const struct run_event *event, char *text, size_t size)

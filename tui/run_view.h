@@ -21,7 +21,7 @@ struct run_view {
     struct arena arena; /* of checkpoints and events */
     const struct checkpoint_summary *checkpoints;
     size_t n_checkpoints;
-    struct chart_moment *events; /* those that lie on the rail */
+    const struct notable_event *events; /* those that lie on the rail */
     size_t n_events;
     struct run_live live;
     bool has_live;

@@ -62,16 +62,6 @@ static void choose_runs(const struct app *app, struct compare_view *v, const str
     snprintf(v->what, sizeof v->what, "%.100s and the newest others", run->name);
 }
 
-/* Runs often share a name: those carry their number too. */
-static const char *label_of(struct compare_view *v, size_t i)
-{
-    const char *name = v->list[i].run->name;
-    for (size_t k = 0; k < v->n; k++)
-        if (k != i && !strcmp(v->list[k].run->name, name))
-            return arena_printf(&v->arena, "%s (%zu)", name, i + 1);
-    return name;
-}
-
 static size_t index_of(const struct compare_view *v, const char *id)
 {
     for (size_t i = 0; i < v->n; i++)
@@ -109,9 +99,10 @@ static bool find_runs(struct app *app, struct compare_view *v, struct err *err)
     }
     if (!v->n)
         return err_set(err, ERR_NOT_FOUND, "there is nothing to compare: start runs with n, mark them with Space");
-    v->labels = arena_array(&v->arena, v->n, sizeof *v->labels);
+    v->runs = arena_array(&v->arena, v->n, sizeof(const struct run_summary *));
     for (size_t i = 0; i < v->n; i++)
-        v->labels[i] = label_of(v, i);
+        v->runs[i] = v->list[i].run;
+    v->labels = compared_labels(v->runs, v->n, &v->arena);
     v->keys = compared_keys(v->list, v->n, false, &v->arena, &v->n_keys);
     v->metrics = compared_metrics(v->list, v->n, &v->arena, &v->n_metrics);
     drop_rates(v);
@@ -124,17 +115,14 @@ static bool find_runs(struct app *app, struct compare_view *v, struct err *err)
 }
 
 /* Many runs are a cloud, out of which the focused one and the baseline stand. */
-static void name_lines(struct compare_view *v)
+static const bool *choose_bright(struct compare_view *v)
 {
-    struct curve_set *set = &v->chart.curves;
-    for (size_t i = 0; i < set->n; i++) {
-        size_t run = (size_t)set->run_of[i];
-        bool both = v->chart.shown_part == CURVES_BOTH && set->lines[i].dashed;
-        set->lines[i].dim = v->n > COMPARE_IN_DETAIL && run != v->focus && run != v->base;
-        set->lines[i].name = set->lines[i].dim ? NULL
-                             : both            ? arena_printf(&v->arena, "%s val", v->labels[run])
-                                               : v->labels[run];
-    }
+    if (v->n <= COMPARE_IN_DETAIL)
+        return NULL;
+    bool *bright = arena_array(&v->arena, v->n, sizeof *bright);
+    for (size_t i = 0; i < v->n; i++)
+        bright[i] = i == v->focus || i == v->base;
+    return bright;
 }
 
 /* What the runs are judged by: what is drawn, in validation where any of them has it. */
@@ -152,18 +140,16 @@ static bool read_all(struct app *app, struct compare_view *v, struct err *err)
 {
     if (!find_runs(app, v, err))
         return false;
-    const struct run_summary **runs = arena_array(&v->arena, v->n, sizeof(const struct run_summary *));
-    for (size_t i = 0; i < v->n; i++)
-        runs[i] = v->list[i].run;
-    if (!index_checkpoints(app->index, runs[v->focus]->id, &v->arena, &v->checkpoints, &v->n_checkpoints, err))
+    if (!index_checkpoints(app->index, v->runs[v->focus]->id, &v->arena, &v->checkpoints, &v->n_checkpoints, err))
         return false;
-    struct chart_content content = {.runs = runs,
+    struct chart_content content = {.runs = v->runs,
                                     .n_runs = v->n,
+                                    .labels = v->labels,
+                                    .bright = choose_bright(v),
                                     .focus = v->focus,
                                     .checkpoints = v->checkpoints,
                                     .n_checkpoints = v->n_checkpoints};
     bool ok = chart_pane_load(app, &v->chart, &content, err);
-    name_lines(v);
     choose_metric(v);
     return ok;
 }

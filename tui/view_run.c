@@ -38,11 +38,7 @@ static bool read_events(struct app *app, struct run_view *v, struct arena *arena
     size_t n;
     if (!index_events(app->index, v->id, arena, &all, &n, err))
         return false;
-    v->events = arena_array(arena, n + 1, sizeof *v->events);
-    v->n_events = 0;
-    for (size_t i = 0; i < n; i++)
-        if (event_is_notable(&all[i]))
-            v->events[v->n_events++] = (struct chart_moment){all[i].epoch, all[i].step, all[i].time};
+    v->n_events = events_notable(all, n, arena, &v->events);
     return true;
 }
 

@@ -58,13 +58,21 @@ def check_text(home):
     check(plain.isascii() and "*" in plain and "o" in plain, f"only ASCII:\n{plain}")
     check(plot(home, "cnn", env={"LC_ALL": "C"})[0].isascii(), "only ASCII in the C locale")
     both, _ = plot(home, "cnn", "mlp", "--metric", "val_loss")
-    check("cnn val" in both and "mlp val" in both and "ckpt" not in both, f"two runs:\n{both}")
+    check("val_loss" in both and " cnn" in both and " mlp" in both and "ckpt" not in both, f"two runs:\n{both}")
     panels, _ = plot(home, "cnn", "--metric", "loss", "--metric", "val_loss", "--metric", "accuracy")
     check(panels.count("epoch") == 2 and panels.count("loss") >= 3 and "accuracy" in panels, f"two charts:\n{panels}")
     bad, _ = plot(home, "bad")
     check("NaN from epoch 3" in bad and "×" in bad, f"the divergence is marked:\n{bad}")
     log, _ = plot(home, "cnn", "--log-y", "--smooth", "0.6")
     check(log != plot(home, "cnn", "--smooth", "0.6")[0] and log != plot(home, "cnn", "--log-y")[0], "log axis and smoothing change the picture")
+    zoomed, _ = plot(home, "cnn", "--x", "step", "--x-range=90:270")
+    check("step" in zoomed and "zoomed" in zoomed and "500" not in zoomed, f"a part of the axis:\n{zoomed}")
+    cloud, _ = plot(home, "cnn", "mlp", "--metric", "loss", "--bright", "mlp")
+    check(" mlp" in cloud and " cnn" not in cloud, f"one stands out:\n{cloud}")
+    for axis in ("epoch", "step", "time", "clock", "fork"):
+        check(plot(home, "cnn", "--x", axis)[0] != "", f"an axis of {axis}")
+    values, _ = plot(home, "cnn", "--metric", "loss", "--csv", "-", "--x", "epoch", "--smooth", "0.5", "--x-range", "2:3")
+    check(values == "epoch,loss,loss (smooth)\n2,1,1.3333333333333333\n3,0.6666666666666666,0.9523809523809523\n", f"values:\n{values}")
     for width in (1, 5, 23, 300):
         for height in (1, 4, 9, 60):
             out = plot(home, "cnn", "--width", str(width), "--height", str(height))[0].split("\n")
@@ -106,7 +114,9 @@ def check_pictures(home, folder):
 def check_errors(home, folder):
     for arguments, status, words in [
             (("nobody",), 3, "nobody"), (("cnn", "--metric", "lss"), 2, "there is"), (("cnn", "--width", "0"), 2, "--width"),
-            (("cnn", "--smooth", "2"), 2, "--smooth"), (("empty",), 3, "empty so far"),
+            (("cnn", "--smooth", "2"), 2, "--smooth"), (("cnn", "--x", "epochs"), 2, "one of epoch, step"),
+            (("cnn", "--x-range", "3"), 2, "LO:HI"), (("cnn", "--x-range", "3:1"), 2, "LO:HI"), (("cnn", "--x", "time", "--log-x"), 2, "--log-x"),
+            (("cnn", "--bright", "mlp"), 2, "--bright"), (("cnn", "--x", "samples"), 2, "batch size"), (("cnn", "--dark"), 2, "--dark"), (("empty",), 3, "empty so far"),
             (("cnn", "--png", os.path.join(folder, "no", "such.png")), 1, "such.png"), ((), 2, "RUN")]:
         _, err = plot(home, *arguments, status=status)
         check(err.count("\n") == 1 and words in err, f"{arguments}: one line that says {words!r}, found {err!r}")
