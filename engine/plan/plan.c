@@ -275,6 +275,7 @@ const void *plan_output(struct plan *plan, const struct value *kept)
 struct plan_stats plan_stats(const struct plan *plan)
 {
     return (struct plan_stats){.arena_bytes = plan->arena_bytes,
+                               .live_bytes = plan->live_bytes,
                                .constant_bytes = plan->constant_bytes,
                                .shares_arena = plan->shares_memory,
                                .n_nodes = plan->graph->n_nodes,

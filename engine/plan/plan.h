@@ -36,6 +36,7 @@ const void *plan_output(struct plan *plan, const struct value *kept);
 
 struct plan_stats {
     size_t arena_bytes;      /* activations, gradients, workspaces */
+    size_t live_bytes;       /* the most that is alive at once: activations and gradients, no workspace and no gap */
     bool shares_arena;       /* they lie in another plan's */
     size_t constant_bytes;
     int n_nodes, n_kernels;  /* before and after fusion */

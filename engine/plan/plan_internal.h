@@ -67,7 +67,7 @@ struct plan {
 
     char *memory, *constants;
     bool shares_memory; /* options.beside's */
-    size_t arena_bytes, constant_bytes;
+    size_t arena_bytes, constant_bytes, live_bytes;
     void **host_inputs, **host_kept; /* staging where device memory is not host memory */
     int64_t multiply_adds;
 };

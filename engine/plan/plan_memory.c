@@ -169,6 +169,25 @@ static void work_in_place(struct plan *plan, int s)
     }
 }
 
+/* Sweeps over the steps: what begins to live and what has ended. */
+static void find_live_bytes(struct plan *plan)
+{
+    struct arena scratch = {0};
+    int64_t *change = arena_array(&scratch, (size_t)plan->n_steps + 2, sizeof *change), live = 0;
+    for (int k = 0; k < plan->n_storages; k++) {
+        const struct storage *s = &plan->storages[k];
+        if (s->kind != STORED_IN_ARENA || s->shared_with >= 0)
+            continue;
+        change[s->first] += (int64_t)s->size_bytes;
+        change[s->last < plan->n_steps ? s->last + 1 : plan->n_steps] -= (int64_t)s->size_bytes;
+    }
+    for (int s = 0; s < plan->n_steps; s++) {
+        live += change[s];
+        plan->live_bytes = (size_t)live > plan->live_bytes ? (size_t)live : plan->live_bytes;
+    }
+    arena_release(&scratch);
+}
+
 void plan_storages(struct plan *plan)
 {
     plan->storage_of = arena_array(&plan->arena, (size_t)plan->n_values + 1, sizeof *plan->storage_of);
@@ -177,6 +196,7 @@ void plan_storages(struct plan *plan)
     for (int s = 0; s < plan->n_steps; s++)
         if ((plan->steps[s].node->op == OP_MAP || plan->steps[s].node->op == OP_BATCH_NORM_DX) && !plan->options.no_reuse)
             work_in_place(plan, s);
+    find_live_bytes(plan);
 }
 
 static int compare_sizes(const void *a, const void *b)

@@ -215,7 +215,7 @@ def measure(model, options, folder, have):
             cell.close()
     expected = check(model, folder)
     return {"model": model, "action": options.action, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm),
-            "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"),
+            "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"), "memory": expected.get("memory"),
             "peak_bytes": {label: max(c.peak_bytes for c in started if c.label == label) for label in rows}}
 
 
@@ -254,9 +254,12 @@ def summary_row(r):
 
 
 def memory_row(r):
+    """The bound knows no data: parameters, gradients, optimizer state, what is alive at once, and 30 MB."""
     peers = [b for label, b in r["peak_bytes"].items() if label != "antler"]
-    ours, expected = r["peak_bytes"]["antler"], r["expected_bytes"]
-    return (f"{r['model']:>5} {ours / 1e6:8.1f} MB, expected {expected / 1e6:8.1f} ({100 * (expected / ours - 1):+.0f} %)"
+    ours, expected, parts = r["peak_bytes"]["antler"], r["expected_bytes"], r["memory"]
+    bound = 2 * parts["parameters"] + parts["optimizer"] + parts["live"] + (30 << 20)
+    return (f"{r['model']:>5} {ours / 1e6:8.1f} MB, expected {expected / 1e6:8.1f} ({100 * (expected / ours - 1):+.0f} %); without its data {(ours - parts['data']) / 1e6:.1f}, bound "
+            f"{bound / 1e6:.1f}"
             + (f", peers {min(peers) / 1e6:.0f} to {max(peers) / 1e6:.0f}" if peers else ""))
 
 
