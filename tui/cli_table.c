@@ -316,6 +316,8 @@ static const struct cli_command evaluate = {
             {"--config", "CONFIG", false, "take the data (and compile settings) of this config"},
             {"--data", "KEY=VALUE", true, "change the data: path=other.csv"},
             {"--split", "S", false, "train, validation or test; the first of test, validation, train that has samples"},
+            {"--details", NULL, false,
+             "also every class (worst first), what is confused most, how sure it is, the hardest samples"},
             {"--batch-size", "N", false, "samples in a step"},
             DEVICE_OPTION,
             THREADS_OPTION,

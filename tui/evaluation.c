@@ -25,6 +25,15 @@ const char *evaluation_metric(const json_t *result, size_t i, struct text *value
     return NULL;
 }
 
+const char *evaluation_class_word(const char *name)
+{
+    static const char *const words[][2] = {{" ", "space"}, {"\n", "newline"}, {"\t", "tab"}, {"", "(empty)"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(words[i][0], name))
+            return words[i][1];
+    return name;
+}
+
 struct text evaluation_samples(const json_t *result)
 {
     struct text t;

@@ -15,6 +15,9 @@ const char *evaluation_metric(const json_t *result, size_t i, struct text *value
 /* "180 samples of test". */
 struct text evaluation_samples(const json_t *result);
 
+/* A class as a word: blanks and line ends, the classes of texts, have none of their own. Lent. */
+const char *evaluation_class_word(const char *name);
+
 /* A home that cannot be written keeps nothing, which is no error. */
 void evaluation_keep(const char *checkpoint, const json_t *result);
 /* The part of the data behind `part` that has samples, going round test, validation, train; NULL: that which is taken

@@ -181,11 +181,7 @@ static void draw_tile(const struct app *app, const struct result_view *v, const 
 static void draw_strip(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
 {
     enum { TILE_WIDTH = 18, TILE_HEIGHT = 10, LEAST_HEIGHT = 7 };
-    int height, width, channels;
-    rect_top(&rect, 1);
-    bool pictures = v->n_samples && v->samples[0].label >= 0 && v->samples[0].n_inputs &&
-                    sample_is_picture(&v->samples[0].inputs[0], &height, &width, &channels);
-    if (!pictures || rect.h < LEAST_HEIGHT)
+    if (v->samples[0].label < 0 || rect.h < LEAST_HEIGHT)
         return;
     grid_rule(grid, rect_top(&rect, 1), "hardest", false);
     for (size_t i = 0; rect.h >= LEAST_HEIGHT - 1; rect_top(&rect, 1)) {
@@ -195,6 +191,29 @@ static void draw_strip(const struct app *app, const struct result_view *v, struc
             draw_tile(app, v, &v->samples[i], grid, (struct rect){tile.x, tile.y, tile.w - 2, tile.h});
         }
     }
+}
+
+static void draw_spread(const struct result_view *v, struct grid *grid, struct rect rect)
+{
+    rect_top(&rect, rect.h > 16);
+    if (v->n_pairs)
+        result_draw_residuals(v, grid, rect);
+    else
+        result_draw_calibration(v, grid, rect);
+}
+
+/* What fills the room below: the hardest as pictures, else how sure it is. */
+static void draw_below(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
+{
+    enum { LEAST_HEIGHT = 6 };
+    int height, width, channels;
+    bool pictures = v->n_samples && v->samples[0].n_inputs &&
+                    sample_is_picture(&v->samples[0].inputs[0], &height, &width, &channels);
+    rect_top(&rect, 1);
+    if (pictures)
+        draw_strip(app, v, grid, rect);
+    else if (rect.h >= LEAST_HEIGHT && json_object_get(v->result, "calibration"))
+        result_draw_calibration(v, grid, rect);
 }
 
 static void draw_summary(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
@@ -212,7 +231,7 @@ static void draw_summary(const struct app *app, const struct result_view *v, str
         }
         if (body.w > 20)
             result_draw_confusion(app, v, grid, body);
-        draw_strip(app, v, grid, rect);
+        draw_below(app, v, grid, rect);
     } else if (v->n_pairs) {
         struct rect list = rect_right(&rect, rect.w >= 76 && !v->alone ? HARDEST_WIDTH : 0);
         draw_scatter(app, v, grid, rect);
@@ -248,7 +267,7 @@ static void draw_without_result(const struct app *app, const struct result_view 
 void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
     const struct result_view *v = state;
-    static const char *const pages[] = {"result", "hardest samples"};
+    const char *const pages[] = {"result", "hardest samples", v->n_pairs ? "residuals" : "calibration"};
     char right[120] = "";
     if (v->result)
         snprintf(right, sizeof right, "%s   %s", evaluation_samples(v->result).text, text_age(v->made).text);
@@ -262,6 +281,8 @@ void result_draw(const struct app *app, const void *state, struct grid *grid, st
     rect_left(&rect, 1);
     if (v->page == RESULT_SUMMARY)
         draw_summary(app, v, grid, rect);
-    else
+    else if (v->page == RESULT_HARDEST)
         draw_hardest(app, v, grid, rect);
+    else
+        draw_spread(v, grid, rect);
 }

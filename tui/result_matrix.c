@@ -1,8 +1,9 @@
-/* result_matrix.c - the confusion matrix of an evaluation as shaded cells with counts, or what is confused most where
- * there is no room for it. */
+/* result_matrix.c - the confusion matrix of an evaluation: shaded cells with counts; where there is no room for them
+ * shades alone, several classes to a cell if it must be, and beside them what is confused most. */
 #include "base/arena.h"
 #include "tui/view_result.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,63 @@ struct matrix { /* columns */
     int label_width, width, gap;
 };
 
+/* The greatest share of a true class, among `side` x `side` of them, that goes to one class. */
+static double block_share(const struct result_view *v, int64_t is, int64_t said, int64_t side)
+{
+    int64_t n = (int64_t)v->n_rows;
+    double most = 0;
+    for (int64_t row = is * side; row < (is + 1) * side && row < n; row++) {
+        int64_t whole = 0;
+        for (int64_t k = 0; k < n; k++)
+            whole += v->confusion[row * n + k];
+        for (int64_t column = said * side; whole && column < (said + 1) * side && column < n; column++)
+            most = fmax(most, (double)v->confusion[row * n + column] / (double)whole);
+    }
+    return most;
+}
+
+static void shade_cell(struct grid *grid, struct rect cell, double share, bool colored)
+{
+    for (int i = 0; i < cell.w; i++) {
+        struct cell *at = grid_at(grid, cell.x + i, cell.y);
+        if (!at)
+            continue;
+        bool blank = !(share > 0);
+        at->ch = colored ? ' ' : blank ? (i ? ' ' : grid->ascii ? '.' : 0xB7) : tile_shade(fmax(share, 0.2), grid->ascii);
+        at->style = colored ? STYLE_IMAGE : blank ? STYLE_FAINT : STYLE_TEXT;
+        at->ground = (uint8_t)tile_heat(share, false);
+        at->ink = (uint8_t)tile_ink(share, false);
+    }
+}
+
+/* Shades without numbers, `side` classes to a row and a column; returns the columns used, 0: not even that fits. */
+static int draw_shades(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
+{
+    enum { LABEL = 13, LEAST_CELLS = 8 };
+    int64_t n = (int64_t)v->n_rows, side = 1;
+    int rows = rect.h - 1, columns = rect.w - LABEL;
+    if (rows < LEAST_CELLS || columns < LEAST_CELLS)
+        return 0;
+    while ((n + side - 1) / side > rows || (n + side - 1) / side > columns)
+        side++;
+    int cells = (int)((n + side - 1) / side), width = 2 * cells <= columns ? 2 : 1;
+    struct rect head = rect_top(&rect, 1);
+    grid_textf(grid, head, 0, 0, STYLE_FAINT, "true");
+    grid_textf(grid, (struct rect){head.x, head.y, LABEL + cells * width, 1}, LABEL, 0, STYLE_FAINT,
+               side > 1 ? "said; %lld classes a cell" : "said", (long long)side);
+    for (int is = 0; is < cells; is++) {
+        struct rect row = rect_top(&rect, 1), label = rect_left(&row, LABEL);
+        char name[60];
+        bool selected = v->rows[v->classes.selected].label / side == is;
+        grid_text(grid, (struct rect){label.x, label.y, LABEL - 1, 1}, 0, 0, selected ? STYLE_STRONG : STYLE_FAINT,
+                  sample_class_within(&v->data, is * side, LABEL - 1, name, sizeof name));
+        for (int said = 0; said < cells; said++)
+            shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side),
+                       app->tiles == TILE_256 && !grid->ascii);
+    }
+    return LABEL + cells * width;
+}
+
 static void draw_matrix_row(const struct app *app, const struct result_view *v, const struct matrix *m, int64_t is,
                             struct grid *grid, struct rect row)
 {
@@ -101,12 +159,28 @@ static bool plan_matrix(const struct result_view *v, const struct grid *grid, st
     return m->label_width + n * m->width <= rect.w && n + 1 <= rect.h;
 }
 
+/* Without room for numbers: shades, and the worst of it in words. */
+static void draw_compact(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
+{
+    enum { LIST = 34, GAP = 3 };
+    struct rect list = v->alone && rect.w < 2 * LIST ? (struct rect){0} : rect_right(&rect, LIST);
+    if (rect.w > GAP)
+        rect_right(&rect, list.w ? GAP : 0);
+    int used = draw_shades(app, v, grid, rect);
+    if (list.w && used)
+        list = (struct rect){rect.x + used + GAP, list.y, list.w, list.h};
+    else if (list.w)
+        list = (struct rect){rect.x, list.y, list.x + list.w - rect.x, list.h};
+    if (list.w)
+        draw_confused(v, grid, list);
+}
+
 void result_draw_confusion(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
 {
     struct matrix m;
     char name[60];
     if (!plan_matrix(v, grid, rect, &m)) {
-        draw_confused(v, grid, rect);
+        draw_compact(app, v, grid, rect);
         return;
     }
     struct rect head = rect_top(&rect, 1);

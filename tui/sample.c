@@ -1,6 +1,7 @@
 /* sample.c - see sample.h: reading. sample_draw.c draws. */
 #include "tui/sample.h"
 #include "base/arena.h"
+#include "tui/evaluation.h"
 #include "tui/human.h"
 
 #include <math.h>
@@ -173,7 +174,9 @@ void sample_add_other(struct sample *sample, const char *name, const json_t *out
 char *sample_class(const struct sample_data *data, int64_t label, char *text, size_t size)
 {
     if (label >= 0 && (size_t)label < data->n_classes)
-        snprintf(text, size, "%s", data->classes[label]);
+        snprintf(text, size, "%s", evaluation_class_word(data->classes[label]));
+    else if (label >= 0 && (size_t)label < data->n_vocabulary)
+        snprintf(text, size, "%s", evaluation_class_word(data->vocabulary[label]));
     else
         snprintf(text, size, "%lld", (long long)label);
     return text;
@@ -221,14 +224,9 @@ char *sample_last_token(const struct sample_data *data, const struct numbers *nu
     double value = scores ? (double)token : (double)*last;
     bool known = !data->bytes && value >= 0 && (size_t)value < data->n_vocabulary;
     const char *name = known ? data->vocabulary[(size_t)value] : NULL;
-    if ((name && !strcmp(name, " ")) || (data->bytes && value == ' '))
-        snprintf(text, size, "space");
-    else if ((name && !strcmp(name, "\n")) || (data->bytes && value == '\n'))
-        snprintf(text, size, "¶");
-    else if (name)
-        snprintf(text, size, "%s", name);
-    else if (data->bytes && value > ' ' && value < 127)
-        snprintf(text, size, "%c", (int)value);
+    char byte[2] = {data->bytes && value >= 0 && value < 127 ? (char)value : 0, 0};
+    if (name || byte[0] == '\n' || byte[0] == '\t' || byte[0] >= ' ')
+        snprintf(text, size, "%s", evaluation_class_word(name ? name : byte));
     else
         snprintf(text, size, "%.0f", value);
     return text;

@@ -246,7 +246,7 @@ static int result_action(struct app *app, void *state, enum action action)
         return LOOP_DRAW;
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
-        v->page = (enum result_page)((v->page + 1) % RESULT_PAGES);
+        v->page = (enum result_page)((v->page + (action == ACTION_NEXT_PANE ? 1 : RESULT_PAGES - 1)) % RESULT_PAGES);
         return LOOP_DRAW;
     case ACTION_MAXIMISE:
         v->alone = !v->alone;

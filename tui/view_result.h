@@ -6,7 +6,8 @@
 #include "tui/sample.h"
 #include "tui/subject.h"
 
-enum result_page { RESULT_SUMMARY, RESULT_HARDEST, RESULT_PAGES };
+/* RESULT_SPREAD: calibration where classes are said, residuals where numbers are. */
+enum result_page { RESULT_SUMMARY, RESULT_HARDEST, RESULT_SPREAD, RESULT_PAGES };
 
 struct class_row { /* one class of `per_class` */
     const char *name;
@@ -39,6 +40,10 @@ struct result_view {
 
 /* Rows: what it is; columns: what was said; shaded by the share of the row. */
 void result_draw_confusion(const struct app *app, const struct result_view *view, struct grid *grid, struct rect rect);
+/* How sure it is against how often right, in ten steps; below 60 columns the words are cut. */
+void result_draw_calibration(const struct result_view *view, struct grid *grid, struct rect rect);
+/* How far said numbers are from the true ones: R², spread, a histogram. */
+void result_draw_residuals(const struct result_view *view, struct grid *grid, struct rect rect);
 void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect);
 
 #endif

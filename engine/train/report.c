@@ -129,8 +129,7 @@ static json_t *input_json(const struct dataset *data, enum split split, int inpu
     return json;
 }
 
-/* The class of a sample's first target (a label, or the largest of a one-hot row); -1 when targets are no classes. */
-static int64_t true_class(const struct dataset *data, enum split split, int64_t position)
+int64_t report_true_class(const struct dataset *data, enum split split, int64_t position)
 {
     if (!data->n_targets || data->n_classes < 2)
         return -1;
@@ -146,7 +145,7 @@ static int64_t true_class(const struct dataset *data, enum split split, int64_t 
     return class >= 0 && class < data->n_classes ? class : -1;
 }
 
-static void set_class(json_t *json, const char *key, const char *name_key, const struct dataset *data, int64_t class)
+void report_set_class(json_t *json, const char *key, const char *name_key, const struct dataset *data, int64_t class)
 {
     json_object_set_new(json, key, json_integer(class));
     if (data->class_names && class < data->n_classes)
@@ -172,9 +171,9 @@ json_t *report_sample(const struct dataset *data, enum split split, int64_t posi
     for (int i = 0; i < data->n_inputs; i++)
         json_array_append_new(inputs, input_json(data, split, i, position, packed));
     json_object_set_new(sample, "inputs", inputs);
-    int64_t class = true_class(data, split, position);
+    int64_t class = report_true_class(data, split, position);
     if (class >= 0)
-        set_class(sample, "label", "class", data, class);
+        report_set_class(sample, "label", "class", data, class);
     else if (data->n_targets)
         json_object_set_new(sample, "target", target_json(data, split, position));
     return sample;
@@ -191,9 +190,7 @@ static bool are_probabilities(const float *values, int64_t n)
     return fabs(sum - 1) < 1e-3;
 }
 
-/* The probability of a class: the value itself where the outputs are probabilities, else their softmax (a model that
- * ends in logits). */
-static double class_probability(const float *values, int64_t n, int64_t class)
+double report_class_probability(const float *values, int64_t n, int64_t class)
 {
     if (are_probabilities(values, n))
         return values[class];
@@ -224,96 +221,8 @@ bool report_predicted_class(const float *values, struct shape shape, const struc
     for (int64_t c = 1; c < n; c++)
         if (values[c] > values[*predicted])
             *predicted = c;
-    *probability = class_probability(values, n, *predicted);
+    *probability = report_class_probability(values, n, *predicted);
     return true;
-}
-
-struct hard { /* one of the hardest samples */
-    int64_t position, label, predicted;
-    double loss;
-};
-
-/* How wrong one sample is: -log of the probability given to its class; mean squared error otherwise. */
-static double sample_loss(const float *values, struct shape shape, const struct dataset *data, enum split split,
-                          int64_t position, int64_t label)
-{
-    int64_t n = shape_elements(shape);
-    if (label >= 0) {
-        double p = n == 1 ? (label ? values[0] : 1 - (double)values[0]) : class_probability(values, n, label);
-        return -log(fmax(p, 1e-7));
-    }
-    if (shape_elements(data->targets[0].shape) != n)
-        return NAN;
-    float *target = xcalloc((size_t)n + 1, sizeof *target);
-    dataset_gather_target(data, split, 0, &position, 1, DTYPE_F32, target);
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (values[i] - (double)target[i]) * (values[i] - (double)target[i]);
-    free(target);
-    return sum / (double)n;
-}
-
-/* Keeps the list falling by loss. */
-static void insert_hard(struct hard *list, int *n, struct hard h)
-{
-    if (isnan(h.loss))
-        return;
-    int at = *n < REPORT_HARDEST ? (*n)++ : REPORT_HARDEST;
-    while (at > 0 && list[at - 1].loss < h.loss) {
-        if (at < REPORT_HARDEST)
-            list[at] = list[at - 1];
-        at--;
-    }
-    if (at < REPORT_HARDEST)
-        list[at] = h;
-}
-
-static json_t *hardest_json(const struct dataset *data, enum split split, const struct prediction *p,
-                            const struct hard *list, int n)
-{
-    json_t *all = json_array();
-    int64_t elements = shape_elements(p->shape);
-    for (int i = 0; i < n; i++) {
-        json_t *sample = report_sample(data, split, list[i].position, true);
-        if (list[i].predicted >= 0)
-            set_class(sample, "predicted", "predicted_class", data, list[i].predicted);
-        if (elements <= REPORT_SAMPLE_VALUES)
-            json_object_set_new(sample, "output", report_values(p->values + list[i].position * elements, p->shape));
-        json_object_set_new(sample, "loss", js_number(list[i].loss));
-        json_array_append_new(all, sample);
-    }
-    return all;
-}
-
-static double ratio(int64_t part, int64_t whole)
-{
-    return whole ? (double)part / (double)whole : 0;
-}
-
-static void add_classes(json_t *result, const struct dataset *data, const int64_t *confusion)
-{
-    int64_t n = data->n_classes;
-    json_t *rows = json_array(), *classes = json_array();
-    for (int64_t c = 0; c < n; c++) {
-        json_t *row = json_array(), *class = json_object();
-        int64_t said = 0, is = 0, right = confusion[c * n + c];
-        for (int64_t k = 0; k < n; k++) {
-            json_array_append_new(row, json_integer(confusion[c * n + k]));
-            is += confusion[c * n + k];
-            said += confusion[k * n + c];
-        }
-        json_array_append_new(rows, row);
-        set_class(class, "label", "class", data, c);
-        double precision = ratio(right, said), recall = ratio(right, is);
-        json_object_set_new(class, "samples", json_integer(is));
-        json_object_set_new(class, "precision", js_number(precision));
-        json_object_set_new(class, "recall", js_number(recall));
-        json_object_set_new(class, "f1",
-                            js_number(precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0));
-        json_array_append_new(classes, class);
-    }
-    json_object_set_new(result, "confusion", rows);
-    json_object_set_new(result, "per_class", classes);
 }
 
 json_t *report_data(const struct dataset *data, enum split split)
@@ -323,53 +232,4 @@ json_t *report_data(const struct dataset *data, enum split split)
         json_object_set_new(parts, split_names[s], json_integer(data->n_samples[s]));
     return json_pack("{s:I,s:o,s:o}", "total", (json_int_t)data->n_samples[split], "parts", parts, "learnt",
                      dataset_scale(data));
-}
-
-/* True and predicted value of a model that says one number. */
-static json_t *pairs_json(const struct dataset *data, enum split split, const struct predictions *predictions)
-{
-    json_t *pairs = json_array();
-    int64_t step = predictions->n_samples / REPORT_PAIRS + 1;
-    for (int64_t i = 0; i < predictions->n_samples; i += step) {
-        float target = 0;
-        dataset_gather_target(data, split, 0, &i, 1, DTYPE_F32, &target);
-        json_array_append_new(pairs,
-                              json_pack("[o,o]", js_number(target), js_number(predictions->outputs[0].values[i])));
-    }
-    return pairs;
-}
-
-bool report_details(const struct session *session, const struct dataset *data, enum split split,
-                    const struct predictions *predictions, json_t *result, struct err *err)
-{
-    if (!data->n_targets || !predictions->n_outputs || session_target_field(session, data, 0) != 0)
-        return true;
-    const struct prediction *p = &predictions->outputs[0];
-    int64_t elements = shape_elements(p->shape), n_classes = data->n_classes;
-    bool small = n_classes >= 2 && n_classes <= REPORT_MAX_CLASSES, classes = small;
-    int64_t *confusion =
-        small ? io_allocate((size_t)(n_classes * n_classes) * sizeof *confusion, "the confusion matrix", err) : NULL;
-    if (small && !confusion)
-        return false;
-    if (confusion)
-        memset(confusion, 0, (size_t)(n_classes * n_classes) * sizeof *confusion);
-    struct hard hardest[REPORT_HARDEST];
-    int n_hardest = 0;
-    for (int64_t i = 0; i < predictions->n_samples; i++) {
-        struct hard h = {.position = i, .label = true_class(data, split, i), .predicted = -1};
-        double probability;
-        bool says = report_predicted_class(p->values + i * elements, p->shape, data, &h.predicted, &probability);
-        h.loss = sample_loss(p->values + i * elements, p->shape, data, split, i, says ? h.label : -1);
-        classes = classes && says && h.label >= 0;
-        if (classes)
-            confusion[h.label * n_classes + h.predicted]++;
-        insert_hard(hardest, &n_hardest, h);
-    }
-    if (classes)
-        add_classes(result, data, confusion);
-    else if (elements == 1 && shape_elements(data->targets[0].shape) == 1)
-        json_object_set_new(result, "pairs", pairs_json(data, split, predictions));
-    json_object_set_new(result, "hardest", hardest_json(data, split, p, hardest, n_hardest));
-    free(confusion);
-    return true;
 }

@@ -10,7 +10,8 @@ enum {
     REPORT_HARDEST = 20,
     REPORT_SAMPLE_VALUES = 4096,
     REPORT_PACKED = 256,
-    REPORT_PAIRS = 2000
+    REPORT_PAIRS = 2000,
+    REPORT_PAIR_WIDTH = 16
 };
 
 /* One sample of a data set as JSON: {"index", "inputs": [{"name", "shape", "values"}], "label", "class", "target"}.
@@ -20,9 +21,10 @@ enum {
  * "lo", "hi" and "pixels", two hexadecimal digits a number from lo (00) to hi (ff). New reference. */
 json_t *report_sample(const struct dataset *data, enum split split, int64_t position, bool packed);
 
-/* Adds "confusion" (rows: true class) and "per_class" of the first output to result, or "pairs" ([true, predicted] of
- * up to REPORT_PAIRS samples, evenly taken) where it is one number, and "hardest"; predictions cover the whole split.
- * What does not apply (too many classes) is left out. */
+/* Adds to result, of the first output: "confusion" (rows: true class), "per_class" and "calibration" ({"ece", "bins"})
+ * where it decides between classes (a model of text for every token: "unit" is "tokens" then), or "pairs" ([true,
+ * predicted], some REPORT_PAIRS, evenly taken) where it is a few numbers; and "hardest". predictions cover the whole
+ * split. What does not apply (too many classes) is left out. */
 bool report_details(const struct session *session, const struct dataset *data, enum split split,
                     const struct predictions *predictions, json_t *result, struct err *err) MUST_USE;
 
@@ -30,6 +32,13 @@ bool report_details(const struct session *session, const struct dataset *data, e
  * samples. New reference. */
 json_t *report_data(const struct dataset *data, enum split split);
 
+/* The class of a sample's first target (a label, or the largest of a one-hot row); -1 when targets are no classes. */
+int64_t report_true_class(const struct dataset *data, enum split split, int64_t position);
+/* Sets a class's number and, where it has one, its name. */
+void report_set_class(json_t *json, const char *key, const char *name_key, const struct dataset *data, int64_t class);
+/* The probability of a class: the value itself where the n outputs are probabilities, else their softmax (a model that
+ * ends in logits). */
+double report_class_probability(const float *values, int64_t n, int64_t class);
 /* Nested arrays of one sample's output. New reference. */
 json_t *report_values(const float *values, struct shape shape);
 /* For an output that stands for classes (of the targets; without targets: probabilities of several): the class it says,

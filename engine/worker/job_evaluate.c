@@ -6,6 +6,20 @@
 
 #include <stdlib.h>
 
+/* With details the data are passed over twice: one share and one time for both. */
+struct passes {
+    struct answer *answer;
+    int done, n;
+    int64_t start_ns;
+};
+
+static void send_progress(void *context, double share, double left_s)
+{
+    const struct passes *p = context;
+    double all = (p->done + share) / p->n, elapsed = (double)(io->monotonic_ns() - p->start_ns) / 1e9;
+    answer_progress(p->answer, all, p->n == 1 ? left_s : elapsed / all - elapsed, "evaluating");
+}
+
 static bool add_details(struct checkpoint_session *cs, enum split split, const struct watcher *watcher, json_t *result,
                         struct err *err)
 {
@@ -24,7 +38,9 @@ bool job_evaluate(const json_t *request, struct answer *answer, struct err *err)
     struct checkpoint_session cs;
     if (!checkpoint_session_open(&cs, request, false, err))
         return false;
-    struct watcher watcher = answer_watcher(answer);
+    bool details = js_bool(request, "details", false);
+    struct passes passes = {.answer = answer, .n = 1 + details, .start_ns = io->monotonic_ns()};
+    struct watcher watcher = {.report = send_progress, .context = &passes};
     enum split split;
     double *results = NULL;
     json_t *result = NULL;
@@ -41,7 +57,8 @@ bool job_evaluate(const json_t *request, struct answer *answer, struct err *err)
             json_object_set_new(metrics, compile->metric_names[i], js_number(results[i]));
         json_object_set_new(result, "metrics", metrics);
     }
-    if (ok && js_bool(request, "details", false))
+    passes.done = 1;
+    if (ok && details)
         ok = add_details(&cs, split, &watcher, result, err);
     if (ok)
         answer_result(answer, json_incref(result));

@@ -270,6 +270,30 @@ static int64_t count_wrong(void)
     return wrong;
 }
 
+static void test_calibration_and_residuals_are_a_page(void)
+{
+    struct driver d;
+    double made;
+    char line[80];
+    open_at(&d, "result", checkpoint(digits, 2), 100, 30);
+    DRIVER_WAIT(&d, "precision");
+    driver_keys(&d, "Tab Tab");
+    json_t *kept = evaluation_kept(checkpoint(digits, 2), "test", &made);
+    snprintf(line, sizeof line, "expected calibration error %.4f",
+             js_double(json_object_get(kept, "calibration"), "ece", -1));
+    CHECK_HAS(driver_screen(&d), line);
+    json_decref(kept);
+    driver_keys(&d, "Shift-Tab");
+    CHECK_HAS(driver_screen(&d), "sample ");
+    driver_close(&d);
+    open_at(&d, "result", checkpoint(wine, 2), 60, 16);
+    DRIVER_WAIT(&d, "said (up)");
+    driver_keys(&d, "Shift-Tab");
+    CHECK_HAS(driver_screen(&d), "R²");
+    CHECK_HAS(driver_screen(&d), "RMSE");
+    driver_close(&d);
+}
+
 static void test_predict_draws_digits_and_finds_the_wrong_ones(void)
 {
     struct driver d;
@@ -633,6 +657,7 @@ int main(void)
     RUN(test_escape_cancels_and_q_leaves_it_running);
     RUN(test_a_checkpoint_whose_file_is_gone_says_so);
     RUN(test_regression_is_drawn_as_said_against_true);
+    RUN(test_calibration_and_residuals_are_a_page);
     RUN(test_predict_draws_digits_and_finds_the_wrong_ones);
     RUN(test_the_same_sample_is_seen_by_the_next_checkpoint);
     RUN(test_a_filter_that_is_not_understood_says_which_word);
