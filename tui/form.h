@@ -74,6 +74,23 @@ size_t form_changes(const struct form *form);
 /* "antler train digits.json --set fit.epochs=5": start and the assignments. */
 void form_command(const struct form *form, const char *start, struct str *out);
 
+/* form_items.c: lists that grow and shrink. */
+struct form_item {
+    char list[256];       /* "model.layers" */
+    const char *category; /* "layers" */
+    int index, count;     /* index: -1: the list itself */
+};
+/* The item a row is, stands in, or (its list's row) could be added to; false: neither. */
+bool form_item_at(const struct form *form, const struct form_row *row, struct form_item *item);
+/* A new one behind it, or at the end of the list; path: where it stands. In a graph of layers it goes into the chain
+ * behind the one it was added to. form_build afterwards. */
+bool form_item_add(struct form *form, const struct form_item *item, const char *class, char path[256],
+                   struct err *err) MUST_USE;
+/* Takes it out; who read a layer of a graph reads that one's first input. */
+bool form_item_remove(struct form *form, const struct form_item *item, struct err *err) MUST_USE;
+/* By one place, up or down; ERR_USAGE at the ends and in graphs, where the order says nothing. */
+bool form_item_move(struct form *form, const struct form_item *item, int by, struct err *err) MUST_USE;
+
 /* form_schema.c: what is known of keys and classes. */
 /* The facts of a key below an object: object_path "fit", key "epochs"; an object that is a class of a category: its
  * argument. */
@@ -82,6 +99,9 @@ struct form_facts form_facts_of(const struct form *form, const char *object_path
 /* The k-th key that may stand below the object, NULL behind the last. */
 const char *form_known_key(const struct form *form, const char *object_path, const json_t *object, const char *category,
                            size_t k);
+/* The list of `describe` that the entries of the list at this path are of: "model.layers" -> "layers"; NULL: it is no
+ * such list. */
+const char *form_list_category(const char *path);
 /* The row of `describe` for a class, by name or alias; NULL. */
 const json_t *form_class(const struct form *form, const char *category, const char *name);
 

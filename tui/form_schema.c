@@ -110,6 +110,12 @@ static const char *category_of_place(const char *path)
     return NULL;
 }
 
+const char *form_list_category(const char *path)
+{
+    bool single = !strcmp(path, "compile.optimizer") || !strcmp(path, "compile.loss");
+    return single ? NULL : category_of_place(path);
+}
+
 static const char *joined_choices(const struct form *form, const json_t *choices)
 {
     struct str all = {0};

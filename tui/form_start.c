@@ -84,7 +84,11 @@ static bool open_checkpoint(struct app *app, struct form_view *v, const char *ar
     char *path = cli_absolute(colon + 1);
     snprintf(v->path, sizeof v->path, "%s", path);
     free(path);
-    return find_checkpoint(app, v, err) && give_epochs(v, err);
+    if (!find_checkpoint(app, v, err) || !give_epochs(v, err))
+        return false;
+    form_view_suggest(app, v);
+    v->n_given = form_changes(&v->form);
+    return true;
 }
 
 bool form_view_open(struct app *app, struct form_view *v, const char *argument, struct err *err)
@@ -202,6 +206,7 @@ static void checked(struct app *app, struct app_job *job)
 
 void form_view_changed(struct app *app, struct form_view *v)
 {
+    form_view_suggest(app, v);
     rebuild(app, v);
     v->changed_at = app->now;
 }

@@ -6,6 +6,7 @@
 
 #include "tui/app.h"
 #include "tui/form.h"
+#include "tui/form_picker.h"
 
 enum { FORM_MOST_LINES = 256 };
 enum form_source { FORM_OF_CONFIG, FORM_OF_RUN, FORM_OF_CHECKPOINT, FORM_OF_WAITING };
@@ -25,6 +26,9 @@ struct form_view {
     struct rect tree; /* where it was drawn last, and which row is at which line of it, -1: none */
     short row_at[FORM_MOST_LINES];
 
+    struct picker picker; /* of a class to add */
+    char suggested[160];  /* the name this form gave a branch; a name of the person's own stays */
+    size_t n_given;       /* changes that the form itself made when it opened */
     enum action leaving; /* what was asked for when the form asked whether to forget its changes */
     double changed_at;   /* app->now of the last change that is not checked yet; NAN */
     int check_job;       /* number of the job under way, 0 */
@@ -44,6 +48,10 @@ int form_view_enqueue(struct app *app, struct form_view *v);
 void form_view_command(const struct app *app, const struct form_view *v, struct str *out);
 /* After a change: the rows anew, and a check soon. */
 void form_view_changed(struct app *app, struct form_view *v);
+/* Names a branch after its parent and what is changed now, while its name is one of these. */
+void form_view_suggest(const struct app *app, struct form_view *v);
+/* How many changes the person has made. */
+size_t form_view_changes(const struct form_view *v);
 /* Asks the worker when it is time; LOOP_ flags. */
 int form_view_tick(struct app *app, struct form_view *v);
 

@@ -32,6 +32,7 @@ enum key_place {
     IN_COMPARED = 16384, /* runs over each other */
     IN_LIVE = 32768,     /* the selected run has not ended: it can be steered */
     IN_WRITING = 65536,  /* where a model writes text */
+    IN_ITEMS = 1048576,  /* a list of a config that grows and shrinks */
     IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
     IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
     IN_ASKED = 524288    /* a question to the worker is selected there */
@@ -105,6 +106,10 @@ enum key_place {
     X(RESET, "reset", "u Backspace", IN_FORM, 20, "take back", "the value as it was when the form opened")             \
     X(ENQUEUE, "enqueue", "w", IN_FORM, 15, "queue", "check it and let it start when a place is free")      \
     X(FOLD, "fold", "Space", IN_FORM, 22, "fold", "fold or unfold a group")                                            \
+    X(ADD, "add", "+ Insert", IN_ITEMS, 24, "add", "add a layer, a callback or a metric behind this one")              \
+    X(REMOVE, "remove", "- Delete", IN_ITEMS, 26, "take out", "take it out of its list")                               \
+    X(MOVE_UP, "move-up", "Shift-Up <", IN_ITEMS, 0, "", "one place up in its list")                                   \
+    X(MOVE_DOWN, "move-down", "Shift-Down >", IN_ITEMS, 28, "move", "one place down in its list")                      \
     X(EVALUATE, "evaluate", "e", IN_CHECKPOINT, 31, "evaluate", "evaluate the checkpoint")                             \
     X(PREDICT, "predict", "p", IN_CHECKPOINT, 32, "predict", "predict with the checkpoint")                            \
     X(RESUME, "resume", "r", IN_CHECKPOINT, 33, "resume", "go on from the checkpoint")                                 \

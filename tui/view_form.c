@@ -25,21 +25,24 @@ static void form_close(void *state)
     struct form_view *v = state;
     form_release(&v->form);
     edit_release(&v->edit);
+    picker_release(&v->picker);
     json_decref(v->check);
     free(v->folder);
     free(v->where);
+}
+
+static const struct form_row *selected(const struct form_view *v)
+{
+    return &v->form.rows[v->list.selected];
 }
 
 static unsigned form_places(const struct app *app, const void *state)
 {
     (void)app;
     const struct form_view *v = state;
-    return IN_MOVE | IN_PANES | (v->on_model ? 0 : IN_FORM);
-}
-
-static const struct form_row *selected(const struct form_view *v)
-{
-    return &v->form.rows[v->list.selected];
+    struct form_item item;
+    bool items = !v->on_model && v->form.n_rows && form_item_at(&v->form, selected(v), &item);
+    return IN_MOVE | IN_PANES | (v->on_model ? 0 : IN_FORM) | (items ? IN_ITEMS : 0);
 }
 
 /* ---- changing a field ---- */
@@ -176,13 +179,84 @@ static bool leads_away(enum action action)
 static int leave(struct app *app, struct form_view *v, enum action action)
 {
     char text[160];
-    size_t n = form_changes(&v->form);
+    size_t n = form_view_changes(v);
     if (!n)
         return action == ACTION_BACK || action == ACTION_CANCEL ? app_back(app) : LOOP_NOTHING;
     v->leaving = action;
     snprintf(text, sizeof text, "%zu %s made here and not started yet: leave the form and forget %s?", n,
              n == 1 ? "change was" : "changes were", n == 1 ? "it" : "them");
     return app_ask(app, DIALOG_CONFIRM, "leave the form", text, NULL, NULL, answer_leave);
+}
+
+/* ---- lists that grow and shrink ---- */
+
+static void select_row(struct form_view *v, const char *path)
+{
+    int at = form_find(&v->form, path);
+    v->list.count = (int)v->form.n_rows;
+    if (at >= 0)
+        v->list.selected = at;
+}
+
+/* The first argument of a new item that must be given, else the item. */
+static void select_new(struct form_view *v, const char *path)
+{
+    size_t length = strlen(path);
+    select_row(v, path);
+    for (size_t i = 0; i < v->form.n_rows; i++) {
+        const struct form_row *row = &v->form.rows[i];
+        if (!strncmp(row->path, path, length) && row->path[length] == '.' && row->facts.required && !row->given) {
+            v->list.selected = (int)i;
+            return;
+        }
+    }
+}
+
+static void add_item(struct app *app, struct form_view *v, const char *class)
+{
+    struct form_item item;
+    struct err err = {0};
+    char path[256];
+    if (!form_item_at(&v->form, selected(v), &item))
+        return;
+    if (!form_item_add(&v->form, &item, class, path, &err)) {
+        app_fail(app, &err);
+        return;
+    }
+    form_view_changed(app, v);
+    select_new(v, path);
+}
+
+static int pick_item(struct app *app, struct form_view *v)
+{
+    struct form_item item;
+    char title[96];
+    if (!form_item_at(&v->form, selected(v), &item))
+        return LOOP_NOTHING;
+    if (!app->classes) {
+        app_say(app, STYLE_WARNING, "the worker has not said yet what there is");
+        return LOOP_DRAW;
+    }
+    snprintf(title, sizeof title, "add to %.60s", item.list);
+    picker_open(&v->picker, title, json_object_get(app->classes, item.category));
+    return LOOP_DRAW;
+}
+
+/* by 0: takes it out. */
+static int change_item(struct app *app, struct form_view *v, int by)
+{
+    struct form_item item;
+    struct err err = {0};
+    char path[300];
+    if (!form_item_at(&v->form, selected(v), &item))
+        return LOOP_NOTHING;
+    if (!(by ? form_item_move(&v->form, &item, by, &err) : form_item_remove(&v->form, &item, &err)))
+        return app_fail(app, &err);
+    int at = by ? item.index + by : item.index < item.count - 1 ? item.index : item.index - 1;
+    form_view_changed(app, v);
+    snprintf(path, sizeof path, "%s[%d]", item.list, at);
+    select_row(v, at >= 0 ? path : item.list);
+    return LOOP_DRAW;
 }
 
 /* ---- keys ---- */
@@ -213,6 +287,14 @@ static int tree_action(struct app *app, struct form_view *v, enum action action)
         return selected(v)->kind == FORM_GROUP ? fold(app, v, true) : LOOP_DRAW;
     case ACTION_RESET:
         return take_back(app, v);
+    case ACTION_ADD:
+        return pick_item(app, v);
+    case ACTION_REMOVE:
+        return change_item(app, v, 0);
+    case ACTION_MOVE_UP:
+        return change_item(app, v, -1);
+    case ACTION_MOVE_DOWN:
+        return change_item(app, v, 1);
     default:
         return LOOP_NOTHING;
     }
@@ -265,6 +347,12 @@ static int form_event(struct app *app, void *state, const struct event *event)
     struct form_view *v = state;
     if (event->kind == EVENT_TICK)
         return form_view_tick(app, v);
+    if (v->picker.open) {
+        const char *class = NULL;
+        if (picker_event(&v->picker, event, &class))
+            add_item(app, v, class);
+        return LOOP_DRAW;
+    }
     if (event->kind == EVENT_MOUSE)
         return mouse(app, v, event);
     if (!v->editing)
@@ -304,7 +392,7 @@ static void form_view_draw(const struct app *app, const void *state, struct grid
 {
     struct form_view *v = (struct form_view *)state; /* scroll positions follow the size */
     char title[1100], right[64] = "";
-    size_t n = form_changes(&v->form);
+    size_t n = form_view_changes(v);
     if (n)
         snprintf(right, sizeof right, "%zu changed", n);
     app_header(app, grid, &rect, title_of(app, v, title, sizeof title), right);
@@ -319,6 +407,8 @@ static void form_view_draw(const struct app *app, const void *state, struct grid
     if (model.w)
         form_draw_model(app, v, grid, model, v->on_model);
     form_draw_foot(app, v, grid, foot);
+    if (v->picker.open)
+        picker_draw(&v->picker, grid);
 }
 
 const struct screen_view_ops view_form = {

@@ -209,6 +209,29 @@ static void test_a_wrong_value_is_explained_below_its_field(void)
     driver_close(&d);
 }
 
+static void test_a_layer_is_added_moved_and_taken_out_by_keys(void)
+{
+    struct driver d;
+    open_form(&d);
+    driver_keys(&d, "Down Down Down Down Down Down Down Down Down Down Down Down Down Down Down Down");
+    CHECK_HAS(driver_screen(&d), "+ add");
+    driver_keys(&d, "+ d r o p o");
+    CHECK_HAS(driver_screen(&d), "add to model.layers: dropo");
+    CHECK_HAS(driver_screen(&d), "SpatialDropout1D");
+    driver_keys(&d, "Enter");
+    DRIVER_WAIT(&d, "needs the argument 'rate'");
+    driver_keys(&d, "Enter 0 . 5 Enter");
+    DRIVER_WAIT(&d, " Dropout                          8        —");
+    CHECK_HAS(driver_screen(&d), "\"rate\": 0.5}");
+    driver_keys(&d, "Shift-Down");
+    DRIVER_WAIT(&d, "2 Dropout");
+    driver_keys(&d, "Shift-Up -");
+    CHECK(!strstr(driver_screen(&d), "--set"));
+    driver_keys(&d, "G Up - q");
+    CHECK_HAS(driver_screen(&d), "choose a config");
+    driver_close(&d);
+}
+
 static void test_leaving_with_changes_asks(void)
 {
     struct driver d;
@@ -253,8 +276,10 @@ static void test_three_keys_start_a_run_and_its_checkpoints_can_be_gone_on_from(
     driver_keys(&d, "t");
     DRIVER_WAIT(&d, "learning_rate");
     CHECK_HAS(driver_screen(&d), "kept  weights, optimizer state, epoch 6, step 30");
+    CHECK_HAS(driver_screen(&d), " moons-more\n");
     driver_keys(&d, "Down Down Down Down Down Down Down Down Down Enter Ctrl-U 0 . 0 5 Enter");
     CHECK_HAS(driver_screen(&d), "anew  learning rate");
+    CHECK_HAS(driver_screen(&d), " moons-lr\n");
     driver_keys(&d, "g Enter");
     DRIVER_WAIT(&d, "finished");
     CHECK_EQ(d.app->n_runs, 3);
@@ -262,6 +287,7 @@ static void test_three_keys_start_a_run_and_its_checkpoints_can_be_gone_on_from(
     CHECK_NEAR(js_double(js_at(config, "compile.optimizer"), "learning_rate", 0), 0.05, 0);
     CHECK_EQ(js_int(json_object_get(config, "fit"), "epochs", 0), 12);
     CHECK_STR(parent, d.app->runs[1].id);
+    CHECK_STR(d.app->runs[0].name, "moons-lr");
     json_decref(config);
     driver_close(&d);
 }
@@ -338,6 +364,7 @@ int main(void)
     RUN(test_an_argument_of_an_optimizer_given_by_name_can_change);
     RUN(test_a_class_is_chosen_from_a_menu);
     RUN(test_a_wrong_value_is_explained_below_its_field);
+    RUN(test_a_layer_is_added_moved_and_taken_out_by_keys);
     RUN(test_leaving_with_changes_asks);
     RUN(test_a_worker_that_cannot_run_is_an_error_in_full);
     RUN(test_three_keys_start_a_run_and_its_checkpoints_can_be_gone_on_from);
