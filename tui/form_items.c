@@ -100,7 +100,8 @@ static json_t *free_name(const json_t *layers, const char *class)
 static void join_graph(struct form *form, const json_t *layers, json_t *layer, const json_t *before)
 {
     const json_t *name = json_object_get(before, "name");
-    if (!json_is_string(name) || (!json_object_get(before, "inputs") && strcmp(js_string(before, "class", ""), "InputLayer")))
+    if (!json_is_string(name) ||
+        (!json_object_get(before, "inputs") && strcmp(js_string(before, "class", ""), "InputLayer")))
         return;
     json_t *own = free_name(layers, js_string(layer, "class", "layer"));
     json_object_set(layer, "name", own);
@@ -121,6 +122,46 @@ static bool is_graph(const json_t *layers)
     return false;
 }
 
+/* ---- which of them are unfolded ---- */
+
+/* Where item i stands now; -1: nowhere any more. */
+enum move_kind { ITEM_ADDED, ITEM_REMOVED, ITEM_SWAPPED };
+static int place_now(enum move_kind kind, int at, int other, int i)
+{
+    switch (kind) {
+    case ITEM_ADDED:
+        return i >= at ? i + 1 : i;
+    case ITEM_REMOVED:
+        return i == at ? -1 : i > at ? i - 1 : i;
+    case ITEM_SWAPPED:
+        return i == at ? other : i == other ? at : i;
+    }
+    return i;
+}
+
+/* Folds go by path, and so by number: they follow their items. */
+static void move_folds(struct form *form, const char *list, enum move_kind kind, int at, int other)
+{
+    json_t *moved = json_object(), *open;
+    const char *path;
+    size_t length = strlen(list);
+    json_object_foreach(form->folds, path, open)
+    {
+        char *end;
+        if (strncmp(path, list, length) != 0 || path[length] != '[') {
+            json_object_set(moved, path, open);
+            continue;
+        }
+        int now = place_now(kind, at, other, (int)strtol(path + length + 1, &end, 10));
+        char *name = xprintf("%s[%d%s", list, now, end);
+        if (now >= 0)
+            json_object_set(moved, name, open);
+        free(name);
+    }
+    json_decref(form->folds);
+    form->folds = moved;
+}
+
 /* ---- changing ---- */
 
 bool form_item_add(struct form *form, const struct form_item *item, const char *class, char path[256], struct err *err)
@@ -130,11 +171,13 @@ bool form_item_add(struct form *form, const struct form_item *item, const char *
         return false;
     size_t at = item->index >= 0 ? (size_t)item->index + 1 : json_array_size(list);
     bool words = !strcmp(item->category, "metrics"); /* names are enough where nothing is set */
-    json_t *added = words ? json_string(class) : json_pack("{s:s}", "class", class), *before = at ? json_array_get(list, at - 1) : NULL;
+    json_t *added = words ? json_string(class) : json_pack("{s:s}", "class", class),
+           *before = at ? json_array_get(list, at - 1) : NULL;
     json_array_insert(list, at, added);
     if (!strcmp(item->category, "layers") && is_graph(list))
         join_graph(form, list, added, before);
     json_decref(added);
+    move_folds(form, item->list, ITEM_ADDED, (int)at, 0);
     snprintf(path, 256, "%s[%zu]", item->list, at);
     json_object_set_new(form->folds, item->list, json_true());
     json_object_set_new(form->folds, path, json_true());
@@ -151,6 +194,7 @@ bool form_item_remove(struct form *form, const struct form_item *item, struct er
     if (name && json_is_string(input))
         rewire(form, list, gone, name, input);
     json_array_remove(list, (size_t)item->index);
+    move_folds(form, item->list, ITEM_REMOVED, item->index, 0);
     return true;
 }
 
@@ -159,12 +203,14 @@ bool form_item_move(struct form *form, const struct form_item *item, int by, str
     json_t *list = js_at(form->config, item->list);
     int to = item->index + by;
     if (item->index < 0 || to < 0 || to >= item->count)
-        return err_set(err, ERR_USAGE, item->index < 0 ? "nothing to move here: choose one of the list"
-                                                       : "it is at the end of its list");
+        return err_set(err, ERR_USAGE,
+                       item->index < 0 ? "nothing to move here: choose one of the list"
+                                       : "it is at the end of its list");
     if (!strcmp(item->category, "layers") && is_graph(list))
         return err_set(err, ERR_USAGE, "layers of a graph stand where their inputs say: change 'inputs' instead");
     json_t *moved = json_incref(json_array_get(list, (size_t)item->index));
     json_array_remove(list, (size_t)item->index);
     json_array_insert_new(list, (size_t)to, moved);
+    move_folds(form, item->list, ITEM_SWAPPED, item->index, to);
     return true;
 }

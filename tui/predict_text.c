@@ -99,9 +99,9 @@ void text_page_start(struct app *app, struct predict_view *v)
     json_object_set_new(request, "tokens", json_integer(p->tokens));
     json_object_set_new(request, "temperature", json_real(p->temperature));
     json_object_set_new(request, "seed", json_integer(p->seed));
-    app_remember(app, "predict.text", json_pack("{s:s,s:f,s:I,s:I}", "prompt", edit_text(&p->prompt), "temperature",
-                                                p->temperature, "seed", (json_int_t)p->seed, "tokens",
-                                                (json_int_t)p->tokens));
+    app_remember(app, "predict.text",
+                 json_pack("{s:s,s:f,s:I,s:I}", "prompt", edit_text(&p->prompt), "temperature", p->temperature, "seed",
+                           (json_int_t)p->seed, "tokens", (json_int_t)p->tokens));
     snprintf(title, sizeof title, "text of %s", subject_name(&v->subject, app, name, sizeof name));
     p->error = (struct err){0};
     p->cancelled = p->padded = false;
@@ -156,7 +156,9 @@ static int nudge(struct app *app, struct predict_view *v, int by)
     struct err ignored;
     if (p->field == TEXT_PROMPT)
         return LOOP_DRAW;
-    double step = p->field == TEXT_TEMPERATURE ? TEMPERATURE_STEP : p->field == TEXT_SEED ? 1 : 100,
+    double step = p->field == TEXT_TEMPERATURE ? TEMPERATURE_STEP
+                  : p->field == TEXT_SEED      ? 1
+                                               : 100,
            now = p->field == TEXT_TEMPERATURE ? p->temperature : (double)(p->field == TEXT_SEED ? p->seed : p->tokens);
     snprintf(text, sizeof text, p->field == TEXT_TEMPERATURE ? "%.4g" : "%.0f", fmax(now + by * step, 0));
     if (set_number(p, text, &ignored))

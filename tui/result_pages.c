@@ -40,11 +40,12 @@ static void draw_bin(const json_t *bin, struct grid *grid, struct rect row, int 
 
 void result_draw_calibration(const struct result_view *v, struct grid *grid, struct rect rect)
 {
-    const json_t *calibration = json_object_get(v->result, "calibration"),
-                 *bins = json_object_get(calibration, "bins"), *bin;
+    const json_t *calibration = json_object_get(v->result, "calibration"), *bins = json_object_get(calibration, "bins"),
+                 *bin;
     size_t i;
-    int room = rect.w - RANGE_WIDTH - COUNT_WIDTH - 16,
-        width = room > MOST_BAR ? MOST_BAR : room < LEAST_BAR ? LEAST_BAR : room;
+    int room = rect.w - RANGE_WIDTH - COUNT_WIDTH - 16, width = room > MOST_BAR    ? MOST_BAR
+                                                                : room < LEAST_BAR ? LEAST_BAR
+                                                                                   : room;
     if (!calibration) {
         grid_text(grid, rect, 0, 0, STYLE_FAINT, "this model says no probabilities of classes");
         return;
@@ -52,7 +53,8 @@ void result_draw_calibration(const struct result_view *v, struct grid *grid, str
     struct rect head = rect_top(&rect, 1);
     int x = RANGE_WIDTH + COUNT_WIDTH + 1;
     grid_text(grid, head, 0, 0, STYLE_HEADER, "sure");
-    grid_text_right(grid, head, RANGE_WIDTH + COUNT_WIDTH - 1, 0, STYLE_HEADER, json_object_get(v->result, "unit") ? "tokens" : "samples");
+    grid_text_right(grid, head, RANGE_WIDTH + COUNT_WIDTH - 1, 0, STYLE_HEADER,
+                    json_object_get(v->result, "unit") ? "tokens" : "samples");
     grid_text(grid, (struct rect){head.x, head.y, x + width, 1}, x, 0, STYLE_HEADER, "how often right, │ how sure");
     grid_text(grid, head, x + width + 1, 0, STYLE_HEADER, "right");
     grid_text(grid, head, x + width + 8, 0, STYLE_HEADER, "sure");
@@ -129,7 +131,8 @@ void result_draw_residuals(const struct result_view *v, struct grid *grid, struc
     }
     const struct residuals r = measure(v);
     struct rect line = rect_top(&rect, 1);
-    int x = grid_textf(grid, line, 0, 0, STYLE_TEXT, "R² %s", isfinite(r.r2) ? text_number(r.r2).text : text_missing()) + 3;
+    int x =
+        grid_textf(grid, line, 0, 0, STYLE_TEXT, "R² %s", isfinite(r.r2) ? text_number(r.r2).text : text_missing()) + 3;
     x += grid_textf(grid, line, x, 0, STYLE_TEXT, "RMSE %s", text_number(r.rmse).text) + 3;
     x += grid_textf(grid, line, x, 0, STYLE_TEXT, "mean of said - true %s", text_number(r.mean).text) + 3;
     grid_textf(grid, line, x, 0, STYLE_FAINT, "± %s", text_number(r.deviation).text);

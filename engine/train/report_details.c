@@ -54,7 +54,7 @@ static int64_t true_class(const struct reading *r, int64_t position, int64_t row
     if (row == 0)
         dataset_gather_target(r->data, r->split, 0, &position, 1, DTYPE_F32, r->targets);
     float class = r->targets[row];
-    return class >= 0 && class < (float)r->data->n_classes ? (int64_t)class : -1;
+    return class >= 0 && class < (float)r->data->n_classes ? (int64_t) class : -1;
 }
 
 static void tally_add(struct tally *t, int64_t label, int64_t predicted, double probability)
@@ -80,8 +80,8 @@ static json_t *calibration_json(const struct tally *t)
             continue;
         error += n / (double)t->n * fabs(right - confidence);
         json_array_append_new(bins, json_pack("{s:f,s:f,s:I,s:f,s:f}", "from", (double)b / CALIBRATION_BINS, "to",
-                                              (double)(b + 1) / CALIBRATION_BINS, "samples",
-                                              (json_int_t)t->bins[b].n, "confidence", confidence, "accuracy", right));
+                                              (double)(b + 1) / CALIBRATION_BINS, "samples", (json_int_t)t->bins[b].n,
+                                              "confidence", confidence, "accuracy", right));
     }
     return json_pack("{s:f,s:o}", "ece", error, "bins", bins);
 }
@@ -201,9 +201,8 @@ static json_t *pairs_json(const struct dataset *data, enum split split, const st
     for (int64_t i = 0; i < predictions->n_samples; i += step) {
         dataset_gather_target(data, split, 0, &i, 1, DTYPE_F32, target);
         for (int64_t k = 0; k < width; k++)
-            json_array_append_new(
-                pairs, json_pack("[o,o]", js_number(target[k]),
-                                 js_number(predictions->outputs[0].values[i * width + k])));
+            json_array_append_new(pairs, json_pack("[o,o]", js_number(target[k]),
+                                                   js_number(predictions->outputs[0].values[i * width + k])));
     }
     return pairs;
 }

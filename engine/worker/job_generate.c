@@ -200,8 +200,8 @@ static json_t *result_json(const struct text_job *job, const struct wishes *w, c
 {
     char *text = bytes_as_text(&job->written, true);
     json_t *result = json_pack("{s:s,s:s,s:s,s:O,s:f,s:I,s:I}", "checkpoint", checkpoint, "prompt", w->prompt, "text",
-                               text, "tokens", job->tokens, "temperature", w->temperature, "seed",
-                               (json_int_t)w->seed, "window", (json_int_t)generator_window(job->generator));
+                               text, "tokens", job->tokens, "temperature", w->temperature, "seed", (json_int_t)w->seed,
+                               "window", (json_int_t)generator_window(job->generator));
     json_object_set_new(result, "padded", json_boolean(job->padded));
     free(text);
     return result;

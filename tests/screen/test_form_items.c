@@ -1,5 +1,5 @@
-/* Lists of a config in the form: layers, callbacks and metrics are added, taken out and moved; in a graph the chain stays
- * whole; and the command line at the bottom always says the same. */
+/* Lists of a config in the form: layers, callbacks and metrics are added, taken out and moved; in a graph the chain
+ * stays whole; and the command line at the bottom always says the same. */
 #include "persistence/run_config.h"
 #include "tests/check.h"
 #include "tui/form.h"
@@ -77,8 +77,9 @@ static void check_command(const struct form *form)
     json_decref(config);
 }
 
-static const char chain[] = "{\"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 8}, {\"class\": \"Dense\", \"units\": 1}]}, "
-                            "\"compile\": {\"optimizer\": \"adam\", \"loss\": \"mse\", \"metrics\": [\"mae\"]}}";
+static const char chain[] =
+    "{\"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 8}, {\"class\": \"Dense\", \"units\": 1}]}, "
+    "\"compile\": {\"optimizer\": \"adam\", \"loss\": \"mse\", \"metrics\": [\"mae\"]}}";
 
 static void test_a_layer_goes_behind_the_one_it_is_added_to(void)
 {
@@ -132,9 +133,13 @@ static void test_a_graph_stays_whole(void)
 {
     struct form form;
     struct form_item item;
-    open_form(&form, "{\"model\": {\"layers\": [{\"class\": \"InputLayer\", \"name\": \"in\", \"shape\": [4]}, {\"class\": \"Dense\", "
-                     "\"name\": \"a\", \"units\": 3, \"inputs\": [\"in\"]}, {\"class\": \"Dense\", \"name\": \"b\", \"units\": 3, "
-                     "\"inputs\": [\"a\"]}, {\"class\": \"Add\", \"name\": \"s\", \"inputs\": [\"a\", \"b\"]}], \"outputs\": [\"s\"]}}");
+    open_form(
+        &form,
+        "{\"model\": {\"layers\": [{\"class\": \"InputLayer\", \"name\": \"in\", \"shape\": [4]}, {\"class\": "
+        "\"Dense\", "
+        "\"name\": \"a\", \"units\": 3, \"inputs\": [\"in\"]}, {\"class\": \"Dense\", \"name\": \"b\", \"units\": 3, "
+        "\"inputs\": [\"a\"]}, {\"class\": \"Add\", \"name\": \"s\", \"inputs\": [\"a\", \"b\"]}], \"outputs\": "
+        "[\"s\"]}}");
     add(&form, "model.layers[1]", "LayerNormalization");
     CHECK_STR(js_string(js_at(form.config, "model.layers[2]"), "name", ""), "layer_normalization");
     CHECK_STR(json_string_value(js_at(form.config, "model.layers[2].inputs[0]")), "a");
@@ -165,7 +170,9 @@ static void test_rows_that_belong_to_no_list_are_refused(void)
 
 static void test_any_order_of_changes_is_what_the_command_says(void)
 {
-    static const char *const lists[] = {"model.layers", "callbacks", "compile.metrics"}, *const new[] = {"ReLU", "CSVLogger", "mse"};
+    static const char *const lists[] = {"model.layers", "callbacks", "compile.metrics"}, *const new[] = {"ReLU",
+                                                                                                         "CSVLogger",
+                                                                                                         "mse"};
     unsigned seed = 5;
     for (int round = 0; round < 60; round++) {
         struct form form;
@@ -175,7 +182,9 @@ static void test_any_order_of_changes_is_what_the_command_says(void)
             int n = (int)json_array_size(js_at(form.config, lists[which]));
             struct form_item item = {.index = n ? (int)(rand_r(&seed) % (unsigned)n) : -1,
                                      .count = n,
-                                     .category = which == 0 ? "layers" : which == 1 ? "callbacks" : "metrics"};
+                                     .category = which == 0   ? "layers"
+                                                 : which == 1 ? "callbacks"
+                                                              : "metrics"};
             struct err ignored;
             char path[256];
             snprintf(item.list, sizeof item.list, "%s", lists[which]);

@@ -221,11 +221,14 @@ static void test_a_layer_is_added_moved_and_taken_out_by_keys(void)
     driver_keys(&d, "Enter");
     DRIVER_WAIT(&d, "needs the argument 'rate'");
     driver_keys(&d, "Enter 0 . 5 Enter");
-    DRIVER_WAIT(&d, " Dropout                          8        —");
+    DRIVER_WAIT(&d, "Dropout                    1        —");
     CHECK_HAS(driver_screen(&d), "\"rate\": 0.5}");
     driver_keys(&d, "Shift-Down");
-    DRIVER_WAIT(&d, "2 Dropout");
-    driver_keys(&d, "Shift-Up -");
+    CHECK_HAS(driver_screen(&d), "it is at the end of its list");
+    driver_keys(&d, "Shift-Up");
+    CHECK_HAS(driver_screen(&d), "1 Dropout");
+    CHECK_HAS(driver_screen(&d), "2 Dense         units 1");
+    driver_keys(&d, "-");
     CHECK(!strstr(driver_screen(&d), "--set"));
     driver_keys(&d, "G Up - q");
     CHECK_HAS(driver_screen(&d), "choose a config");
