@@ -143,7 +143,7 @@ def main():
         terminal.close()
         terminal.open()
         screen = terminal.wait("antler +runs", "3 finished")
-        expect(len(re.findall(r"digits-cnn +✓ finished", screen)) == 3, "not every run was found again", screen)
+        expect(len(re.findall(r"digits-cnn(-lr)? +✓ finished", screen)) == 3, "not every run was found again", screen)
     finally:
         terminal.close()
         shutil.rmtree(folder, ignore_errors=True)
