@@ -87,29 +87,10 @@ static bool add_params(struct index *index, int64_t run_id, const json_t *json, 
     return ok;
 }
 
-/* The metric that the config's callbacks watch, and its mode: 1 up, -1 down, 0 by name. */
-static const char *config_monitor(const json_t *config, int *mode)
-{
-    static const char *const classes[] = {"ModelCheckpoint", "EarlyStopping"};
-    json_t *callback;
-    size_t i;
-    *mode = 0;
-    for (size_t c = 0; c < 2; c++)
-        json_array_foreach(json_object_get(config, "callbacks"), i, callback)
-        {
-            const char *monitor = js_string(callback, "monitor", NULL), *text = js_string(callback, "mode", "auto");
-            if (strcmp(js_string(callback, "class", ""), classes[c]) != 0 || !monitor)
-                continue;
-            *mode = !strcmp(text, "max") ? 1 : !strcmp(text, "min") ? -1 : 0;
-            return monitor;
-        }
-    return NULL;
-}
-
 static bool ingest_config(struct index *index, int64_t run_id, const json_t *config, struct err *err)
 {
     int mode, n_params = 0;
-    const char *monitor = config_monitor(config, &mode);
+    const char *monitor = monitored_metric(config, &mode);
     int64_t epochs = js_int(json_object_get(config, "fit"), "epochs", 0);
     if (!index_exec(index, err, "UPDATE run SET epochs=?, monitor=?, monitor_mode=? WHERE id=?", "isii", epochs,
                     monitor, (int64_t)mode, run_id))

@@ -55,3 +55,21 @@ bool metric_is_better_upwards(const char *name)
     }
     return false;
 }
+
+const char *monitored_metric(const json_t *config, int *mode)
+{
+    static const char *const classes[] = {"ModelCheckpoint", "EarlyStopping"};
+    json_t *callback;
+    size_t i;
+    *mode = 0;
+    for (size_t c = 0; c < 2; c++)
+        json_array_foreach(json_object_get(config, "callbacks"), i, callback)
+        {
+            const char *monitor = js_string(callback, "monitor", NULL), *text = js_string(callback, "mode", "auto");
+            if (strcmp(js_string(callback, "class", ""), classes[c]) != 0 || !monitor)
+                continue;
+            *mode = !strcmp(text, "max") ? 1 : !strcmp(text, "min") ? -1 : 0;
+            return monitor;
+        }
+    return NULL;
+}

@@ -2,9 +2,13 @@
 #ifndef PERSISTENCE_METRIC_DIRECTION_H
 #define PERSISTENCE_METRIC_DIRECTION_H
 
-#include <stdbool.h>
+#include "base/json.h"
 
 /* True for accuracies, AUC, precision, recall, F1, IoU, R2, similarities, correlations; false for losses, errors and unknown names. */
 bool metric_is_better_upwards(const char *name);
+
+/* The metric that the callbacks of a config watch (ModelCheckpoint, EarlyStopping), and its mode: 1 up, -1 down, 0 by its name. NULL:
+ * none does. Lent. */
+const char *monitored_metric(const json_t *config, int *mode);
 
 #endif

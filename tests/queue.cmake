@@ -4,3 +4,4 @@ antler_script(queue crash 180 python3 ${CMAKE_SOURCE_DIR}/tests/crash/test_queue
 antler_test(screen_queue screen/test_screen_queue.c screen antler_tui)
 add_dependencies(screen_queue antler-worker)
 antler_test(system_log unit/test_system_log.c unit antler_persistence)
+antler_script(notify unit 120 python3 ${CMAKE_SOURCE_DIR}/tests/cli/test_notify.py)

@@ -144,6 +144,8 @@ static void record_history(struct fit *fit)
     logs_clear(&fit->last_logs);
     for (int i = 0; i < logs->n; i++)
         logs_set(&fit->last_logs, names[i], values[i]);
+    if (fit->o.epoch_ended)
+        fit->o.epoch_ended(fit->o.context, fit);
     free(names);
     free(values);
 }

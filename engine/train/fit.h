@@ -36,6 +36,7 @@ struct fit_vitals { /* what the control thread measures for the live page */
     _Atomic int64_t cpu_share_percent; /* 100 = one core */
 };
 
+struct fit;
 struct fit_place { /* where a fit leaves its traces; all lent */
     struct journal *journal;
     struct run_writer *run; /* run.json gets running, paused, ... NULL in tests */
@@ -43,6 +44,8 @@ struct fit_place { /* where a fit leaves its traces; all lent */
     struct run_live *live; /* NULL = none */
     struct steering *steering;
     const struct fit_vitals *vitals; /* NULL = unknown */
+    void (*epoch_ended)(void *context, const struct fit *fit); /* with last_logs in place; NULL = nobody wants to know */
+    void *context;
 };
 
 struct fit {

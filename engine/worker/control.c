@@ -107,6 +107,7 @@ static void *listen_thread(void *argument)
         {.fd = c->quit, .events = POLLIN}, {.fd = c->signals, .events = POLLIN}, {.fd = c->watch, .events = POLLIN}};
     while (!(ready[0].revents & POLLIN)) {
         vitals_measure(c->meter, c->o.vitals);
+        notify_poll(c->o.notifier);
         read_commands(c);
         journal_flush(c->o.journal);
         if (poll(ready, 3, POLL_MS) < 0)

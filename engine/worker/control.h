@@ -13,6 +13,7 @@
 #define ENGINE_WORKER_CONTROL_H
 
 #include "engine/train/fit.h"
+#include "engine/worker/notify.h"
 
 void control_block_signals(void);
 
@@ -22,6 +23,7 @@ struct control_options {
     struct steering *steering;
     struct journal *journal;
     struct fit_vitals *vitals;
+    struct notifier *notifier; /* NULL = nobody is told */
     int64_t batch_size; /* samples of a step, for samples a second */
 };
 struct control *control_start(const struct control_options *options, struct err *err);

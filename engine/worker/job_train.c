@@ -112,7 +112,7 @@ static bool start_waiting(struct launch *launch, const json_t *request, struct a
 bool job_start(const json_t *request, struct answer *answer, struct err *err)
 {
     control_block_signals();
-    struct launch launch = {.place_fd = QUEUE_PLACE_FD, .has_place = true};
+    struct launch launch = {.place_fd = QUEUE_PLACE_FD, .has_place = true, .is_started = true};
     const char *folder = request_path(request, "run", err);
     if (!folder || fcntl(QUEUE_PLACE_FD, F_SETFD, FD_CLOEXEC) ||
         !(launch.run = queue_adopt(folder, QUEUE_RUN_LOCK_FD, err)))

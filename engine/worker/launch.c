@@ -100,11 +100,22 @@ static void record_notes(struct launch *launch)
     }
 }
 
+/* One that was started by the queue may fail before there is anything to tell with. */
+static void tell_failure(struct launch *launch, const struct err *err)
+{
+    struct err ignored = {0};
+    if (!launch->notifier)
+        launch->notifier = notify_new(launch->folder, launch->id, NULL, &ignored);
+    notify_remember(launch->notifier, launch->fit_ready ? &launch->fit : NULL, "failed", err->text);
+}
+
 void launch_fail(struct launch *launch, struct err *err)
 {
     if (launch->failed)
         return;
     launch->failed = true;
+    if (launch->trained || launch->is_started)
+        tell_failure(launch, err);
     fprintf(stderr, "%s\n", err->text);
     if (launch->journal) {
         journal_event(
@@ -208,6 +219,10 @@ static bool open_place(struct launch *launch, struct err *err)
     if (!launch->journal)
         return false;
     launch->live = run_live_create(launch->folder, NULL); /* a hint for readers: a run does without */
+    struct err why = {0};
+    launch->notifier = notify_new(launch->folder, launch->id, launch->session->config, &why);
+    if (why.code)
+        launch_note(launch, "warning", "%s", why.text);
     steering_init(&launch->steering);
     launch->steering_ready = true;
     const struct fit_place place = {.journal = launch->journal,
@@ -216,7 +231,9 @@ static bool open_place(struct launch *launch, struct err *err)
                                     .run_id = launch->id,
                                     .live = launch->live,
                                     .steering = &launch->steering,
-                                    .vitals = &launch->vitals};
+                                    .vitals = &launch->vitals,
+                                    .epoch_ended = launch->notifier ? notify_epoch : NULL,
+                                    .context = launch->notifier};
     return fit_attach(&launch->fit, &place, err);
 }
 
@@ -236,7 +253,9 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
                                             .steering = &launch->steering,
                                             .journal = launch->journal,
                                             .vitals = &launch->vitals,
+                                            .notifier = launch->notifier,
                                             .batch_size = launch->fit.train.batch};
+    enum fit_end end = FIT_FINISHED;
     journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step, event);
     record_notes(launch);
     bool ok = run_set_state(launch->run, RUN_RUNNING, launch->fit.at.epoch, launch->fit.at.step, NULL, err) &&
@@ -245,13 +264,15 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
         answer_result(answer, answer_json(launch));
         io->close(answer->fd);
         launch->trained = true;
-        enum fit_end end;
         ok = fit_run(&launch->fit, &end, err);
         end_profile(launch);
     }
     control_stop(launch->control);
     launch->control = NULL;
-    if (!ok)
+    if (ok)
+        notify_remember(launch->notifier, &launch->fit, end == FIT_STOPPED ? "stopped" : "finished",
+                        launch->fit.stop_reason);
+    else
         launch_fail(launch, err);
     return ok;
 }
@@ -286,6 +307,7 @@ void launch_release(struct launch *launch)
     if (home)
         start_next(home);
     free(home);
+    notify_end(launch->notifier);
     json_decref(launch->notes);
     atomic_file_abort(&launch->trace_file);
     profile_free(launch->profile);

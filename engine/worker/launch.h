@@ -7,7 +7,7 @@
  * started by the queue has nobody who asked: job_start writes every error there.
  *
  * While it trains a worker holds a place on its device (persistence/run_queue.h). At its very end, with all its locks free, it starts
- * the next run that waits; not after SIGTERM or SIGINT, when the machine may be going down.
+ * the next run that waits, then tells of its end (notify.h); it starts none after SIGTERM or SIGINT, when the machine may be going down.
  */
 #ifndef ENGINE_WORKER_LAUNCH_H
 #define ENGINE_WORKER_LAUNCH_H
@@ -25,12 +25,14 @@ struct launch {
     struct run_writer *run;
     int place_fd;   /* of the device, with has_place */
     bool has_place, trained, failed;
+    bool is_started; /* by the queue: nobody waits for an answer */
     struct journal *journal;
     struct run_live *live;
     struct steering steering;
     bool steering_ready;
     struct fit_vitals vitals;
     struct control *control;
+    struct notifier *notifier; /* NULL = nobody is told */
     struct profile *profile; /* NULL unless the request asks for one */
     bool keeps_profile;      /* profile.json in the run's folder */
     struct atomic_file *trace_file;
