@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "engine/graph/ops.h"
 
 static const int64_t ELEMENTS_MAX = (int64_t)1 << 40;
@@ -24,6 +25,7 @@ void graph_free(struct graph *g)
     free(g->values);
     free(g->assigns);
     free(g->kept);
+    free(g->variables);
     free(g);
 }
 
@@ -124,6 +126,36 @@ bool node_many(struct graph *g, enum op op, struct value *const *inputs, int n_i
     return true;
 }
 
+static struct graph_variable *place_of(struct graph *g, const struct variable *variable)
+{
+    size_t at = hash_mix(0, &variable, sizeof variable) & (g->cap_variables - 1);
+    while (g->variables[at].variable && g->variables[at].variable != variable)
+        at = (at + 1) & (g->cap_variables - 1);
+    return &g->variables[at];
+}
+
+static void grow_variables(struct graph *g)
+{
+    struct graph_variable *old = g->variables;
+    size_t n = g->cap_variables;
+    g->cap_variables = n ? 2 * n : 16;
+    g->variables = xcalloc(g->cap_variables, sizeof *g->variables);
+    for (size_t i = 0; i < n; i++)
+        if (old[i].variable)
+            *place_of(g, old[i].variable) = old[i];
+    free(old);
+}
+
+struct graph_variable *graph_variable(struct graph *g, const struct variable *variable)
+{
+    if (2 * (g->n_variables + 1) > g->cap_variables)
+        grow_variables(g);
+    struct graph_variable *place = place_of(g, variable);
+    g->n_variables += !place->variable;
+    place->variable = variable;
+    return place;
+}
+
 void graph_assign(struct graph *g, struct variable *variable, struct value *value)
 {
     if (!value || g->error.code != ERR_NONE) {
@@ -137,11 +169,12 @@ void graph_assign(struct graph *g, struct variable *variable, struct value *valu
                    value->dtype == variable->dtype ? "" : " and another dtype");
         return;
     }
-    for (int i = 0; i < g->n_assigns; i++)
-        if (g->assigns[i].variable == variable) {
-            graph_fail(g, ERR_FAILED, "variable '%s' is assigned twice", variable->path);
-            return;
-        }
+    struct graph_variable *place = graph_variable(g, variable);
+    if (place->assigned) {
+        graph_fail(g, ERR_FAILED, "variable '%s' is assigned twice", variable->path);
+        return;
+    }
+    place->assigned = true;
     g->assigns = xgrow(g->assigns, &g->cap_assigns, (size_t)g->n_assigns + 1, sizeof *g->assigns);
     g->assigns[g->n_assigns++] = (struct assignment){variable, value};
 }

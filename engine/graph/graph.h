@@ -189,6 +189,13 @@ struct assignment {
     struct value *value; /* same shape and dtype */
 };
 
+/* A variable in a graph: its value, once it is read, and whether it is assigned. */
+struct graph_variable {
+    const struct variable *variable; /* NULL: this place of the table is free */
+    struct value *value;
+    bool assigned;
+};
+
 struct graph {
     struct arena arena;
     struct node **nodes;
@@ -199,6 +206,8 @@ struct graph {
     int n_assigns;
     struct value **kept; /* read by the host after a step */
     int n_kept;
+    struct graph_variable *variables; /* by address, open addressing: models of thousands of layers are planned in time */
+    size_t n_variables, cap_variables;
     const char *label;
     struct err error; /* the first one; code ERR_NONE while fine */
     size_t cap_nodes, cap_values, cap_assigns, cap_kept;

@@ -12,6 +12,8 @@
 bool inputs_ok(struct graph *g, enum op op, struct value *const *inputs, int n_inputs);
 /* As inputs_ok, and the input has the dtype. */
 bool input_is(struct graph *g, enum op op, const struct value *input, enum dtype dtype);
+/* The variable's place in the graph, made if there is none. Valid until the next call. */
+struct graph_variable *graph_variable(struct graph *g, const struct variable *variable);
 /* A node of one output; inputs are copied, attrs may be NULL. NULL when the shape is empty or too large. */
 struct value *node_1(struct graph *g, enum op op, struct value *const *inputs, int n_inputs,
                      const struct op_attrs *attrs, enum dtype dtype, struct shape shape);

@@ -15,10 +15,10 @@ struct value *op_input(struct graph *g, const char *name, enum dtype dtype, stru
 
 struct value *op_variable(struct graph *g, struct variable *variable)
 {
-    for (int n = 0; n < g->n_nodes && g->error.code == ERR_NONE; n++)
-        if (g->nodes[n]->op == OP_VARIABLE && g->nodes[n]->attrs.variable == variable)
-            return g->nodes[n]->outputs[0];
-    return node_1(g, OP_VARIABLE, NULL, 0, &(struct op_attrs){.variable = variable}, variable->dtype, variable->shape);
+    struct graph_variable *place = graph_variable(g, variable);
+    if (!place->value || g->error.code != ERR_NONE)
+        place->value = node_1(g, OP_VARIABLE, NULL, 0, &(struct op_attrs){.variable = variable}, variable->dtype, variable->shape);
+    return place->value;
 }
 
 struct value *op_constant(struct graph *g, enum dtype dtype, struct shape shape, const void *data)

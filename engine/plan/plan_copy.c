@@ -111,9 +111,11 @@ struct table { /* steps by hash of op and inputs; chained */
     unsigned mask;
 };
 
-static unsigned slot_of(const struct table *t, enum op op, struct value *const *inputs, int n_inputs)
+static unsigned slot_of(const struct table *t, const struct draft *d)
 {
-    uint64_t h = hash_mix((uint64_t)op, inputs, (size_t)n_inputs * sizeof *inputs);
+    const void *source[] = {d->attrs.variable, d->attrs.data};
+    uint64_t h = hash_mix((uint64_t)d->op, d->inputs, (size_t)d->n_inputs * sizeof *d->inputs);
+    h = hash_mix(h, source, sizeof source);
     return (unsigned)h & t->mask;
 }
 
@@ -179,7 +181,7 @@ static void emit(struct plan *plan, struct table *table, struct draft *d, struct
         outputs[0] = d->inputs[0];
         return;
     }
-    unsigned slot = slot_of(table, d->op, d->inputs, d->n_inputs);
+    unsigned slot = slot_of(table, d);
     const struct node *known = d->op == OP_INPUT ? NULL : find_equal(plan, table, slot, d);
     if (!known || !same_outputs(known, like, n_outputs)) {
         known = plan_step(plan, d->op, d->inputs, d->n_inputs, &d->attrs, label, like, n_outputs)->node;

@@ -1,5 +1,6 @@
 /* plan_memory.c - where every value lives, see plan_internal.h */
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,8 +85,49 @@ static bool reads_elementwise(const struct plan *plan, const struct step *step, 
     return true;
 }
 
+/* Storages that are variables, by the variable's address. */
+struct old_value {
+    const struct variable *variable;
+    int storage;
+};
+
+struct old_values {
+    struct old_value *items;
+    int n;
+};
+
+static int compare_old_values(const void *a, const void *b)
+{
+    const struct old_value *x = a, *y = b;
+    return (uintptr_t)x->variable < (uintptr_t)y->variable ? -1 : (uintptr_t)x->variable > (uintptr_t)y->variable;
+}
+
+static struct old_values find_old_values(const struct plan *plan, struct arena *arena)
+{
+    struct old_values old = {.items = arena_array(arena, (size_t)plan->n_storages + 1, sizeof *old.items)};
+    for (int k = 0; k < plan->n_storages; k++)
+        if (plan->storages[k].kind == STORED_IN_VARIABLE)
+            old.items[old.n++] = (struct old_value){plan->storages[k].variable, k};
+    qsort(old.items, (size_t)old.n, sizeof *old.items, compare_old_values);
+    return old;
+}
+
+static int first_old_value(const struct old_values *old, const struct variable *variable)
+{
+    int low = 0, high = old->n;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if ((uintptr_t)old->items[middle].variable < (uintptr_t)variable)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The new value goes straight into the variable when nothing reads the old one later than the step that computes it. */
-static bool can_write_variable(const struct plan *plan, const struct variable *variable, const struct value *value)
+static bool can_write_variable(const struct plan *plan, const struct old_values *old_values,
+                               const struct variable *variable, const struct value *value)
 {
     const struct storage *out = storage_of(plan, value);
     if (out->kind != STORED_IN_ARENA || out->last == INT_MAX)
@@ -93,10 +135,11 @@ static bool can_write_variable(const struct plan *plan, const struct variable *v
     int at = out->first, result = 0;
     while (plan->steps[at].outputs[result] != value && result + 1 < plan->steps[at].n_outputs)
         result++;
-    for (int k = 0; k < plan->n_storages; k++) {
+    for (int i = first_old_value(old_values, variable); i < old_values->n; i++) {
+        int k = old_values->items[i].storage;
         const struct storage *old = &plan->storages[k];
-        if (old->kind != STORED_IN_VARIABLE || old->variable != variable)
-            continue;
+        if (old_values->items[i].variable != variable)
+            break;
         if (old->last > at || (old->last == at && !reads_elementwise(plan, &plan->steps[at], k, result)))
             return false;
     }
@@ -122,16 +165,19 @@ static void append_copy(struct plan *plan, const struct assignment *a)
 
 static void assign_variables(struct plan *plan)
 {
+    struct arena scratch = {0};
+    struct old_values old = find_old_values(plan, &scratch);
     for (int i = 0; i < plan->n_assigns; i++) {
         const struct assignment *a = &plan->assigns[i];
         struct storage *out = storage_of(plan, a->value);
-        if (!can_write_variable(plan, a->variable, a->value)) {
+        if (!can_write_variable(plan, &old, a->variable, a->value)) {
             append_copy(plan, a);
             continue;
         }
         out->kind = STORED_IN_VARIABLE;
         out->variable = a->variable;
     }
+    arena_release(&scratch);
 }
 
 static int shared_root(const struct plan *plan, int storage)

@@ -75,6 +75,15 @@ def bench_scaling(work):
             f"(from x16 to x64: {row[64] / row[16]:.2f} for 4)", **{axis: row})
 
 
+def bench_plan(work):
+    """How long a deep model takes to be read, shaped and planned: it must not be more than in proportion to its depth."""
+    seconds = {}
+    for n in 100, 1000:
+        path = write_config(work / f"deep{n}", dense(32, n) + [{"class": "Dense", "units": 1}], 32, 32, 64, 1, optimizer="adam")
+        seconds[n] = min(run([ANTLER, "check", str(path), "--json"])[0] for _ in range(3))
+    say("plan", f"check of 100 layers {seconds[100] * 1e3:.0f} ms, of 1,000 {seconds[1000] * 1e3:.0f} ms", **{str(n): s for n, s in seconds.items()})
+
+
 def bench_overhead(work):
     """What metrics, log, live page and a checkpoint an epoch cost, of epochs of about a second, watched by the command line."""
     layers, rows = dense(512, 2) + [{"class": "Dense", "units": 1}], {"bare": [], "whole": []}
