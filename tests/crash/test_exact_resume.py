@@ -45,9 +45,9 @@ CONFIGS = {
         "fit": {"epochs": 4, "batch_size": 1},
         "callbacks": [{"class": "ModelCheckpoint", "filepath": "w{epoch:02d}.weights.h5", "save_weights_only": True}],
     },
-    # branches, best weights put back at the end, steps_per_epoch across passes, a schedule
+    # branches, best weights put back at the end, steps_per_epoch across passes, a schedule, bfloat16
     "functional": {
-        "seed": 5, "data": MOONS, "keep": 5,
+        "seed": 5, "data": MOONS, "keep": 5, "dtype_policy": "mixed_bfloat16",
         "model": {"layers": [{"class": "InputLayer", "name": "x", "shape": [2]}, dense(12, name="a", activation="relu", inputs=["x"]),
                              dense(12, name="b", activation="tanh", inputs=["x"]), {"class": "Add", "name": "sum", "inputs": ["a", "b"]},
                              {"class": "GaussianNoise", "stddev": 0.1, "name": "noise", "inputs": ["sum"]},

@@ -7,10 +7,10 @@ from runs import Home, check, done, weights
 CONFIGS = os.path.join(os.environ["ANTLER_SOURCE"], "configs")
 
 
-def test(home, example):
+def test(home, example, policy="float32"):
     found = {}
     for threads in 1, 2, 4:
-        run = home.json("train", os.path.join(CONFIGS, example + ".json"), "--threads", threads, "--set", "fit.epochs=2")["run"]
+        run = home.json("train", os.path.join(CONFIGS, example + ".json"), "--threads", threads, "--set", "fit.epochs=2", "--set", f"dtype_policy={policy}")["run"]
         found[threads] = home.history(run), weights(home.last(run))
     check(len(found[1][0]["loss"]) == 2, f"{example}: two epochs have a loss each")
     for threads in 2, 4:
@@ -34,6 +34,8 @@ if __name__ == "__main__":
     try:
         for example in "digits-cnn", "digits-cnn-functional", "digits-mlp":
             test(home, example)
+        for example in "digits-cnn", "digits-mlp", "digits-rnn":
+            test(home, example, "mixed_bfloat16")
         test_the_exact_setting(home)
     finally:
         home.close()

@@ -10,6 +10,7 @@ struct one_case { /* a graph with its inputs and what is compared */
     struct value *inputs[MOST_INPUTS];
     int labels[MOST_INPUTS]; /* for int32 inputs: exclusive upper bound, else 0 */
     int n_inputs;
+    double tolerance; /* 0 = that of float32 */
 };
 
 static struct value *feed(struct one_case *c, struct shape shape)
@@ -106,9 +107,9 @@ static void check_case(const char *what, struct one_case *c, struct value *y, bo
         float *direct = run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
         if (want && plain && fused && threads && direct) {
             CHECK_EQ(n, m);
-            compare(what, plain, want, n, 3e-5);
-            compare(what, fused, want, n, 3e-5);
-            compare(what, direct, want, n, 1e-5);
+            compare(what, plain, want, n, c->tolerance ? c->tolerance : 3e-5);
+            compare(what, fused, want, n, c->tolerance ? c->tolerance : 3e-5);
+            compare(what, direct, want, n, c->tolerance ? c->tolerance : 1e-5);
             if (memcmp(fused, threads, n * sizeof *fused))
                 CHECK_FAIL("%s: other bytes with 3 threads", what);
         }
@@ -155,6 +156,36 @@ static void test_products_of_every_orientation(void)
     CASE("batch of matmuls", true, y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
     CASE("matmul broadcast", true, y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
     CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
+}
+
+static struct value *feed_rounded(struct one_case *c, struct shape shape)
+{
+    c->tolerance = 1.0 / 128; /* a sum that ends between two numbers goes to either */
+    return op_bfloat16(c->g, feed(c, shape));
+}
+
+static void test_bfloat16_products(void)
+{
+    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {128, 256, 96}};
+    for (size_t i = 0; i < 6; i++)
+        for (int t = 0; t < 4; t++) {
+            bool ta = t & 1, tb = t & 2;
+            int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+            CASE("bfloat16 matmul", true,
+                 y = op_matmul(c.g, feed_rounded(&c, ta ? SHAPE(k, m) : SHAPE(m, k)),
+                               feed_rounded(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb););
+            CASE("bfloat16 matmul with bias and relu", true,
+                 y = op_expr(c.g, "bfloat16(relu(a + b))",
+                             op_matmul(c.g, feed_rounded(&c, ta ? SHAPE(k, m) : SHAPE(m, k)),
+                                       feed_rounded(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb),
+                             feed_rounded(&c, SHAPE(n)), NULL, NULL););
+        }
+    CASE("batch of bfloat16 matmuls", true,
+         y = op_matmul(c.g, feed_rounded(&c, SHAPE(6, 5, 7)), feed_rounded(&c, SHAPE(6, 7, 3)), false, false););
+    CASE("bfloat16 matmul broadcast", true,
+         y = op_matmul(c.g, feed_rounded(&c, SHAPE(2, 1, 5, 7)), feed_rounded(&c, SHAPE(3, 7, 4)), false, false););
+    CASE("bfloat16 matmul of a batch with one matrix", true,
+         y = op_matmul(c.g, feed_rounded(&c, SHAPE(4, 5, 7)), feed_rounded(&c, SHAPE(7, 3)), false, false););
 }
 
 struct conv_case {
@@ -555,6 +586,7 @@ int main(void)
     RUN(test_updates_work_in_place);
     RUN(test_maps_broadcast_like_numpy);
     RUN(test_products_of_every_orientation);
+    RUN(test_bfloat16_products);
     RUN(test_convolutions);
     RUN(test_convolutions_of_every_small_size);
     RUN(test_depthwise_convolutions);
