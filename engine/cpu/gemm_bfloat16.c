@@ -81,7 +81,7 @@ struct work {
     const struct gemm *g;
     const uint16_t *left, *right; /* NULL: packed on the way */
     int64_t k_first, k;
-    bool last;
+    bool last, rounds;
 };
 
 /* Lines [line, line + count), packed: where their groups begin and how far apart they are. */
@@ -124,7 +124,7 @@ static void point_to(const struct piece *p, int64_t at, const uint16_t *groups[2
 static void run_strip(const struct work *w, const struct piece *left, const struct piece *right, int64_t row)
 {
     const struct gemm *g = w->g;
-    struct bfloat16_tile t = {.blocks = divide_up(w->k, BLOCK_STEPS), .adds = w->k_first > 0, .rounds = w->last};
+    struct bfloat16_tile t = {.blocks = divide_up(w->k, BLOCK_STEPS), .adds = w->k_first > 0 || g->beta != 0, .rounds = w->rounds};
     float *c = g->c ? g->c + (left->line + row) * g->ldc + right->line : streamed_strip;
     t.ldc = g->c ? g->ldc : right->count;
     t.rows = (int)least(left->count - row, STRIP);
@@ -174,7 +174,7 @@ static void run_block(const struct work *w)
     }
 }
 
-void gemm_bfloat16_run(const struct gemm *g, const uint16_t *left, const uint16_t *right)
+void gemm_bfloat16_run(const struct gemm *g, const uint16_t *left, const uint16_t *right, bool rounds)
 {
     if (g->m == 0 || g->n == 0)
         return;
@@ -182,6 +182,7 @@ void gemm_bfloat16_run(const struct gemm *g, const uint16_t *left, const uint16_
     for (int64_t k = 0; k < g->k; k += K_BLOCK) {
         struct work w = {.g = g, .left = left, .right = right, .k_first = k, .k = least(g->k - k, K_BLOCK)};
         w.last = k + w.k == g->k;
+        w.rounds = w.last && rounds;
         run_block(&w);
     }
     kernels->end();

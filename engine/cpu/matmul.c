@@ -133,7 +133,7 @@ static void matmul_slice(void *context, int slice)
     for (int i = 0; i < g.n_beside; i++)
         g.beside[i] = (const float *)k->in[m->beside[i]] + first;
     if (m->bfloat16) {
-        gemm_bfloat16_run(&g, m->shared == SHARED_A ? k->workspace : NULL, m->shared == SHARED_B ? k->workspace : NULL);
+        gemm_bfloat16_run(&g, m->shared == SHARED_A ? k->workspace : NULL, m->shared == SHARED_B ? k->workspace : NULL, true);
     } else if (m->shared == SHARED_A) {
         gemm_run_packed_a(&g);
     } else if (m->shared == SHARED_B) {

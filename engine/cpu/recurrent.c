@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include "engine/cpu/gemm.h"
-
 extern const struct cells cells_baseline;
 #if defined(__x86_64__)
 extern const struct cells cells_avx2, cells_avx512;
@@ -51,9 +49,35 @@ void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, e
 /* Samples of a slice: enough rows for the products, and enough slices for the threads. */
 enum { ROWS_SMALL = 8, ROWS_LARGE = 12, BATCH_LARGE = 96, PACK_SLICES = 8 };
 
-static int64_t packed_floats(int64_t k, int64_t n)
+int64_t recurrent_packed_floats(const struct recurrent_sizes *s, int64_t k, int64_t n)
 {
-    return ((int64_t)gemm_packed_b_floats(k, n) + 15) & ~(int64_t)15;
+    size_t floats = s->bfloat16 ? gemm_bfloat16_packed_bytes(n, k) / sizeof(float) : gemm_packed_b_floats(k, n);
+    return ((int64_t)floats + 15) & ~(int64_t)15;
+}
+
+void recurrent_pack(const struct recurrent_sizes *s, float *panels, const struct gemm *g, int n_slices, int slice)
+{
+    int64_t panel = s->bfloat16 ? GEMM_BFLOAT16_LINES : gemm_panel(), n_panels = (g->n + panel - 1) / panel;
+    int64_t from = slice_begin(n_panels, n_slices, slice) * panel, to = slice_begin(n_panels, n_slices, slice + 1) * panel;
+    to = to < g->n ? to : g->n;
+    if (from < to && s->bfloat16)
+        gemm_bfloat16_pack_right((uint16_t *)panels, g, from, to - from);
+    else if (from < to)
+        gemm_pack_b_columns(panels, g->b, g->ldb, g->transpose_b, g->k, g->n, from, to - from);
+}
+
+void recurrent_product(const struct recurrent_sizes *s, const struct gemm *g)
+{
+    if (s->bfloat16)
+        gemm_bfloat16_run(g, NULL, (const uint16_t *)g->b, false);
+    else
+        gemm_run_packed(g, 0);
+}
+
+void recurrent_round(const struct recurrent_sizes *s, const struct rows *rows, float *x, int64_t n)
+{
+    if (s->r.bfloat16)
+        rows->step[EXPR_BFLOAT16](x, x, NULL, NULL, (int)n);
 }
 
 bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n,
@@ -61,6 +85,7 @@ bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, 
 {
     int64_t gates = recurrent_gates(r->kind) * u, rows = n >= BATCH_LARGE ? ROWS_LARGE : ROWS_SMALL;
     *s = (struct recurrent_sizes){.r = *r,
+                                  .bfloat16 = r->bfloat16 && gemm_bfloat16_name(),
                                   .cells = cells_for(device->rows->name),
                                   .n = n,
                                   .t = t,
@@ -107,16 +132,11 @@ static void pack_slice(void *context, int slice)
 {
     const struct forward_call *call = context;
     const struct forward *w = call->w;
-    int64_t panel = gemm_panel(), n_panels = (w->s.gates + panel - 1) / panel;
-    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel,
-            to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
-    to = to < w->s.gates ? to : w->s.gates;
-    if (from >= to)
-        return;
-    gemm_pack_b_columns(packed_kernel(call), call->kernel->in[w->p.kernel], w->s.gates, false, w->f, w->s.gates, from,
-                        to - from);
-    gemm_pack_b_columns(packed_recurrent(call), call->kernel->in[w->p.recurrent_kernel], w->s.gates, false, w->s.u,
-                        w->s.gates, from, to - from);
+    struct gemm g = {.n = w->s.gates, .ldb = w->s.gates, .k = w->f, .b = call->kernel->in[w->p.kernel]};
+    recurrent_pack(&w->s, packed_kernel(call), &g, PACK_SLICES, slice);
+    g.k = w->s.u;
+    g.b = call->kernel->in[w->p.recurrent_kernel];
+    recurrent_pack(&w->s, packed_recurrent(call), &g, PACK_SLICES, slice);
 }
 
 /* The gates of sample n at step t: in `saved`, for the simple cell in y. */
@@ -135,7 +155,8 @@ static void project(const struct walk *k, int64_t from, int64_t to)
         float *z = gates_at(k, n, from);
         for (int64_t t = 0; t < to - from; t++)
             memcpy(z + t * w->s.width, k->call->kernel->in[w->p.bias], (size_t)w->s.gates * sizeof *z);
-        gemm_run_packed(
+        recurrent_product(
+            &w->s,
             &(struct gemm){.m = to - from,
                            .n = w->s.gates,
                            .k = w->f,
@@ -146,8 +167,7 @@ static void project(const struct walk *k, int64_t from, int64_t to)
                            .c = z,
                            .ldc = w->s.width,
                            .alpha = 1,
-                           .beta = 1},
-            0);
+                           .beta = 1});
     }
 }
 
@@ -156,23 +176,27 @@ static void recur(const struct walk *k, int64_t t)
 {
     const struct forward *w = k->call->w;
     bool apart = w->s.r.kind == RECURRENT_GRU;
-    gemm_run_packed(&(struct gemm){.m = k->n,
-                                   .n = w->s.gates,
-                                   .k = w->s.u,
-                                   .a = k->h,
-                                   .lda = w->s.u,
-                                   .b = packed_recurrent(k->call),
-                                   .ldb = w->s.gates,
-                                   .c = apart ? k->zh : gates_at(k, 0, t),
-                                   .ldc = apart ? w->s.gates : w->s.t * w->s.width,
-                                   .alpha = 1,
-                                   .beta = apart ? 0 : 1},
-                    0);
+    recurrent_product(&w->s, &(struct gemm){.m = k->n,
+                                            .n = w->s.gates,
+                                            .k = w->s.u,
+                                            .a = k->h,
+                                            .lda = w->s.u,
+                                            .b = packed_recurrent(k->call),
+                                            .ldb = w->s.gates,
+                                            .c = apart ? k->zh : gates_at(k, 0, t),
+                                            .ldc = apart ? w->s.gates : w->s.t * w->s.width,
+                                            .alpha = 1,
+                                            .beta = apart ? 0 : 1});
 }
 
 static void apply(const struct walk *k, enum recurrent_function function, float *x, int64_t n)
 {
     recurrent_apply(&k->call->w->s, k->call->rows, function, x, n);
+}
+
+static void round_state(const struct walk *k, float *x)
+{
+    recurrent_round(&k->call->w->s, k->call->rows, x, k->call->w->s.u);
 }
 
 static void sample_lstm(const struct walk *k, float *z, int64_t n, bool held)
@@ -185,8 +209,11 @@ static void sample_lstm(const struct walk *k, float *z, int64_t n, bool held)
     apply(k, s->r.gate, z + 3 * u, u);
     if (!held) {
         s->cells->lstm_state(c, h, z, c, u);
+        round_state(k, c);
+        round_state(k, h);
         apply(k, s->r.activation, h, u);
         s->cells->multiply(h, z + 3 * u, u);
+        round_state(k, h);
     }
     memcpy(z + 4 * u, c, (size_t)u * sizeof *c);
 }
@@ -200,8 +227,10 @@ static void sample_gru(const struct walk *k, float *z, int64_t n, bool held)
     apply(k, s->r.gate, z, 2 * s->u);
     s->cells->gru_candidate(z, s->u);
     apply(k, s->r.activation, z + 2 * s->u, s->u);
-    if (!held)
-        s->cells->gru_state(k->h + n * s->u, z, s->u);
+    if (held)
+        return;
+    s->cells->gru_state(k->h + n * s->u, z, s->u);
+    round_state(k, k->h + n * s->u);
 }
 
 static void sample_simple(const struct walk *k, const float *z, int64_t n, bool held)
@@ -211,6 +240,7 @@ static void sample_simple(const struct walk *k, const float *z, int64_t n, bool 
         return;
     memcpy(k->h + n * s->u, z, (size_t)s->u * sizeof *z);
     apply(k, s->r.activation, k->h + n * s->u, s->u);
+    round_state(k, k->h + n * s->u);
 }
 
 static void step(const struct walk *k, int64_t t)
@@ -279,8 +309,8 @@ bool prepare_recurrent(struct device *device, struct kernel *kernel, struct aren
         w->f > INT32_MAX)
         return false;
     w->steps_ahead = w->f * w->s.gates > KERNEL_IN_CACHE ? 4 * STEPS_AHEAD : STEPS_AHEAD;
-    w->kernel_floats = packed_floats(w->f, w->s.gates);
-    w->recurrent_floats = packed_floats(w->s.u, w->s.gates);
+    w->kernel_floats = recurrent_packed_floats(&w->s, w->f, w->s.gates);
+    w->recurrent_floats = recurrent_packed_floats(&w->s, w->s.u, w->s.gates);
     w->scratch_floats = w->s.rows * w->s.u * (1 + (r->kind == RECURRENT_GRU ? 3 : 1));
     kernel->workspace_bytes =
         (size_t)(w->kernel_floats + w->recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);

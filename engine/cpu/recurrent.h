@@ -3,11 +3,13 @@
 #define ENGINE_CPU_RECURRENT_H
 
 #include "engine/cpu/cells.h"
+#include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/kernels.h"
 #include "engine/graph/recurrent.h"
 
 struct recurrent_sizes {
     struct recurrent r;
+    bool bfloat16; /* and the device multiplies bfloat16 numbers */
     const struct cells *cells;
     int64_t n, t, u, gates, width; /* gates: G U; width: floats from one step's gates to the next one's */
     int n_slices;
@@ -20,5 +22,12 @@ bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, 
 /* In place. */
 void recurrent_apply(const struct recurrent_sizes *s, const struct rows *rows, enum recurrent_function function,
                      float *x, int64_t n);
+/* x rounded in place where states are bfloat16. */
+void recurrent_round(const struct recurrent_sizes *s, const struct rows *rows, float *x, int64_t n);
+/* A right operand of k rows that is multiplied at every step: its size when packed, slice number `slice` of packing it
+ * (g->b, ldb, transpose_b, n, k), and the product with it (g->b: the panels; beta 0 or 1). */
+int64_t recurrent_packed_floats(const struct recurrent_sizes *s, int64_t k, int64_t n);
+void recurrent_pack(const struct recurrent_sizes *s, float *panels, const struct gemm *g, int n_slices, int slice);
+void recurrent_product(const struct recurrent_sizes *s, const struct gemm *g);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "engine/cpu/gemm.h"
-
 struct backward {
     struct recurrent_sizes s;
     struct recurrent_dx_places p;
@@ -31,13 +29,12 @@ static void pack_slice(void *context, int slice)
 {
     const struct backward_call *call = context;
     const struct backward *w = call->w;
-    int64_t panel = gemm_panel(), n_panels = (w->s.u + panel - 1) / panel;
-    int64_t from = slice_begin(n_panels, PACK_SLICES, slice) * panel,
-            to = slice_begin(n_panels, PACK_SLICES, slice + 1) * panel;
-    to = to < w->s.u ? to : w->s.u;
-    if (from < to)
-        gemm_pack_b_columns(call->kernel->workspace, call->kernel->in[w->p.recurrent_kernel], w->s.gates, true,
-                            w->s.gates, w->s.u, from, to - from);
+    const struct gemm g = {.transpose_b = true,
+                           .n = w->s.u,
+                           .ldb = w->s.gates,
+                           .k = w->s.gates,
+                           .b = call->kernel->in[w->p.recurrent_kernel]};
+    recurrent_pack(&w->s, call->kernel->workspace, &g, PACK_SLICES, slice);
 }
 
 static const float *input_at(const struct walk *k, int place, int64_t offset)
@@ -84,6 +81,8 @@ static void sample_lstm(const struct walk *k, int64_t n, int64_t row, int64_t be
     times_slope(s, s->r.gate, dz, saved, 2 * u);
     times_slope(s, s->r.activation, dz + 2 * u, saved + 2 * u, u);
     times_slope(s, s->r.gate, dz + 3 * u, saved + 3 * u, u);
+    recurrent_round(s, k->call->rows, dz, s->gates);
+    recurrent_round(s, k->call->rows, k->dc + n * u, u);
     memset(dh, 0, (size_t)u * sizeof(float));
 }
 
@@ -100,6 +99,8 @@ static void sample_gru(const struct walk *k, int64_t n, int64_t row, int64_t bef
     times_slope(s, s->r.activation, dz + 2 * u, saved + 2 * u, u);
     s->cells->gru_reset_gradient(dz, dz_recurrent, dh, saved, u);
     times_slope(s, s->r.gate, dz + u, saved + u, u);
+    recurrent_round(s, k->call->rows, dz, s->gates);
+    recurrent_round(s, k->call->rows, dz_recurrent + 2 * u, u);
     memcpy(dz_recurrent, dz, 2 * (size_t)u * sizeof(float));
     s->cells->add(k->dbias + s->gates, dz_recurrent, s->gates);
 }
@@ -109,6 +110,7 @@ static void sample_simple(const struct walk *k, int64_t n, int64_t row, float *d
     const struct recurrent_sizes *s = &k->call->w->s;
     memcpy(dz, k->dh + n * s->u, (size_t)s->u * sizeof(float));
     times_slope(s, s->r.activation, dz, input_at(k, k->call->w->p.y, row * s->u), s->u);
+    recurrent_round(s, k->call->rows, dz, s->u);
     memset(k->dh + n * s->u, 0, (size_t)s->u * sizeof(float));
 }
 
@@ -140,18 +142,18 @@ static void through_kernel(const struct walk *k, int64_t t)
 {
     const struct backward *w = k->call->w;
     int place = w->p.dz_recurrent >= 0 ? w->p.dz_recurrent : w->p.dz;
-    gemm_run_packed(&(struct gemm){.m = k->n,
-                                   .n = w->s.u,
-                                   .k = w->s.gates,
-                                   .a = output_at(k, place, (k->first * w->s.t + t) * w->s.gates),
-                                   .lda = w->s.t * w->s.gates,
-                                   .b = k->call->kernel->workspace,
-                                   .ldb = w->s.u,
-                                   .c = k->dh,
-                                   .ldc = w->s.u,
-                                   .alpha = 1,
-                                   .beta = 1},
-                    0);
+    recurrent_product(&w->s, &(struct gemm){.m = k->n,
+                                            .n = w->s.u,
+                                            .k = w->s.gates,
+                                            .a = output_at(k, place, (k->first * w->s.t + t) * w->s.gates),
+                                            .lda = w->s.t * w->s.gates,
+                                            .b = k->call->kernel->workspace,
+                                            .ldb = w->s.u,
+                                            .c = k->dh,
+                                            .ldc = w->s.u,
+                                            .alpha = 1,
+                                            .beta = 1});
+    recurrent_round(&w->s, k->call->rows, k->dh, k->n * w->s.u);
 }
 
 static void fill_states(const struct walk *k, float *d, int place)
@@ -210,7 +212,7 @@ bool prepare_recurrent_dx(struct device *device, struct kernel *kernel, struct a
     if (!recurrent_sizes_of(&w->s, device, r, y.dim[0], y.dim[1], y.dim[2]))
         return false;
     w->bias_floats = shape_elements(kernel->node->outputs[w->p.dbias]->shape);
-    w->recurrent_floats = ((int64_t)gemm_packed_b_floats(w->s.gates, w->s.u) + 15) & ~(int64_t)15;
+    w->recurrent_floats = recurrent_packed_floats(&w->s, w->s.gates, w->s.u);
     w->scratch_floats = (w->bias_floats + (2 * w->s.rows + 2) * w->s.u + 15) & ~(int64_t)15;
     kernel->workspace_bytes = (size_t)(w->recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
     kernel->prepared = w;

@@ -118,6 +118,7 @@ struct recurrent {
     enum recurrent_function activation, gate;
     bool backwards; /* steps T - 1 ... 0; everything stays at the place of its step */
     bool masked;
+    bool bfloat16; /* states are rounded to bfloat16 after every step; DX: so are dz and the gradients of the states */
     bool with_dy, with_dh, with_dc; /* DX */
 };
 enum { SPATIAL_MAX = 3 };

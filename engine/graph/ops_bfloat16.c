@@ -1,5 +1,6 @@
 /* ops_bfloat16.c - casts of the policy mixed_bfloat16, and which values hold bfloat16's numbers; see graph.h */
 #include "engine/graph/ops.h"
+#include "engine/graph/recurrent.h"
 
 struct value *op_bfloat16(struct graph *g, struct value *x)
 {
@@ -63,6 +64,10 @@ bool output_is_bfloat16(const struct node *node, int output)
         return map_is_bfloat16(node, output);
     case OP_MATMUL:
         return node->attrs.bfloat16;
+    case OP_RECURRENT:
+        return node->attrs.recurrent.bfloat16 && output != recurrent_places(&node->attrs.recurrent).saved;
+    case OP_RECURRENT_DX:
+        return node->attrs.recurrent.bfloat16 && output != recurrent_dx_places(&node->attrs.recurrent).dbias;
     case OP_STOP:
     case OP_RESHAPE:
     case OP_TRANSPOSE:

@@ -329,7 +329,7 @@ static struct value *run_by_steps(struct lowering *l, const struct cell *cell, s
 struct value *cell_run(struct lowering *l, const struct cell *cell, struct value *x, struct value *mask, bool backwards,
                        struct value **states)
 {
-    struct recurrent r = {.kind = cell->kind, .backwards = backwards};
+    struct recurrent r = {.kind = cell->kind, .backwards = backwards, .bfloat16 = cell->layer->bfloat16};
     if (!x)
         return NULL;
     if (mask && (mask->shape.rank != 2 || mask->shape.dim[1] != x->shape.dim[1]))

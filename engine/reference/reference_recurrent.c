@@ -64,6 +64,12 @@ static void product(double *out, const float *bias, const float *x, const float 
     }
 }
 
+/* A state, or its gradient, as it leaves a step. */
+static double state(const struct sizes *s, double x)
+{
+    return s->r.bfloat16 ? (double)round_to_bfloat16((float)x) : x;
+}
+
 struct step_io {           /* of one sample and step */
     const double *zx, *zh; /* x K + b, and h R (+ b1 for GRU) */
     float *h, *c, *saved;  /* before and after; saved may be NULL */
@@ -76,23 +82,23 @@ static void step_forward(const struct sizes *s, const struct step_io *io)
         const double *zx = io->zx + j, *zh = io->zh + j;
         int64_t u = s->u;
         if (s->r.kind == RECURRENT_SIMPLE) {
-            io->h[j] = (float)apply(act, zx[0] + zh[0]);
+            io->h[j] = (float)state(s, apply(act, zx[0] + zh[0]));
         } else if (s->r.kind == RECURRENT_GRU) {
             double z = apply(gate, zx[0] + zh[0]), r = apply(gate, zx[u] + zh[u]);
             double candidate = apply(act, zx[2 * u] + r * zh[2 * u]);
-            io->h[j] = (float)(z * (double)io->h[j] + (1 - z) * candidate);
+            io->h[j] = (float)state(s, z * (double)io->h[j] + (1 - z) * candidate);
             const double all[] = {z, r, candidate, zh[2 * u]};
             for (int k = 0; k < 4; k++)
                 io->saved[k * u + j] = (float)all[k];
         } else {
             double i = apply(gate, zx[0] + zh[0]), f = apply(gate, zx[u] + zh[u]);
             double g = apply(act, zx[2 * u] + zh[2 * u]), o = apply(gate, zx[3 * u] + zh[3 * u]);
-            double c = f * (double)io->c[j] + i * g;
+            double c = state(s, f * (double)io->c[j] + i * g);
             const double all[] = {i, f, g, o, c};
             for (int k = 0; k < 5; k++)
                 io->saved[k * u + j] = (float)all[k];
             io->c[j] = (float)c;
-            io->h[j] = (float)(o * apply(act, c));
+            io->h[j] = (float)state(s, o * apply(act, c));
         }
     }
 }
@@ -158,24 +164,24 @@ static void step_backward(const struct sizes *s, const struct step_gradient *io)
         const float *saved = io->saved + j;
         double dh = io->dh[j];
         if (s->r.kind == RECURRENT_SIMPLE) {
-            io->dz[j] = (float)(dh * slope(act, (double)io->y[j]));
+            io->dz[j] = (float)state(s, dh * slope(act, (double)io->y[j]));
             io->dh[j] = 0;
         } else if (s->r.kind == RECURRENT_GRU) {
             double z = (double)saved[0], r = (double)saved[u], g = (double)saved[2 * u], inner = (double)saved[3 * u];
             double da = dh * (1 - z) * slope(act, g);
-            io->dz[j] = io->dz_recurrent[j] = (float)(dh * ((double)io->h[j] - g) * slope(gate, z));
-            io->dz[u + j] = io->dz_recurrent[u + j] = (float)(da * inner * slope(gate, r));
-            io->dz[2 * u + j] = (float)da;
-            io->dz_recurrent[2 * u + j] = (float)(da * r);
+            io->dz[j] = io->dz_recurrent[j] = (float)state(s, dh * ((double)io->h[j] - g) * slope(gate, z));
+            io->dz[u + j] = io->dz_recurrent[u + j] = (float)state(s, da * inner * slope(gate, r));
+            io->dz[2 * u + j] = (float)state(s, da);
+            io->dz_recurrent[2 * u + j] = (float)state(s, da * r);
             io->dh[j] = dh * z;
         } else {
             double i = (double)saved[0], f = (double)saved[u], g = (double)saved[2 * u], o = (double)saved[3 * u];
             double t = apply(act, (double)saved[4 * u]), dc = io->dc[j] + dh * o * slope(act, t);
-            io->dz[j] = (float)(dc * g * slope(gate, i));
-            io->dz[u + j] = (float)(dc * (double)io->c[j] * slope(gate, f));
-            io->dz[2 * u + j] = (float)(dc * i * slope(act, g));
-            io->dz[3 * u + j] = (float)(dh * t * slope(gate, o));
-            io->dc[j] = dc * f;
+            io->dz[j] = (float)state(s, dc * g * slope(gate, i));
+            io->dz[u + j] = (float)state(s, dc * (double)io->c[j] * slope(gate, f));
+            io->dz[2 * u + j] = (float)state(s, dc * i * slope(act, g));
+            io->dz[3 * u + j] = (float)state(s, dh * t * slope(gate, o));
+            io->dc[j] = state(s, dc * f);
             io->dh[j] = 0;
         }
     }
@@ -195,9 +201,11 @@ static const float *operand(const struct kernel *k, int place, int64_t offset)
 /* The gradient goes on to the states before the step: dh += dz R^T. */
 static void through_kernel(const struct sizes *s, const float *w, const float *dz, double *dh)
 {
-    for (int64_t i = 0; i < s->u; i++)
+    for (int64_t i = 0; i < s->u; i++) {
         for (int64_t j = 0; j < s->gates; j++)
             dh[i] += (double)dz[j] * (double)w[i * s->gates + j];
+        dh[i] = state(s, dh[i]);
+    }
 }
 
 static void sample_backward(const struct kernel *k, const struct sizes *s, const struct recurrent_dx_places *p,

@@ -83,18 +83,18 @@ static void check_problem(struct gemm g)
     CHECK(gemm_bfloat16_packed_bytes(g.m, g.k) <= sizeof left && gemm_bfloat16_packed_bytes(g.n, g.k) <= sizeof right);
     clear();
     reference(&g);
-    gemm_bfloat16_run(&g, NULL, NULL);
+    gemm_bfloat16_run(&g, NULL, NULL, true);
     compare(&g, "both on the way");
     gemm_bfloat16_pack_left(left, &g, 0, g.m);
     gemm_bfloat16_pack_right(right, &g, 0, g.n);
     memset(got, 1, sizeof got);
     for (int64_t i = 0; i < g.m; i++) /* what lies between the rows of C stays */
         memcpy(got + i * g.ldc + g.n, want + i * g.ldc + g.n, (size_t)(g.ldc - g.n) * sizeof *got);
-    gemm_bfloat16_run(&g, left, NULL);
+    gemm_bfloat16_run(&g, left, NULL, true);
     compare(&g, "left shared");
     memset(got, 1, (size_t)(g.m * g.ldc) * sizeof *got);
     memcpy(got, want, sizeof got);
-    gemm_bfloat16_run(&g, NULL, right);
+    gemm_bfloat16_run(&g, NULL, right, true);
     compare(&g, "right shared");
     if (!gemm_bfloat16_can_stream(&g))
         return;
@@ -105,7 +105,7 @@ static void check_problem(struct gemm g)
     streamed.c = NULL;
     streamed.finish = put_together;
     streamed.context = &g;
-    gemm_bfloat16_run(&streamed, NULL, right);
+    gemm_bfloat16_run(&streamed, NULL, right, true);
     compare(&g, "streamed");
     CHECK_EQ(n_finished, g.m * g.n);
 }
@@ -144,7 +144,7 @@ static void test_operands_are_rounded_on_the_way(void)
         struct gemm g = problem(50, 40, 90, t & 1, t & 2);
         clear();
         reference(&g);
-        gemm_bfloat16_run(&g, NULL, NULL);
+        gemm_bfloat16_run(&g, NULL, NULL, true);
         for (int64_t i = 0; i < g.m; i++)
             for (int64_t j = 0; j < g.n; j++) {
                 double x = (double)got[i * g.ldc + j], y = (double)want[i * g.ldc + j];
@@ -154,13 +154,28 @@ static void test_operands_are_rounded_on_the_way(void)
     }
 }
 
+static void test_products_are_added_without_rounding(void)
+{
+    fill_exactly();
+    struct gemm g = problem(20, 40, 4200, false, true);
+    g.beta = 1;
+    clear();
+    reference(&g);
+    gemm_bfloat16_run(&g, NULL, NULL, false);
+    for (int64_t i = 0; i < g.m; i++)
+        for (int64_t j = 0; j < g.n; j++) {
+            float sum = got[i * g.ldc + j] + 7;
+            CHECK(round_to_bfloat16(sum) == want[i * g.ldc + j]);
+        }
+}
+
 static void test_however_c_is_cut_it_is_the_same_bytes(void)
 {
     rng_fill_normal(3, RNG_STREAM_DATA, 0, a, MOST);
     rng_fill_normal(4, RNG_STREAM_DATA, 0, b, MOST);
     struct gemm g = problem(96, 96, 300, true, false);
     clear();
-    gemm_bfloat16_run(&g, NULL, NULL);
+    gemm_bfloat16_run(&g, NULL, NULL, true);
     memcpy(want, got, sizeof want);
     gemm_bfloat16_pack_right(right, &g, 0, g.n);
     memset(got, 1, sizeof got);
@@ -169,7 +184,7 @@ static void test_however_c_is_cut_it_is_the_same_bytes(void)
         part.m = 32;
         part.a += row;
         part.c += row * g.ldc;
-        gemm_bfloat16_run(&part, NULL, right);
+        gemm_bfloat16_run(&part, NULL, right, true);
     }
     for (int64_t i = 0; i < g.m; i++)
         CHECK(!memcmp(got + i * g.ldc, want + i * g.ldc, (size_t)g.n * sizeof *got));
@@ -182,7 +197,7 @@ static void test_nan_and_infinity_travel(void)
     a[3 * g.lda + 7] = NAN;
     a[39 * g.lda + 49] = INFINITY;
     b[49 * g.ldb + 1] = 1;
-    gemm_bfloat16_run(&g, NULL, NULL);
+    gemm_bfloat16_run(&g, NULL, NULL, true);
     for (int64_t j = 0; j < g.n; j++)
         CHECK(isnan(got[3 * g.ldc + j]) && !isnan(got[4 * g.ldc + j]));
     CHECK(got[39 * g.ldc + 1] == INFINITY);
@@ -200,6 +215,7 @@ int main(void)
         CHECK_STR(gemm_bfloat16_name(), names[i]);
         RUN(test_products_are_the_rounded_sums);
         RUN(test_random_products);
+        RUN(test_products_are_added_without_rounding);
         RUN(test_operands_are_rounded_on_the_way);
         RUN(test_however_c_is_cut_it_is_the_same_bytes);
         RUN(test_nan_and_infinity_travel);
