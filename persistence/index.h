@@ -16,6 +16,11 @@ struct index *index_open(const char *home, struct err *err);
 void index_close(struct index *index);
 /* The folder of the runs: absolute when it exists. Lent. */
 const char *index_home(const struct index *index);
+/* Its home need not outlive the process: nothing is synced from now on. */
+void index_set_fleeting(struct index *index);
+/* The runs of another home (which stays the caller's) beside these: refreshed, listed, found and read with them, `watched`, their folder an absolute path. Where
+ * both have a run of the same id, this one's is meant. */
+void index_join(struct index *index, struct index *watched);
 /* Ingests what is new in all runs (two stats a run: about 5 ms for 1,000 runs when nothing is new;
  * beyond that, new and finished runs may be noticed up to a second later, running ones always at once). changed: may be NULL; true when anything differs from the last call. A damaged run
  * never stops the others: it is listed with its error. */
@@ -31,6 +36,7 @@ struct metric_summary { /* of the run's own records, without its parents': wheth
 struct run_summary { /* owned by the arena of the call */
     const char *id, *folder, *name, *parent_run, *parent_checkpoint, *error, *note, *source;
     const char *device;   /* where it ran last; as asked before that is known */
+    bool watched;         /* of a joined home: only to be looked at; folder is absolute then, else relative to the home */
     enum run_state state; /* effective */
     int64_t epoch, epochs, step, parent_epoch;
     double created, duration_s;

@@ -153,7 +153,7 @@ bool index_checkpoints(struct index *index, const char *run_id, struct arena *ar
                        const struct checkpoint_summary **list, size_t *n, struct err *err)
 {
     struct checkpoints_call call = {run_id, arena, list, n};
-    return index_guarded(index, read_checkpoints, &call, err);
+    return index_guarded(index_of_run(index, run_id), read_checkpoints, &call, err);
 }
 
 /* "best", "last" or an epoch. */

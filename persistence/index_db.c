@@ -344,6 +344,16 @@ void index_close(struct index *index)
     free(index);
 }
 
+void index_set_fleeting(struct index *index)
+{
+    sqlite3_exec(index->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY;", NULL, NULL, NULL);
+}
+
+void index_join(struct index *index, struct index *watched)
+{
+    index->watched = watched;
+}
+
 static bool recover(struct index *index, struct err *err)
 {
     int code = index->failure;

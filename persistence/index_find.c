@@ -126,5 +126,12 @@ static bool find_run(struct index *index, void *context, struct err *err)
 const struct run_summary *index_find(struct index *index, const char *run, struct arena *arena, struct err *err)
 {
     struct find_call call = {run, arena, NULL};
-    return index_guarded(index, find_run, &call, err) ? call.run : NULL;
+    struct err why = {0};
+    if (index_guarded(index, find_run, &call, index->watched ? &why : err))
+        return call.run;
+    if (!index->watched)
+        return NULL;
+    if (why.code == ERR_NOT_FOUND && index_guarded(index->watched, find_run, &call, NULL))
+        return index_as_watched(index->watched, call.run, arena);
+    return err_null(err, why.code, "%s", why.text);
 }

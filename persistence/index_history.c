@@ -372,7 +372,7 @@ bool index_history(struct index *index, const char *run_id, const char *const *m
                    struct arena *arena, const struct metric_series **series, size_t *n, struct err *err)
 {
     struct history_call call = {run_id, metrics, n_metrics, arena, series, n};
-    return index_guarded(index, read_history, &call, err);
+    return index_guarded(index_of_run(index, run_id), read_history, &call, err);
 }
 
 /* One group's last values of a metric, newest first, behind those that are there. */
@@ -478,5 +478,5 @@ bool index_events(struct index *index, const char *run_id, struct arena *arena, 
                   size_t *n, struct err *err)
 {
     struct events_call call = {run_id, arena, events, n};
-    return index_guarded(index, read_events, &call, err);
+    return index_guarded(index_of_run(index, run_id), read_events, &call, err);
 }

@@ -16,6 +16,7 @@
 struct index {
     char *home;     /* absolute when it exists */
     char *path;     /* of antler.db */
+    struct index *watched; /* joined, NULL: none */
     sqlite3 *db;
     bool in_memory; /* the home cannot be written, the disk is full, the file is not ours or too new */
     char reason[200]; /* why it is in memory */
@@ -62,9 +63,13 @@ bool index_ingest_config(struct index *index, const char *folder, int64_t run_id
 bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, int64_t stamp, struct err *err) MUST_USE;
 /* The summary of one row, in the arena; NULL and err. */
 const struct run_summary *index_load_run(struct index *index, int64_t row, struct arena *arena, struct err *err);
+/* A run of the joined index as the other one shows it. */
+const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run, struct arena *arena);
 /* Drops what came from the log of a run, or all of it. */
 bool index_forget_log(struct index *index, int64_t run_id, struct err *err) MUST_USE;
 bool index_forget_run(struct index *index, int64_t run_id, struct err *err) MUST_USE;
+/* The index that has this run: the one itself unless only the joined one does. */
+struct index *index_of_run(struct index *index, const char *id);
 /* The row number of a run by its exact id; 0 when there is none, -1 and err. */
 int64_t index_run_id(struct index *index, const char *id, struct err *err);
 

@@ -211,8 +211,9 @@ static const char *lookup_param(void *context, const char *run_id, const char *p
     sqlite3_stmt *statement =
         index_query(index, NULL, "SELECT p.value FROM param p JOIN run r ON r.id=p.run WHERE r.folder=? AND p.key=?",
                     "ss", run_id, path);
-    return statement && index_step(index, statement, NULL) == 1 ? (const char *)sqlite3_column_text(statement, 0)
-                                                                : NULL;
+    if (statement && index_step(index, statement, NULL) == 1)
+        return (const char *)sqlite3_column_text(statement, 0);
+    return index->watched ? lookup_param(index->watched, run_id, path) : NULL;
 }
 
 struct sort_key {
@@ -269,6 +270,15 @@ static void sort_runs(struct index *index, const char *sort, const struct run_su
     free(keys);
 }
 
+const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run, struct arena *arena)
+{
+    struct run_summary *copy = arena_alloc(arena, sizeof *copy);
+    *copy = *run;
+    copy->watched = true;
+    copy->folder = arena_printf(arena, "%s/%s", watched->home, run->id);
+    return copy;
+}
+
 struct select_call {
     const struct run_filter *filter;
     const char *sort;
@@ -294,6 +304,8 @@ struct list_call {
     const struct run_filter *filter;
     const char *sort;
     struct arena *arena;
+    const struct run_summary *joined; /* n_joined runs of the joined index, beside its own */
+    size_t n_joined;
     const struct run_summary **runs;
     size_t *n;
 };
@@ -304,10 +316,12 @@ static bool read_list(struct index *index, void *context, struct err *err)
     struct loaded_run *loaded;
     size_t n;
     bool ok = load_runs(index, 0, call->arena, &loaded, &n, err);
-    struct run_summary *all = xcalloc(n + 1, sizeof *all);
-    const struct run_summary **picked = xcalloc(n + 1, sizeof(const struct run_summary *));
+    struct run_summary *all = xcalloc(n + call->n_joined + 1, sizeof *all);
+    const struct run_summary **picked = xcalloc(n + call->n_joined + 1, sizeof(const struct run_summary *));
     for (size_t i = 0; ok && i < n; i++)
         all[i] = loaded[i].summary;
+    for (size_t i = 0; i < call->n_joined; i++)
+        all[n++] = *index_as_watched(index->watched, &call->joined[i], call->arena);
     ok = ok && select_runs(index, &(struct select_call){call->filter, call->sort, all, n, picked, call->n}, err);
     struct run_summary *runs = ok ? arena_array(call->arena, *call->n + 1, sizeof *runs) : NULL;
     for (size_t i = 0; ok && i < *call->n; i++)
@@ -333,7 +347,7 @@ static bool find_metric(struct index *index, void *context, struct err *err)
     if (found == 1)
         sqlite3_reset(statement);
     call->known = found == 1;
-    return found != -1;
+    return found != -1 && (call->known || !index->watched || find_metric(index->watched, context, err));
 }
 
 /* The field that a sort key means, with its sign: a metric's bare name is its last value. NULL and err. */
@@ -357,8 +371,9 @@ bool index_list(struct index *index, const char *filter, const char *sort, struc
     if (sort && !(sort = sort_field(index, sort, arena, err)))
         return false;
     struct run_filter *parsed = run_filter_parse(filter ? filter : "", err);
-    struct list_call call = {parsed, sort, arena, runs, n};
-    bool ok = parsed && index_guarded(index, read_list, &call, err);
+    struct list_call call = {.filter = parsed, .sort = sort, .arena = arena, .runs = runs, .n = n};
+    bool ok = parsed && (!index->watched || index_list(index->watched, "", NULL, arena, &call.joined, &call.n_joined, err)) &&
+              index_guarded(index, read_list, &call, err);
     run_filter_free(parsed);
     return ok;
 }

@@ -231,7 +231,13 @@ bool index_ingest_all(struct index *index, void *context, struct err *err)
 
 bool index_refresh(struct index *index, bool *changed, struct err *err)
 {
-    return index_guarded(index, index_ingest_all, changed, err);
+    bool theirs = false;
+    if (!index_guarded(index, index_ingest_all, changed, err) ||
+        (index->watched && !index_refresh(index->watched, &theirs, err)))
+        return false;
+    if (changed)
+        *changed = *changed || theirs;
+    return true;
 }
 
 /* Damage that has not shown itself yet: then the file is replaced, not emptied. */

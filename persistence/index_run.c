@@ -20,6 +20,11 @@ int64_t index_run_id(struct index *index, const char *id, struct err *err)
     return run_id;
 }
 
+struct index *index_of_run(struct index *index, const char *id)
+{
+    return index->watched && index_run_id(index, id, NULL) == 0 ? index->watched : index;
+}
+
 bool index_forget_log(struct index *index, int64_t run_id, struct err *err)
 {
     return index_exec(index, err, "DELETE FROM metric WHERE run=?", "i", run_id) &&
@@ -207,5 +212,5 @@ bool index_params(struct index *index, const char *run_id, struct arena *arena, 
                   size_t *n, struct err *err)
 {
     struct params_call call = {run_id, arena, params, n};
-    return index_guarded(index, read_params, &call, err);
+    return index_guarded(index_of_run(index, run_id), read_params, &call, err);
 }

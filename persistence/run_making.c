@@ -24,7 +24,7 @@ struct run_making {
     char *home, *folder, *stem; /* stem: "2026-11-23_14-30-12_digits-mlp" */
     json_t *run;
     char *id;   /* chosen by run_batch_settle */
-    bool loose; /* of a batch: not synced by itself */
+    bool loose, adopted; /* of a batch: not synced by itself; a run that is there: its files are replaced */
 };
 struct run_batch {
     char *home, *folder;
@@ -154,10 +154,21 @@ static bool write_file(const char *path, const char *text, struct err *err)
     return ok;
 }
 
+static bool replace_file(const char *path, const char *text, struct err *err)
+{
+    char *fresh = xprintf("%s.new", path);
+    bool ok = write_file(fresh, text, err) &&
+              (!io->rename(fresh, path) || err_errno(err, ERR_FAILED, errno, "cannot replace '%s'", path));
+    free(fresh);
+    return ok;
+}
+
 static bool save_json(const struct run_making *making, const char *name, const json_t *json, struct err *err)
 {
     char *path = path_join(making->folder, name), *text = js_text(json, 2);
-    bool ok = making->loose ? write_file(path, text, err) : atomic_file_save(path, text, strlen(text), err);
+    bool ok = making->adopted ? replace_file(path, text, err)
+              : making->loose ? write_file(path, text, err)
+                              : atomic_file_save(path, text, strlen(text), err);
     free(text);
     free(path);
     return ok;
@@ -343,6 +354,39 @@ bool run_making_commit(struct run_making **making, char **id, struct err *err)
     }
     release(making);
     return true;
+}
+
+bool run_making_fail(struct run_making *making, const char *error, struct err *err)
+{
+    int failed = json_object_set_new(making->run, "state", json_string(run_state_name(RUN_FAILED))) |
+                 json_object_set_new(making->run, "error", text_value(error));
+    return !failed || err_set(err, ERR_NOMEM, "not enough memory for a run");
+}
+
+struct run_making *run_making_adopt(const char *home, const char *id, struct err *err)
+{
+    char *folder = path_join(home, id);
+    if (!path_is_folder(folder)) {
+        err_set(err, ERR_NOT_FOUND, "there is no run '%s' in '%s'", id, home);
+        free(folder);
+        return NULL;
+    }
+    struct run_making *making = xcalloc(1, sizeof *making);
+    *making = (struct run_making){.home = xstrdup(home), .folder = folder, .id = xstrdup(id), .loose = true, .adopted = true};
+    return making;
+}
+
+bool run_making_save(struct run_making **making, struct err *err)
+{
+    bool ok = write_identity(*making, (*making)->id, err);
+    release(making);
+    return ok;
+}
+
+void run_making_abandon(struct run_making **making)
+{
+    if (*making)
+        release(making);
 }
 
 /* ---- many at once ---- */

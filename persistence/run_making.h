@@ -28,6 +28,15 @@ bool run_making_commit(struct run_making **making, char **id, struct err *err) M
 /* Removes what was made. *making may be NULL. */
 void run_making_abort(struct run_making **making);
 
+/* It failed, with these words. */
+bool run_making_fail(struct run_making *making, const char *error, struct err *err) MUST_USE;
+
+/* A run of a home that need not outlive the process (run_batch_open with durable false) is told again: describe, end and fail work on it as on one that is
+ * being made; run_making_save replaces run.json and config.json whole. The tags, note and times that describe is not told are gone. */
+struct run_making *run_making_adopt(const char *home, const char *id, struct err *err);
+bool run_making_save(struct run_making **making, struct err *err) MUST_USE; /* frees it, also on failure */
+void run_making_abandon(struct run_making **making);                       /* the run stays as it is; *making may be NULL */
+
 /* Many runs at once: they are made durable together, not one by one, in one hidden folder.
  *
  *     struct run_batch *batch = run_batch_open(home, err);

@@ -2,6 +2,7 @@
 #include "persistence/source_copy.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/io.h"
 
 #include <errno.h>
@@ -28,10 +29,17 @@ bool source_copy_open(struct source_copy *copy, const struct source *source, con
     return true;
 }
 
-void source_copy_close(struct source_copy *copy)
+void source_copy_close_reader(struct source_copy *copy)
 {
     if (copy->reader)
         copy->source->close(copy->reader);
+    copy->reader = NULL;
+}
+
+void source_copy_close(struct source_copy *copy)
+{
+    if (copy->source)
+        source_copy_close_reader(copy);
     history_close_writer(copy->writer);
     if (copy->lines >= 0)
         io->close(copy->lines);
@@ -99,6 +107,51 @@ static bool add(struct source_copy *copy, const struct source_record *record, st
     return true;
 }
 
+static uint64_t mix_record(uint64_t fingerprint, const struct source_record *record)
+{
+    int64_t facts[] = {record->epoch, record->step, (int64_t)record->n, record->kind};
+    fingerprint = hash_mix(fingerprint, facts, sizeof facts);
+    for (size_t i = 0; i < record->n && record->values; i++) {
+        fingerprint = hash_mix(fingerprint, record->names[i], strlen(record->names[i]));
+        fingerprint = hash_mix(fingerprint, &record->values[i], sizeof record->values[i]);
+    }
+    return fingerprint;
+}
+
+/* Whether the reader gives what was given before, and stands behind it. */
+static bool goes_on(struct source_copy *copy, struct source_reader *reader)
+{
+    struct source_record record;
+    uint64_t fingerprint = 0;
+    for (int64_t n = 0; n < copy->n_records; n++) {
+        if (copy->source->next(reader, &record, NULL) != 1)
+            return false;
+        fingerprint = mix_record(fingerprint, &record);
+    }
+    return fingerprint == copy->fingerprint;
+}
+
+bool source_copy_again(struct source_copy *copy, const char *path, struct err *err)
+{
+    struct source_reader *reader = copy->source->open(path, err);
+    if (!reader)
+        return false;
+    if (!goes_on(copy, reader)) {
+        copy->source->close(reader);
+        reader = copy->source->open(path, err);
+        if (!reader || !history_truncate(copy->writer, 0, err)) {
+            if (reader)
+                copy->source->close(reader);
+            return false;
+        }
+        copy->n_records = copy->epoch = copy->step = 0;
+        copy->fingerprint = 0;
+    }
+    source_copy_close_reader(copy);
+    copy->reader = reader;
+    return true;
+}
+
 int source_copy_some(struct source_copy *copy, double deadline, struct err *err)
 {
     struct source_record record;
@@ -110,6 +163,9 @@ int source_copy_some(struct source_copy *copy, double deadline, struct err *err)
         found = copy->source->next(copy->reader, &record, &why);
         if (found == 1 && !add(copy, &record, &why))
             found = -1;
+        copy->n_records += found == 1;
+        if (found == 1 && copy->source->once)
+            copy->fingerprint = mix_record(copy->fingerprint, &record);
     }
     if (!history_flush(copy->writer, found == -1 ? NULL : &why)) /* also what came before a damage */
         found = -1;

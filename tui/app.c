@@ -198,6 +198,8 @@ const struct checkpoint_summary *app_checkpoint(const struct app *app)
 
 char *app_run_folder(const struct app *app, const struct run_summary *run)
 {
+    if (run->watched)
+        return xstrdup(run->folder);
     char *folder = path_join(app->home, run->folder), *absolute = cli_absolute(folder);
     free(folder);
     return absolute;
@@ -241,7 +243,7 @@ void app_remember(struct app *app, const char *key, json_t *value)
 static bool anything_lives(const struct app *app)
 {
     for (size_t i = 0; i < app->n_runs; i++)
-        if (app->runs[i].state == RUN_RUNNING || app->runs[i].state == RUN_PAUSED || app->runs[i].state == RUN_QUEUED)
+        if (run_lives(&app->runs[i]))
             return true;
     return false;
 }

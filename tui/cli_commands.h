@@ -22,6 +22,7 @@ bool cli_plot(struct cli *cli, struct err *err);
 bool cli_checkpoints(struct cli *cli, struct err *err);
 bool cli_compare(struct cli *cli, struct err *err);
 bool cli_import(struct cli *cli, struct err *err);
+bool cli_watch(struct cli *cli, struct err *err);
 bool cli_tag(struct cli *cli, struct err *err);
 bool cli_note(struct cli *cli, struct err *err);
 bool cli_delete(struct cli *cli, struct err *err);

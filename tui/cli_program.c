@@ -81,17 +81,24 @@ static int side_of_environment(const char *name)
     return text && str_to_int64(text, &side) && side >= 5 && side <= 1000 ? (int)side : 0;
 }
 
+bool screen_options_read(const struct cli *cli, struct screen_options *options, struct err *err)
+{
+    *options = (struct screen_options){.home = cli->home, .ascii = cli_option(cli, "--ascii") != NULL};
+    const char *color = cli_option(cli, "--color");
+    if (color && !color_choice_parse(color, &options->color))
+        return err_set(err, ERR_USAGE, "--color '%s': expected auto, always, never, 16 or 256", color);
+    options->width = isatty(STDOUT_FILENO) ? 0 : side_of_environment("COLUMNS");
+    options->height = isatty(STDOUT_FILENO) ? 0 : side_of_environment("LINES");
+    return true;
+}
+
 bool cli_run_program(struct cli *cli, struct err *err)
 {
-    struct screen_options options = {.home = cli->home, .ascii = cli_option(cli, "--ascii") != NULL};
-    const char *color = cli_option(cli, "--color");
-    if (color && !color_choice_parse(color, &options.color))
-        return err_set(err, ERR_USAGE, "--color '%s': expected auto, always, never, 16 or 256", color);
-    if (cli_option(cli, "--once")) {
+    struct screen_options options;
+    if (!screen_options_read(cli, &options, err))
+        return false;
+    if (cli_option(cli, "--once"))
         options.once = cli->n_arguments ? cli->arguments[0] : "";
-        options.width = isatty(STDOUT_FILENO) ? 0 : side_of_environment("COLUMNS");
-        options.height = isatty(STDOUT_FILENO) ? 0 : side_of_environment("LINES");
-    }
     if (!options.once && wants_lines(cli))
         return cli->n_arguments ? print_run_lines(cli, err) : print_lines(cli, err);
     if (!options.once && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))

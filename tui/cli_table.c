@@ -141,6 +141,24 @@ static const struct cli_command import = {
                                            {0}},
     .run = cli_import,
 };
+static const struct cli_command watch = {
+    .name = "watch",
+    .arguments = "FILE|DIR...",
+    .min_arguments = 1,
+    .max_arguments = -1,
+    .summary = "look at histories of other tools while they grow",
+    .text = "Opens the screen with what antler import understands, beside the runs of the home, and follows it: new records, new files in "
+            "folders, runs that end. Nothing is copied into the home and nothing is written beside the files. They can only be looked at: keys "
+            "that change a run are refused, curves, comparison, marks, settings and log work as ever. Keras models (.keras, .weights.h5, .h5) that lie beside "
+            "a history, or in checkpoints/ there, are its checkpoints: evaluate, predict, inspect, and resume as a new run of the home. "
+            "Without a terminal it prints the list.",
+    .options = (const struct cli_option[]){{"--once", NULL, false, "print one frame of the screen as text"},
+                                           {"--plain", NULL, false, "print the list, then a line for every record that comes until all have ended"},
+                                           {"--ascii", NULL, false, "use only ASCII characters"},
+                                           {"--color", "auto|always|never|16|256", false, "which colours"},
+                                           {0}},
+    .run = cli_watch,
+};
 static const struct cli_command tag = {
     .name = "tag",
     .arguments = "RUN [TAG|-TAG]...",
@@ -393,6 +411,6 @@ static const struct cli_command doctor = {
 
 const struct cli_command *const cli_commands[] = {
     &train, &resume, &queue, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
-    &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import,
+    &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import, &watch,
     &tag,   &note,   &delete, &restore,       &settings,      &reindex,          &help,       NULL,
 };

@@ -34,9 +34,10 @@ static bool open_run(struct app *app, struct form_view *v, const char *id, struc
     if (!run)
         return err_set(err, ERR_NOT_FOUND, "the run '%s' is gone", id);
     char *folder = app_run_folder(app, run);
-    json_t *config = run_read_config(folder, err);
+    json_t *config = run->watched ? json_pack("{s:s}", "name", run->name) : run_read_config(folder, err);
     if (config) {
         snprintf(v->run, sizeof v->run, "%s", id);
+        v->watched = run->watched;
         snprintf(v->path, sizeof v->path, "%s/config.json", folder);
         v->folder = xstrdup(js_string(config, "folder", folder));
         v->where = xprintf("the config of %s", id);
@@ -81,10 +82,12 @@ static bool open_checkpoint(struct app *app, struct form_view *v, const char *ar
     free(id);
     if (!ok)
         return false;
-    char *path = cli_absolute(colon + 1);
+    char *path = cli_absolute(colon + 1), *real = v->watched ? realpath(path, NULL) : NULL;
     snprintf(v->path, sizeof v->path, "%s", path);
+    ok = !real || form_put(&v->form, "model.file", json_string(real), err);
+    free(real);
     free(path);
-    if (!find_checkpoint(app, v, err) || !give_epochs(v, err))
+    if (!ok || !find_checkpoint(app, v, err) || !give_epochs(v, err))
         return false;
     form_view_suggest(app, v);
     v->n_given = form_changes(&v->form);
@@ -260,7 +263,11 @@ void form_view_command(const struct app *app, const struct form_view *v, struct 
 static json_t *start_request(const struct app *app, const struct form_view *v)
 {
     json_t *request = train_request(app->home, v->form.config, v->folder, v->where);
-    if (v->source == FORM_OF_CHECKPOINT) {
+    if (v->source == FORM_OF_CHECKPOINT && v->watched) { /* a file of its own: its run is not one of the home */
+        char *real = realpath(v->path, NULL);
+        json_object_set_new(request, "checkpoint", json_string(real ? real : v->path));
+        free(real);
+    } else if (v->source == FORM_OF_CHECKPOINT) {
         char *checkpoints = path_folder(v->path), *run = path_folder(checkpoints);
         json_object_set_new(request, "run", json_string(run));
         json_object_set_new(request, "checkpoint", json_string(path_name(v->path)));

@@ -15,6 +15,7 @@ struct form_view {
     enum form_source source;
     char path[1024];      /* of the config file; of the checkpoint */
     char run[256];        /* id of the run it came from */
+    bool watched; /* the run is a history of another tool: the checkpoint stands for itself */
     char *folder, *where; /* what paths are relative to; how messages call the config */
     int64_t epoch, step;  /* of the checkpoint */
     bool weights_only;

@@ -95,7 +95,7 @@ static void deliver(struct loop *loop, struct event event, bool by_hand)
     event.now = io_monotonic_seconds();
     int flags = loop->ops->event(loop->self, &event);
     if (flags & (LOOP_DRAW | LOOP_REPAINT))
-        *(by_hand ? &loop->now : &loop->soon) = true;
+        *(by_hand || flags & LOOP_NOW ? &loop->now : &loop->soon) = true;
     if (flags & LOOP_REPAINT)
         term_repaint(loop->term);
     loop->quit |= (flags & LOOP_QUIT) != 0;

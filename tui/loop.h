@@ -20,7 +20,8 @@ enum {
     LOOP_DRAW = 1,
     LOOP_QUIT = 2,
     LOOP_SUSPEND = 4,
-    LOOP_REPAINT = 8
+    LOOP_REPAINT = 8,
+    LOOP_NOW = 16 /* with LOOP_DRAW: drawn at once, also what came by itself */
 }; /* flags a handler returns */
 
 struct loop_ops {

@@ -13,7 +13,7 @@
 
 bool run_lives(const struct run_summary *run)
 {
-    return run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED;
+    return !run->watched && (run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED);
 }
 
 static int refuse(struct app *app, const struct run_summary *run, const char *what)
@@ -36,6 +36,12 @@ static int steer_waiting(struct app *app, const struct run_summary *run, const c
         return app_fail(app, &err);
     app_refresh(app, true);
     app_say(app, STYLE_GOOD, "%s: taken out of the queue", what);
+    return LOOP_DRAW;
+}
+
+static int refuse_watched(struct app *app, const struct run_summary *run)
+{
+    app_say(app, STYLE_WARNING, "%s is watched (%s): it can be looked at, not changed; antler import makes a run of it", run->name, run->source);
     return LOOP_DRAW;
 }
 
@@ -175,10 +181,28 @@ int app_copy(struct app *app, char *text)
     return LOOP_DRAW;
 }
 
+/* Where a watched history really lies. free() it. */
+static char *watched_path(struct app *app, const struct run_summary *run)
+{
+    char *folder = app_run_folder(app, run);
+    json_t *config = run_read_config(folder, NULL);
+    char *path = xstrdup(js_string(json_object_get(config, "imported"), "file", folder));
+    json_decref(config);
+    free(folder);
+    return path;
+}
+
+/* A checkpoint of a watched history is a link. free() it. */
+static char *real_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : cli_absolute(path);
+}
+
 static int copy_path(struct app *app, const struct run_summary *run)
 {
     const struct checkpoint_summary *checkpoint = app_checkpoint(app);
-    return app_copy(app, checkpoint ? cli_absolute(checkpoint->path) : app_run_folder(app, run));
+    return app_copy(app, checkpoint ? real_path(checkpoint->path) : run->watched ? watched_path(app, run) : app_run_folder(app, run));
 }
 
 /* The menu holds what works on the selected run and checkpoint, in the order of the key table. */
@@ -209,8 +233,11 @@ static int open_menu(struct app *app, const struct run_summary *run)
 
 int run_action(struct app *app, const struct run_summary *run, enum action action)
 {
-    bool foreign = run->source && action >= ACTION_STOP && action <= ACTION_EPOCHS;
-    if (foreign)
+    bool steers = action >= ACTION_STOP && action <= ACTION_EPOCHS,
+         notes = action == ACTION_TAG || action == ACTION_NOTE || action == ACTION_DELETE;
+    if (run->watched && (steers || notes))
+        return refuse_watched(app, run);
+    if (run->source && steers)
         return refuse(app, run, "that");
     switch (action) {
     case ACTION_STOP:

@@ -19,11 +19,18 @@ const struct screen_view_ops *const screen_views[] = {&view_runs,    &view_run, 
 
 static const double TICK_S = 0.5; /* while something may change by itself: the index is asked twice a second */
 
+/* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten times a second. The first slice comes
+ * before the first frame. */
+static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.025, SHOW_EVERY_S = 0.1;
+
 struct screen {
     struct app *app;
     struct term *term;
     struct loop *loop;
     int watched[APP_MAX_JOBS]; /* descriptor of the job in that place, -1 */
+    struct watch *watch;       /* NULL: only our own runs */
+    bool reading;              /* there was more than a slice */
+    double shown;              /* when it was shown how far that is */
 };
 
 /* Jobs come and go inside the app: the loop watches exactly those that run. */
@@ -40,10 +47,30 @@ static void watch_jobs(struct screen *s)
     }
 }
 
+/* Reads on. False: nothing is to be shown yet. */
+static bool read_on(struct screen *s, double now, int *flags)
+{
+    struct err err = {0};
+    bool was_reading = s->reading;
+    int more = watch_poll(s->watch, SLICE_S, &err);
+    if (more == -1)
+        *flags |= app_fail(s->app, &err);
+    s->reading = more == 1;
+    loop_tick(s->loop, s->reading ? 1e-4 : TICK_S);
+    if (s->reading && now - s->shown < SHOW_EVERY_S)
+        return false;
+    s->shown = now;
+    *flags |= was_reading && !s->reading ? LOOP_DRAW | LOOP_NOW : LOOP_NOTHING;
+    return true;
+}
+
 static int screen_event(void *self, const struct event *event)
 {
     struct screen *s = self;
-    int flags = app_event(s->app, event);
+    int flags = LOOP_NOTHING;
+    if (event->kind == EVENT_TICK && s->watch && !read_on(s, event->now, &flags))
+        return flags;
+    flags |= app_event(s->app, event);
     watch_jobs(s);
     if (s->app->copy) {
         term_copy(s->term, s->app->copy);
@@ -59,17 +86,29 @@ static void screen_view(void *self, struct grid *grid)
     app_view(((struct screen *)self)->app, grid);
 }
 
+/* Whoever watches one history wants to see its curve. */
+static bool open_only_one(struct app *app, const struct watch *watch, struct err *err)
+{
+    const char *path, *id = NULL;
+    bool alive;
+    if (watch_count(watch) == 1)
+        id = watch_run(watch, 0, &path, &alive);
+    return !id || app_open(app, "run", id, err);
+}
+
 static struct app *open_app(const struct screen_options *options, struct index **index, struct err *err)
 {
     char *home = cli_absolute(options->home); /* paths of checkpoints go to the worker, which may stand elsewhere */
     *index = index_open(home, err);
     free(home);
+    if (*index && options->watch)
+        index_join(*index, watch_index(options->watch));
     struct app *app = *index ? app_new(options->home, *index, screen_views, err) : NULL;
-    if (app && !app_open(app, "runs", NULL, err)) {
-        app_free(app);
-        app = NULL;
-    }
-    return app;
+    bool ok = app && app_open(app, "runs", NULL, err) && (!options->watch || open_only_one(app, options->watch, err));
+    if (ok)
+        return app;
+    app_free(app);
+    return NULL;
 }
 
 static bool load_keys(struct app *app, struct err *err)
@@ -114,19 +153,29 @@ static bool print_once(struct app *app, const struct screen_options *options, co
     return true;
 }
 
-static bool run_on_terminal(struct app *app, const struct term_facts *facts, int *exit_signal, struct err *err)
+static bool run_on_terminal(struct app *app, const struct screen_options *options, const struct term_facts *facts,
+                            int *exit_signal, struct err *err)
 {
     static const struct loop_ops ops = {.event = screen_event, .view = screen_view};
-    struct screen s = {.app = app, .term = term_open(facts, err)};
+    struct screen s = {.app = app, .term = term_open(facts, err), .watch = options->watch, .reading = options->watch};
     if (!s.term)
         return false;
     memset(s.watched, -1, sizeof s.watched);
     s.loop = loop_new(s.term, &ops, &s);
-    loop_tick(s.loop, TICK_S);
+    loop_tick(s.loop, s.reading ? 1e-4 : TICK_S);
     *exit_signal = loop_run(s.loop);
     loop_free(s.loop);
     term_close(s.term);
     return true;
+}
+
+/* What can be shown at once; for a single frame all there is. */
+static bool read_first(const struct screen_options *options, struct err *err)
+{
+    int more = options->watch ? watch_poll(options->watch, FIRST_SLICE_S, err) : 0;
+    while (options->once && more == 1)
+        more = watch_poll(options->watch, 1, err);
+    return more != -1;
 }
 
 bool screen_run(const struct screen_options *options, int *exit_signal, struct err *err)
@@ -135,12 +184,12 @@ bool screen_run(const struct screen_options *options, int *exit_signal, struct e
     struct index *index = NULL;
     *exit_signal = 0;
     term_look(options->color, options->ascii, &facts);
-    struct app *app = open_app(options, &index, err);
+    struct app *app = read_first(options, err) ? open_app(options, &index, err) : NULL;
     bool ok = app && load_keys(app, err);
     if (ok) {
         app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
         app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
-        ok = options->once ? print_once(app, options, &facts, err) : run_on_terminal(app, &facts, exit_signal, err);
+        ok = options->once ? print_once(app, options, &facts, err) : run_on_terminal(app, options, &facts, exit_signal, err);
     }
     app_free(app);
     if (index)

@@ -2,6 +2,8 @@
 #ifndef TUI_SCREEN_H
 #define TUI_SCREEN_H
 
+#include "persistence/watch.h"
+#include "tui/cli.h"
 #include "tui/term.h"
 
 struct screen_options {
@@ -10,7 +12,10 @@ struct screen_options {
     bool ascii;
     const char *once;  /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
     int width, height; /* of that frame; 0: 80 x 24 or the terminal's */
+    struct watch *watch; /* histories of other tools, shown beside the runs of the home; NULL */
 };
+/* home, color, ascii and the sides of a frame from the options of the command line. */
+bool screen_options_read(const struct cli *cli, struct screen_options *options, struct err *err) MUST_USE;
 
 /* Returns when the person leaves or the terminal is gone; runs go on. *exit_signal: 0, or the signal that ended it. */
 bool screen_run(const struct screen_options *options, int *exit_signal, struct err *err) MUST_USE;
