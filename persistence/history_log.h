@@ -45,6 +45,8 @@ bool history_add_json_at(struct history_writer *writer, enum record_kind kind, i
 /* From now on records are gathered and written when there are so many bytes of them, when the writer is flushed or synced; what is not is lost when it is
  * closed. For histories that come from elsewhere. A failed write loses what was gathered. */
 void history_gather(struct history_writer *writer, size_t at_least_bytes);
+/* The run folder was given another name. */
+void history_moved(struct history_writer *writer, const char *run_folder);
 bool history_flush(struct history_writer *writer, struct err *err) MUST_USE;
 bool history_sync(struct history_writer *writer, struct err *err) MUST_USE;
 /* Length now, with what was gathered: stored in each checkpoint ("history_bytes"), so that resuming from it can cut what came later. */

@@ -156,6 +156,13 @@ bool history_flush(struct history_writer *writer, struct err *err)
     return ok;
 }
 
+void history_moved(struct history_writer *writer, const char *run_folder)
+{
+    char *path = path_join(run_folder, path_name(writer->path));
+    free(writer->path);
+    writer->path = path;
+}
+
 void history_gather(struct history_writer *writer, size_t at_least_bytes)
 {
     writer->gather = at_least_bytes;

@@ -50,6 +50,8 @@ struct run_summary { /* owned by the arena of the call */
     int64_t n_checkpoints;
     int64_t log_bytes; /* of its log taken in so far: as long as it is the same, so is its history */
 };
+/* The folder of a run, absolute when the home is. free() it. */
+char *index_run_folder(const struct index *index, const struct run_summary *run);
 /* All runs, newest first. filter: the language of `antler list` ("" = all), see run_filter.h. sort: a field of it, a metric's bare
  * name (its last value), or NULL; "-key" reverses; NaN and runs without the field come last. */
 bool index_list(struct index *index, const char *filter, const char *sort, struct arena *arena, const struct run_summary **runs, size_t *n,

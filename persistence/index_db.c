@@ -308,6 +308,11 @@ static bool open_any(struct index *index, struct err *err)
     return false;
 }
 
+char *index_run_folder(const struct index *index, const struct run_summary *run)
+{
+    return run->watched ? xstrdup(run->folder) : path_join(index->home, run->folder);
+}
+
 const char *index_home(const struct index *index)
 {
     return index->home;

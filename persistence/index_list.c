@@ -1,10 +1,12 @@
 /* index_list.c - index_list: rows become summaries, states become what a person should see. */
 #include "persistence/index_internal.h"
+#include "persistence/metric_direction.h"
 #include "persistence/run_filter.h"
 #include "persistence/run_live.h"
 
 #include "base/io.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,17 +141,18 @@ static struct loaded_run read_run(struct index *index, sqlite3_stmt *row, struct
     return loaded;
 }
 
-/* The metric `best` means: the config's when it was logged, else val_loss, else loss. */
+/* The metric `best` means: the config's when it was logged, else the one that one looks at first. */
 static void choose_monitor(struct run_summary *run)
 {
-    const char *const wanted[] = {run->monitor, "val_loss", "loss"};
-    for (size_t w = 0; w < 3; w++)
-        for (size_t m = 0; wanted[w] && m < run->n_metrics; m++)
-            if (!strcmp(run->metrics[m].name, wanted[w])) {
-                run->monitor = run->metrics[m].name;
-                return;
-            }
+    const char *config = run->monitor;
+    int best = INT_MAX;
     run->monitor = "loss";
+    for (size_t m = 0; m < run->n_metrics; m++) {
+        int rank = metric_watch_rank(run->metrics[m].name, config);
+        if (rank < best)
+            run->monitor = run->metrics[m].name;
+        best = rank < best ? rank : best;
+    }
 }
 
 /* Hands the metrics, ordered by run, to the runs, ordered by row. */
@@ -270,7 +273,8 @@ static void sort_runs(struct index *index, const char *sort, const struct run_su
     free(keys);
 }
 
-const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run, struct arena *arena)
+const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run,
+                                           struct arena *arena)
 {
     struct run_summary *copy = arena_alloc(arena, sizeof *copy);
     *copy = *run;
@@ -372,7 +376,8 @@ bool index_list(struct index *index, const char *filter, const char *sort, struc
         return false;
     struct run_filter *parsed = run_filter_parse(filter ? filter : "", err);
     struct list_call call = {.filter = parsed, .sort = sort, .arena = arena, .runs = runs, .n = n};
-    bool ok = parsed && (!index->watched || index_list(index->watched, "", NULL, arena, &call.joined, &call.n_joined, err)) &&
+    bool ok = parsed &&
+              (!index->watched || index_list(index->watched, "", NULL, arena, &call.joined, &call.n_joined, err)) &&
               index_guarded(index, read_list, &call, err);
     run_filter_free(parsed);
     return ok;
@@ -397,8 +402,7 @@ const struct run_summary *index_load_run(struct index *index, int64_t row, struc
     size_t n;
     struct run_summary *run = NULL;
     if (load_runs(index, row, arena, &loaded, &n, err)) {
-        run = n ? arena_alloc(arena, sizeof *run)
-                : err_null(err, ERR_NOT_FOUND, "the run was deleted at this moment");
+        run = n ? arena_alloc(arena, sizeof *run) : err_null(err, ERR_NOT_FOUND, "the run was deleted at this moment");
         if (n)
             *run = loaded[0].summary;
     }

@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,15 +350,21 @@ static bool count_again(struct ingest *in, struct err *err)
     return ok;
 }
 
-/* The metric that sparklines and `best` follow: the config's, else val_loss, else loss; one that has values. */
+/* The metric that sparklines and `best` follow, one that has values. */
 static size_t monitored(const struct ingest *in)
 {
-    const char *const wanted[] = {in->config.monitor, "val_loss", "loss"};
-    for (size_t w = 0; w < 3; w++)
-        for (size_t id = 0; wanted[w] && id < in->n_metrics; id++)
-            if (in->metrics[id].name && in->metrics[id].n && !strcmp(in->metrics[id].name, wanted[w]))
-                return id;
-    return SIZE_MAX;
+    size_t best = SIZE_MAX;
+    int best_rank = INT_MAX;
+    for (size_t id = 0; id < in->n_metrics; id++) {
+        if (!in->metrics[id].name || !in->metrics[id].n)
+            continue;
+        int rank = metric_watch_rank(in->metrics[id].name, in->config.monitor);
+        if (rank < best_rank) {
+            best = id;
+            best_rank = rank;
+        }
+    }
+    return best;
 }
 
 static bool store_run(struct ingest *in, const struct history_reader *reader, int64_t stamp, const char *error,

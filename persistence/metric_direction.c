@@ -50,7 +50,7 @@ bool metric_is_better_upwards(const char *name)
     for (size_t e = 0; e < sizeof upward_endings / sizeof upward_endings[0]; e++) {
         const char *ending = upward_endings[e];
         size_t length = strlen(lower), part = strlen(ending);
-        if (str_ends(lower, ending) && (length == part || lower[length - part - 1] == '_'))
+        if (str_ends(lower, ending) && (length == part || strchr("_/.", lower[length - part - 1])))
             return true;
     }
     return false;
@@ -72,4 +72,18 @@ const char *monitored_metric(const json_t *config, int *mode)
             return monitor;
         }
     return NULL;
+}
+
+int metric_watch_rank(const char *name, const char *monitor)
+{
+    if (monitor && !strcmp(name, monitor))
+        return 0;
+    if (!strcmp(name, "val_loss") || !strcmp(name, "loss"))
+        return *name == 'v' ? 1 : 2;
+    if (str_starts(name, "system/") || str_starts(name, "batch_") || strcasestr(name, "learning_rate") ||
+        str_ends(name, "lr"))
+        return 6;
+    if (str_ends(name, "loss"))
+        return strcasestr(name, "val") ? 3 : 4;
+    return 5;
 }

@@ -23,7 +23,7 @@ static const char hidden_prefix[] = ".new-";
 struct run_making {
     char *home, *folder, *stem; /* stem: "2026-11-23_14-30-12_digits-mlp" */
     json_t *run;
-    char *id;   /* chosen by run_batch_settle */
+    char *id;            /* chosen by run_batch_settle */
     bool loose, adopted; /* of a batch: not synced by itself; a run that is there: its files are replaced */
 };
 struct run_batch {
@@ -372,7 +372,8 @@ struct run_making *run_making_adopt(const char *home, const char *id, struct err
         return NULL;
     }
     struct run_making *making = xcalloc(1, sizeof *making);
-    *making = (struct run_making){.home = xstrdup(home), .folder = folder, .id = xstrdup(id), .loose = true, .adopted = true};
+    *making =
+        (struct run_making){.home = xstrdup(home), .folder = folder, .id = xstrdup(id), .loose = true, .adopted = true};
     return making;
 }
 

@@ -47,6 +47,13 @@ void source_copy_close(struct source_copy *copy)
     *copy = (struct source_copy){.lines = -1};
 }
 
+void source_copy_moved(struct source_copy *copy, const char *folder)
+{
+    free(copy->folder);
+    copy->folder = xstrdup(folder);
+    history_moved(copy->writer, folder);
+}
+
 static bool add_lines(struct source_copy *copy, const struct source_record *record, struct err *err)
 {
     char *path = path_join(copy->folder, "log.txt");

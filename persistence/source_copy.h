@@ -32,11 +32,14 @@ bool source_copy_open(struct source_copy *copy, const struct source *source, con
                       struct err *err) MUST_USE;
 /* Stops at the deadline (io_monotonic_seconds; INFINITY: never). */
 int source_copy_some(struct source_copy *copy, double deadline, struct err *err);
-/* Of a source with `once` whose file has changed: what was given before is compared; when the file only has more, the rest comes next, else the history is cut and
- * comes from the start. False and err: it cannot be read now; what was copied stays. */
+/* Of a source with `once` whose file has changed: what was given before is compared; when the file only has more, the
+ * rest comes next, else the history is cut and comes from the start. False and err: it cannot be read now; what was
+ * copied stays. */
 bool source_copy_again(struct source_copy *copy, const char *path, struct err *err) MUST_USE;
 /* Closes the files of the source; what is known of the run is gone with it, what was copied stays. */
 void source_copy_close_reader(struct source_copy *copy);
+/* The run folder was given another name. */
+void source_copy_moved(struct source_copy *copy, const char *folder);
 void source_copy_close(struct source_copy *copy);
 
 /* The config of a run that is such a history: {"name", "imported": {"format", "file"}, "settings": what the source

@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const double SCAN_EVERY_S = 3, SCAN_SHARE = 20; /* a look through the folders takes a twentieth of the time at most */
+static const double SCAN_EVERY_S = 3,
+                    SCAN_SHARE = 20; /* a look through the folders takes a twentieth of the time at most */
 static const char prefix[] = "antler-watch-";
 
 /* ---- the private home ---- */
@@ -36,7 +37,9 @@ static void remove_left_behind(const char *folder)
             continue;
         char *path = path_join(folder, entry->d_name), *lock = path_join(path, ".lock");
         struct stat st;
-        int fd = !lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+        int fd = !lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid()
+                     ? open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+                     : -1;
         if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
             run_remove_tree(path);
         if (fd >= 0)
@@ -77,7 +80,8 @@ static void take_found(struct watch *watch)
     for (size_t i = watch->n_runs; i < watch->list->n; i++) {
         watch->runs = xgrow(watch->runs, &watch->capacity, watch->n_runs + 1, sizeof *watch->runs);
         const struct source_found *found = &watch->list->found[i];
-        watch->runs[watch->n_runs++] = (struct watched){.path = found->path, .name = found->name, .source = found->source, .lock = -1, .copy.lines = -1};
+        watch->runs[watch->n_runs++] = (struct watched){
+            .path = found->path, .name = found->name, .source = found->source, .lock = -1, .copy.lines = -1};
     }
 }
 
@@ -98,7 +102,8 @@ static void scan_again(struct watch *watch)
 struct watch *watch_open(const char *const *paths, size_t n_paths, struct err *err)
 {
     struct watch *watch = xcalloc(1, sizeof *watch);
-    *watch = (struct watch){.lock = -1, .paths = xcalloc(n_paths + 1, sizeof *watch->paths), .list = xcalloc(1, sizeof *watch->list)};
+    *watch = (struct watch){
+        .lock = -1, .paths = xcalloc(n_paths + 1, sizeof *watch->paths), .list = xcalloc(1, sizeof *watch->list)};
     bool ok = true;
     for (size_t i = 0; ok && i < n_paths; i++) {
         ok = source_scan(paths[i], watch->list, err);

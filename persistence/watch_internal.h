@@ -1,4 +1,5 @@
-/* watch_internal.h - what the files of the watch share: watch.c (the set of sources), watch_run.c (one of them), watch_models.c (models beside it). */
+/* watch_internal.h - what the files of the watch share: watch.c (the set of sources), watch_run.c (one of them),
+ * watch_models.c (models beside it). */
 #ifndef PERSISTENCE_WATCH_INTERNAL_H
 #define PERSISTENCE_WATCH_INTERNAL_H
 
@@ -36,7 +37,8 @@ struct watch {
     double scan_due;
 };
 
-/* Reads on until the deadline (io_monotonic_seconds). 1 = there is more, 0 = not now, -1 = err: the private home cannot be written. */
+/* Reads on until the deadline (io_monotonic_seconds). 1 = there is more, 0 = not now, -1 = err: the private home cannot
+ * be written. */
 int watched_read(struct watch *watch, struct watched *w, double deadline, struct err *err);
 void watched_release(struct watched *w);
 /* Models beside it that are new or were written anew. */

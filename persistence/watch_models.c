@@ -1,7 +1,7 @@
 /* watch_models.c - models that Keras saved beside a watched history become checkpoints of its run.
  *
- * The epoch stands in the name, as ModelCheckpoint writes it ("model.05.keras", "epoch-12-0.34.keras"); else it is the last one that had been recorded when the file was
- * written. The metrics are those of that epoch.
+ * The epoch stands in the name, as ModelCheckpoint writes it ("model.05.keras", "epoch-12-0.34.keras"); else it is the
+ * last one that had been recorded when the file was written. The metrics are those of that epoch.
  */
 #include "persistence/watch_internal.h"
 
@@ -37,7 +37,8 @@ static int64_t epoch_in_name(const char *name)
     const char *p = name;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *word = strcasestr(name, words[i]);
-        if (word && word[strlen(words[i]) + strspn(word + strlen(words[i]), "-_. =")] && isdigit((unsigned char)word[strlen(words[i]) + strspn(word + strlen(words[i]), "-_. =")])) {
+        if (word && word[strlen(words[i]) + strspn(word + strlen(words[i]), "-_. =")] &&
+            isdigit((unsigned char)word[strlen(words[i]) + strspn(word + strlen(words[i]), "-_. =")])) {
             p = word;
             break;
         }
@@ -90,17 +91,20 @@ static struct place find_place(struct watch *watch, const struct watched *w, con
     return place;
 }
 
-static bool add_checkpoint(struct watch *watch, struct watched *w, const char *path, const struct stat *st, struct err *err)
+static bool add_checkpoint(struct watch *watch, struct watched *w, const char *path, const struct stat *st,
+                           struct err *err)
 {
     const char *name = path_name(path);
     char *link = xprintf("%s/%s/checkpoints/%s", watch->home, w->id, name), *real = realpath(path, NULL);
     struct place place = find_place(watch, w, name, (double)st->st_mtim.tv_sec + 1e-9 * (double)st->st_mtim.tv_nsec);
-    json_t *record = json_pack("{s:s, s:I, s:b, s:b, s:O}", "checkpoint", name, "size_bytes", (json_int_t)st->st_size, "weights_only",
-                               strstr(name, ".weights.") != NULL, "best", false, "metrics", place.metrics);
+    json_t *record =
+        json_pack("{s:s, s:I, s:b, s:b, s:O}", "checkpoint", name, "size_bytes", (json_int_t)st->st_size,
+                  "weights_only", strstr(name, ".weights.") != NULL, "best", false, "metrics", place.metrics);
     io->unlink(link);
-    bool ok = !record || !real || symlink(real, link) || /* a name that is no UTF-8: passed over */
-              (history_add_json_at(w->copy.writer, RECORD_CHECKPOINT, place.epoch, place.step, place.time, record, err) &&
-               history_flush(w->copy.writer, err));
+    bool ok =
+        !record || !real || symlink(real, link) || /* a name that is no UTF-8: passed over */
+        (history_add_json_at(w->copy.writer, RECORD_CHECKPOINT, place.epoch, place.step, place.time, record, err) &&
+         history_flush(w->copy.writer, err));
     json_decref(record);
     json_decref(place.metrics);
     free(real);

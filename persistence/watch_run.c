@@ -1,4 +1,5 @@
-/* watch_run.c - one watched source: its run is made when the first of it was read, and told again whenever something is new. */
+/* watch_run.c - one watched source: its run is made when the first of it was read, and told again whenever something is
+ * new. */
 #include "persistence/watch_internal.h"
 
 #include "base/arena.h"
@@ -85,7 +86,8 @@ static size_t tags_of(const struct source_about *about, const char **tags, size_
     return n;
 }
 
-/* What is known of it now, into a run that is being made. RUN_INTERRUPTED is never written: it is running without its lock. */
+/* What is known of it now, into a run that is being made. RUN_INTERRUPTED is never written: it is running without its
+ * lock. */
 static bool describe(struct watched *w, struct run_making *making, struct err *err)
 {
     struct source_about about = about_of(w);
@@ -143,8 +145,9 @@ static int make_run(struct watch *watch, struct watched *w, double deadline, str
         run_making_abort(&making);
     ok = run_batch_close(batch, ok ? err : NULL) && ok;
     if (ok && w->copy.folder) {
-        free(w->copy.folder);
-        w->copy.folder = path_join(watch->home, w->id);
+        char *folder = path_join(watch->home, w->id);
+        source_copy_moved(&w->copy, folder);
+        free(folder);
     }
     return ok && hold_lock(watch, w, err) ? found : -1;
 }
@@ -163,7 +166,8 @@ static bool save(struct watch *watch, struct watched *w, const char *error, stru
 
 static bool start_again(struct watch *watch, struct watched *w, struct err *err)
 {
-    char *folder = path_join(watch->home, w->id), *log = path_join(folder, "history.log"), *text = path_join(folder, "log.txt");
+    char *folder = path_join(watch->home, w->id), *log = path_join(folder, "history.log"),
+         *text = path_join(folder, "log.txt");
     source_copy_close(&w->copy);
     io->unlink(log); /* the index sees another file and reads it from the start */
     io->unlink(text);
@@ -223,7 +227,8 @@ int watched_read(struct watch *watch, struct watched *w, double deadline, struct
         return -1;
     if (found != 1)
         set_due(w);
-    if (found == 0 && !w->source->once && state != RUN_RUNNING && !news && w->copy.reader) { /* its files are not kept open */
+    if (found == 0 && !w->source->once && state != RUN_RUNNING && !news &&
+        w->copy.reader) { /* its files are not kept open */
         w->stamp = watched_stamp(w->path);
         source_copy_close_reader(&w->copy);
     }

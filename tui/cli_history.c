@@ -176,7 +176,7 @@ static bool check_metrics(struct index *index, const char *run, const char *cons
 static void read_system(struct index *index, const struct run_summary *run, struct arena *arena,
                         const struct metric_series **series, size_t *n)
 {
-    char *folder = path_join(index_home(index), run->folder);
+    char *folder = index_run_folder(index, run);
     system_read(folder, arena, series, n);
     free(folder);
 }

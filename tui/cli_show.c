@@ -36,7 +36,7 @@ static void print_facts(const struct run_summary *run, const char *folder)
     str_addf(&text, ", step %lld", (long long)run->step);
     line("epoch", str_text(&text));
     line("created", text_clock(run->created).text);
-    line("time", run->source ? NULL : text_duration(run->duration_s).text);
+    line("time", run->source && !(run->duration_s > 0) ? NULL : text_duration(run->duration_s).text);
     line("device", run->device);
     line("imported", run->source);
     str_clear(&text);

@@ -58,6 +58,19 @@ static void print_record(const char *name, const struct record *record)
     str_release(&line);
 }
 
+/* A history that began anew is another one. */
+static struct history_reader *reader_of(struct history_reader *reader, const char *folder)
+{
+    int64_t frame;
+    uint64_t header, now;
+    if (reader && history_last_frame(reader, &frame, &header) &&
+        (!history_frame_header(folder, frame, &now) || now != header)) {
+        history_close_reader(reader);
+        reader = NULL;
+    }
+    return reader ? reader : history_open_reader(folder, 0, NULL);
+}
+
 /* print: else only passed over, as what the list has said already. */
 static void take_lines(struct watch *watch, struct lines *lines, bool print)
 {
@@ -70,9 +83,9 @@ static void take_lines(struct watch *watch, struct lines *lines, bool print)
         bool alive;
         const char *id = watch_run(watch, k, &path, &alive);
         struct record record;
-        if (id && !lines->readers[k]) {
+        if (id) {
             char *folder = path_join(watch_home(watch), id);
-            lines->readers[k] = history_open_reader(folder, 0, NULL);
+            lines->readers[k] = reader_of(lines->readers[k], folder);
             free(folder);
         }
         while (lines->readers[k] && history_next(lines->readers[k], &record, NULL) == 1)

@@ -1,5 +1,7 @@
 /* curves.c - see curves.h */
 #include "tui/curves.h"
+
+#include <string.h>
 #include "persistence/system_log.h"
 
 #include "persistence/history_log.h"
@@ -113,9 +115,26 @@ double curve_fill(const struct metric_series *from, enum curve_axis axis, struct
     return fork;
 }
 
+/* The first is Keras' own, the others are what people write with other tools. */
+static const char *const validation_prefixes[] = {"val_", "val/", "val.", "valid/", "validation/", "eval/", "eval_"};
+static const char *const training_prefixes[] = {"train/", "train_", "train.", "training/"};
+
+static size_t prefix_length(const char *metric, const char *const *prefixes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_starts(metric, prefixes[i]) && metric[strlen(prefixes[i])])
+            return strlen(prefixes[i]);
+    return 0;
+}
+
+static size_t validation_length(const char *metric)
+{
+    return prefix_length(metric, validation_prefixes, sizeof validation_prefixes / sizeof *validation_prefixes);
+}
+
 bool curve_is_validation(const char *metric)
 {
-    return str_starts(metric, "val_");
+    return validation_length(metric) > 0;
 }
 
 bool curve_is_system(const char *metric)
@@ -125,5 +144,8 @@ bool curve_is_system(const char *metric)
 
 const char *curve_family(const char *metric)
 {
-    return curve_is_validation(metric) ? metric + 4 : metric;
+    size_t validation = validation_length(metric);
+    return metric + (validation ? validation
+                                : prefix_length(metric, training_prefixes,
+                                                sizeof training_prefixes / sizeof *training_prefixes));
 }

@@ -38,7 +38,7 @@ double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, 
 double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,
                   struct series *out);
 
-/* The metric's family: "loss" for "loss" and "val_loss". Points into metric. */
+/* The metric's family: "loss" for "loss" and "val_loss", "train/loss", "eval/loss". Points into metric. */
 const char *curve_family(const char *metric);
 bool curve_is_validation(const char *metric);
 /* What the machine did (persistence/system_log.h): recorded by the clock, not at the end of an epoch. */

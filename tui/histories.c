@@ -190,7 +190,7 @@ const struct history *histories_take(struct histories *histories, struct index *
             kept->holders++;
             forget(histories, i);
         }
-    char *folder = path_join(index_home(index), run->folder);
+    char *folder = index_run_folder(index, run);
     if (kept && (kept->log_bytes != run->log_bytes || kept->system != system_stamp(folder))) {
         history_drop(&kept->history);
         kept = NULL;

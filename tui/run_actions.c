@@ -29,7 +29,8 @@ static int steer_waiting(struct app *app, const struct run_summary *run, const c
     char what[160];
     snprintf(what, sizeof what, "%.150s", run->name);
     if (strcmp(name, "stop") != 0) {
-        app_say(app, STYLE_WARNING, "%s waits in the queue: S takes it out, in the jobs (5) t changes its settings", what);
+        app_say(app, STYLE_WARNING, "%s waits in the queue: S takes it out, in the jobs (5) t changes its settings",
+                what);
         return LOOP_DRAW;
     }
     if (!queue_remove(app->home, run->id, &err))
@@ -41,7 +42,8 @@ static int steer_waiting(struct app *app, const struct run_summary *run, const c
 
 static int refuse_watched(struct app *app, const struct run_summary *run)
 {
-    app_say(app, STYLE_WARNING, "%s is watched (%s): it can be looked at, not changed; antler import makes a run of it", run->name, run->source);
+    app_say(app, STYLE_WARNING, "%s is watched (%s): it can be looked at, not changed; antler import makes a run of it",
+            run->name, run->source);
     return LOOP_DRAW;
 }
 
@@ -202,7 +204,9 @@ static char *real_path(const char *path)
 static int copy_path(struct app *app, const struct run_summary *run)
 {
     const struct checkpoint_summary *checkpoint = app_checkpoint(app);
-    return app_copy(app, checkpoint ? real_path(checkpoint->path) : run->watched ? watched_path(app, run) : app_run_folder(app, run));
+    return app_copy(app, checkpoint     ? real_path(checkpoint->path)
+                         : run->watched ? watched_path(app, run)
+                                        : app_run_folder(app, run));
 }
 
 /* The menu holds what works on the selected run and checkpoint, in the order of the key table. */

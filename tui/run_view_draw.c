@@ -111,7 +111,8 @@ static void draw_header(const struct app *app, const struct run_view *v, struct 
     piece(&header, human_state_style(run->state), "%s %s", human_state_sign(run->state), run_state_name(run->state));
     int64_t epoch = v->has_live && v->live.epoch > run->epoch ? v->live.epoch : run->epoch,
             epochs = v->has_live ? v->live.epochs : run->epochs;
-    piece(&header, STYLE_TEXT, epochs ? "epoch %lld/%lld" : "epoch %lld", (long long)epoch, (long long)epochs);
+    if (!run->source || run->epoch != run->step) /* histories that know steps only: said once */
+        piece(&header, STYLE_TEXT, epochs ? "epoch %lld/%lld" : "epoch %lld", (long long)epoch, (long long)epochs);
     if (v->has_live)
         living_pieces(&header, &v->live);
     const struct run_summary *parent = run->parent_run ? app_find_run(app, run->parent_run) : NULL;

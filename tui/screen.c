@@ -19,8 +19,8 @@ const struct screen_view_ops *const screen_views[] = {&view_runs,    &view_run, 
 
 static const double TICK_S = 0.5; /* while something may change by itself: the index is asked twice a second */
 
-/* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten times a second. The first slice comes
- * before the first frame. */
+/* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten
+ * times a second. The first slice comes before the first frame. */
 static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.025, SHOW_EVERY_S = 0.1;
 
 struct screen {
@@ -189,7 +189,8 @@ bool screen_run(const struct screen_options *options, int *exit_signal, struct e
     if (ok) {
         app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
         app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
-        ok = options->once ? print_once(app, options, &facts, err) : run_on_terminal(app, options, &facts, exit_signal, err);
+        ok = options->once ? print_once(app, options, &facts, err)
+                           : run_on_terminal(app, options, &facts, exit_signal, err);
     }
     app_free(app);
     if (index)
