@@ -35,7 +35,7 @@ static void dim_as(const struct curve_set *like, struct curve_set *set)
     for (size_t i = 0; i < set->n; i++)
         for (size_t k = 0; like->n_held > 1 && k < like->n; k++)
             if (like->run_of[k] == set->run_of[i])
-                set->lines[i].dim = like->lines[k].dim;
+                set->lines[i].dim = like->lines[k].dim, set->lines[i].color = like->lines[k].color;
 }
 
 static void fill_other(const struct chart_pane *pane, struct other_chart *other, const char *family)

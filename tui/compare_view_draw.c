@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_CHART_HEIGHT = 7, MOST_TABLE_RUNS = 30 };
-enum { COL_SIGN, COL_NAME, COL_STATE, COL_EPOCH, COL_LAST, COL_BEST, COL_AT, COL_DELTA, COL_FROM, COL_COUNT };
+enum { LEAST_CHART_HEIGHT = 7, MOST_TABLE_RUNS = 30, LEAST_WIDTH_BESIDE = 140, LEFT_WIDTH = 96 };
 
 struct fill_context {
     const struct app *app;
     const struct compare_view *view;
-    size_t champion;
+    int columns[COMPARE_COLUMNS];           /* RUNS: those that are shown */
     size_t shown[MOST_TABLE_RUNS], n_shown; /* TABLE: the runs that have a column */
 };
 
@@ -85,46 +84,50 @@ static void fill_from(struct list_cell *cell, const struct compare_view *v, cons
     cell->style = STYLE_FAINT;
 }
 
-static void fill_run(void *context, int row, int column, struct list_cell *cell)
+static void fill_run(void *context, int place, int column, struct list_cell *cell)
 {
     struct fill_context *f = context;
     const struct compare_view *v = f->view;
+    size_t row = v->order[place];
     const struct run_summary *run = v->list[row].run;
     const struct metric_summary *metric = compared_metric(run, v->metric);
     cell->style = STYLE_TEXT;
-    switch (column) {
-    case COL_SIGN:
-        fill_sign(cell, f->app, (size_t)row);
+    switch (f->columns[column]) {
+    case COMPARE_SIGN:
+        fill_sign(cell, f->app, row);
         break;
-    case COL_NAME:
+    case COMPARE_NAME:
         snprintf(cell->text, sizeof cell->text, "%.150s", v->labels[row]);
         break;
-    case COL_STATE:
+    case COMPARE_STATE:
         snprintf(cell->text, sizeof cell->text, "%s", human_state_sign(run->state));
         cell->style = human_state_style(run->state);
         break;
-    case COL_EPOCH:
+    case COMPARE_EPOCH:
         snprintf(cell->text, sizeof cell->text, run->epochs ? "%lld/%lld" : "%lld", (long long)run->epoch,
                  (long long)run->epochs);
         break;
-    case COL_LAST:
+    case COMPARE_LAST:
         fill_last(cell, metric);
         break;
-    case COL_BEST:
-        fill_number(cell, best_of(v, (size_t)row));
-        if ((size_t)row == f->champion)
+    case COMPARE_SMOOTH:
+        fill_number(cell, compare_smooth_of(v, row));
+        break;
+    case COMPARE_BEST:
+        fill_number(cell, best_of(v, row));
+        if (row == v->champion)
             cell->style = STYLE_GOOD;
         break;
-    case COL_AT:
-        if (!isnan(best_of(v, (size_t)row)))
+    case COMPARE_AT:
+        if (!isnan(best_of(v, row)))
             snprintf(cell->text, sizeof cell->text, "%lld%s", (long long)metric->best_epoch,
-                     (size_t)row == f->champion ? " *" : "  ");
-        cell->style = (size_t)row == f->champion ? STYLE_GOOD : STYLE_FAINT;
+                     row == v->champion ? " *" : "  ");
+        cell->style = row == v->champion ? STYLE_GOOD : STYLE_FAINT;
         break;
-    case COL_DELTA:
-        fill_delta(cell, v, (size_t)row);
+    case COMPARE_DELTA:
+        fill_delta(cell, v, row);
         break;
-    case COL_FROM:
+    case COMPARE_FROM:
         fill_from(cell, v, run);
         break;
     default:
@@ -134,22 +137,31 @@ static void fill_run(void *context, int row, int column, struct list_cell *cell)
 
 static void draw_runs(const struct app *app, struct compare_view *v, struct grid *grid, struct rect rect)
 {
-    static const struct list_column columns[COL_COUNT] = {
-        [COL_SIGN] = {"", LIST_LEFT, 1, 1, 0, false},
-        [COL_NAME] = {"run", LIST_LEFT, 12, 40, 0, false},
-        [COL_STATE] = {"", LIST_LEFT, 1, 1, 5, false},
-        [COL_EPOCH] = {"epoch", LIST_RIGHT, 5, 11, 4, false},
-        [COL_LAST] = {"last", LIST_POINT, 6, 12, 3, false},
-        [COL_BEST] = {"best", LIST_POINT, 6, 12, 0, false},
-        [COL_AT] = {"epoch", LIST_RIGHT, 4, 8, 2, false},
-        [COL_DELTA] = {"against baseline", LIST_RIGHT, 8, 16, 1, false},
-        [COL_FROM] = {"", LIST_LEFT, 8, 0, 6, true}};
+    struct list_column columns[COMPARE_COLUMNS] = {[COMPARE_SIGN] = {"", LIST_LEFT, 1, 1, 0, false},
+                                                   [COMPARE_NAME] = {"run", LIST_LEFT, 12, 40, 0, false},
+                                                   [COMPARE_STATE] = {"", LIST_LEFT, 1, 1, 5, false},
+                                                   [COMPARE_EPOCH] = {"epoch", LIST_RIGHT, 5, 11, 4, false},
+                                                   [COMPARE_LAST] = {"last", LIST_POINT, 6, 12, 3, false},
+                                                   [COMPARE_SMOOTH] = {"smooth", LIST_POINT, 6, 12, 3, false},
+                                                   [COMPARE_BEST] = {"best", LIST_POINT, 6, 12, 0, false},
+                                                   [COMPARE_AT] = {"epoch", LIST_RIGHT, 4, 8, 2, false},
+                                                   [COMPARE_DELTA] = {"against baseline", LIST_RIGHT, 8, 16, 1, false},
+                                                   [COMPARE_FROM] = {"", LIST_LEFT, 8, 0, 6, true}};
     char title[120];
     snprintf(title, sizeof title, "%s", v->metric);
     grid_rule(grid, rect_top(&rect, 1), title, v->pane == COMPARE_RUNS);
     v->place[COMPARE_RUNS] = rect;
-    struct fill_context f = {.app = app, .view = v, .champion = compared_champion(v->list, v->n, v->metric)};
-    list_draw(&v->legend, grid, rect, columns, COL_COUNT, -1, false, v->pane != COMPARE_TABLE, fill_run, &f);
+    struct fill_context f = {.app = app, .view = v};
+    int n = 0, sort = -1;
+    for (int c = 0; c < COMPARE_COLUMNS; c++) {
+        if (c == COMPARE_SMOOTH && !v->chart.smooth)
+            continue;
+        sort = c == v->sort ? n : sort;
+        columns[n] = columns[c];
+        f.columns[n++] = c;
+    }
+    list_draw(&v->legend, grid, rect, columns, n, sort, v->reverse, v->pane == COMPARE_CHART || v->pane == COMPARE_RUNS,
+              fill_run, &f);
 }
 
 static void unquoted(char *out, size_t size, const char *json)
@@ -239,8 +251,11 @@ static void draw_chart(const struct app *app, struct compare_view *v, struct gri
 
 static void draw_alone(const struct app *app, struct compare_view *v, struct grid *grid, struct rect rect)
 {
-    static void (*const draw[])(const struct app *, struct compare_view *, struct grid *, struct rect) = {
-        [COMPARE_CHART] = draw_chart, [COMPARE_RUNS] = draw_runs, [COMPARE_TABLE] = draw_table};
+    static void (*const draw[])(const struct app *, struct compare_view *, struct grid *,
+                                struct rect) = {[COMPARE_CHART] = draw_chart,
+                                                [COMPARE_RUNS] = draw_runs,
+                                                [COMPARE_TABLE] = draw_table,
+                                                [COMPARE_MATTERS] = compare_matters_draw};
     draw[v->pane](app, v, grid, rect);
 }
 
@@ -260,16 +275,26 @@ void compare_view_draw(const struct app *app, struct compare_view *v, struct gri
         return;
     }
     int runs = least((int)v->n + 2, rect.h / 3), table = least(v->table.count + 2, rect.h / 3);
+    bool beside = rect.w >= LEAST_WIDTH_BESIDE && v->n > 2 && v->n_keys;
+    bool matters = v->pane == COMPARE_MATTERS && !beside;
     if (v->alone || rect.h - runs - table < LEAST_CHART_HEIGHT) {
-        if (v->alone || v->pane == COMPARE_TABLE || rect.h - runs < LEAST_CHART_HEIGHT) {
+        if (v->alone || matters || v->pane == COMPARE_TABLE || rect.h - runs < LEAST_CHART_HEIGHT) {
             draw_alone(app, v, grid, rect);
             return;
         }
         table = 0;
     }
-    struct rect bottom = rect_bottom(&rect, table), middle = rect_bottom(&rect, runs);
+    struct rect bottom = rect_bottom(&rect, table + runs);
     draw_chart(app, v, grid, rect);
-    draw_runs(app, v, grid, middle);
+    if (matters) {
+        compare_matters_draw(app, v, grid, bottom);
+        return;
+    }
+    if (beside)
+        compare_matters_draw(app, v, grid, rect_right(&bottom, bottom.w - LEFT_WIDTH));
+    if (beside)
+        rect_right(&bottom, 2);
+    draw_runs(app, v, grid, rect_top(&bottom, runs));
     if (table)
         draw_table(app, v, grid, bottom);
 }

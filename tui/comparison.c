@@ -1,8 +1,10 @@
 /* comparison.c - see comparison.h */
 #include "tui/comparison.h"
 
+#include "base/json.h"
 #include "base/str.h"
 #include "persistence/metric_direction.h"
+#include "tui/cli_text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +13,7 @@
 /* What names a run among others and is no setting. */
 static bool is_label(const char *key)
 {
-    static const char *const labels[] = {"name", "description", "folder", "imported.file"};
+    static const char *const labels[] = {"name", "description", "folder", "imported.file", "keep", "backup_minutes"};
     for (size_t l = 0; l < sizeof labels / sizeof labels[0]; l++)
         if (!strcmp(key, labels[l]))
             return true;
@@ -141,4 +143,65 @@ const char *const *compared_labels(const struct run_summary *const *runs, size_t
             twin ? arena_printf(arena, "%s (%zu)", sorted[k].name, sorted[k].at + 1) : sorted[k].name;
     }
     return labels;
+}
+
+static void csv_header(const char *const *keys, size_t n_keys, const char *const *metrics, size_t n_metrics,
+                       struct str *out)
+{
+    static const char *const forms[] = {"last", "best", "epoch of best"};
+    str_add(out, "run,name,state,epoch");
+    for (size_t m = 0; m < n_metrics; m++)
+        for (int f = 0; f < 3; f++) {
+            struct str title = {0};
+            str_addf(&title, "%s %s", forms[f], metrics[m]);
+            str_add_char(out, ',');
+            text_add_csv(out, str_text(&title));
+            str_release(&title);
+        }
+    for (size_t k = 0; k < n_keys; k++) {
+        str_add_char(out, ',');
+        text_add_csv(out, keys[k]);
+    }
+    str_add_char(out, '\n');
+}
+
+static void csv_metric(const struct metric_summary *metric, struct str *out)
+{
+    str_add_char(out, ',');
+    if (metric)
+        str_add_double(out, metric->last);
+    str_add_char(out, ',');
+    if (metric && !isnan(metric->best))
+        str_add_double(out, metric->best);
+    str_add_char(out, ',');
+    if (metric && !isnan(metric->best))
+        str_addf(out, "%lld", (long long)metric->best_epoch);
+}
+
+/* A text without its quotes, everything else as it stands in the config. */
+static void csv_param(const char *json, struct str *out)
+{
+    json_t *value = json ? js_parse(json, strlen(json), "parameter", JS_STRICT, NULL) : NULL;
+    str_add_char(out, ',');
+    if (json)
+        text_add_csv(out, json_is_string(value) ? json_string_value(value) : json);
+    json_decref(value);
+}
+
+void compared_add_csv(const struct compared *list, size_t n, const char *const *labels, const char *const *keys,
+                      size_t n_keys, const char *const *metrics, size_t n_metrics, struct str *out)
+{
+    csv_header(keys, n_keys, metrics, n_metrics, out);
+    for (size_t i = 0; i < n; i++) {
+        const struct run_summary *run = list[i].run;
+        text_add_csv(out, run->id);
+        str_add_char(out, ',');
+        text_add_csv(out, labels[i]);
+        str_addf(out, ",%s,%lld", run_state_name(run->state), (long long)run->epoch);
+        for (size_t m = 0; m < n_metrics; m++)
+            csv_metric(compared_metric(run, metrics[m]), out);
+        for (size_t k = 0; k < n_keys; k++)
+            csv_param(compared_param(&list[i], keys[k]), out);
+        str_add_char(out, '\n');
+    }
 }

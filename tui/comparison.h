@@ -22,6 +22,9 @@ const struct metric_summary *compared_metric(const struct run_summary *run, cons
 const char **compared_metrics(const struct compared *list, size_t n, struct arena *arena, size_t *n_names);
 /* Names of runs, told apart: those that share one carry their number too: "digits (2)". In arena. */
 const char *const *compared_labels(const struct run_summary *const *runs, size_t n, struct arena *arena);
+/* A line a run: id, name, state, epoch; last, best and its epoch of every metric; every key. labels: names. */
+void compared_add_csv(const struct compared *list, size_t n, const char *const *labels, const char *const *keys,
+                      size_t n_keys, const char *const *metrics, size_t n_metrics, struct str *out);
 /* The run with the best value of a metric, n when none has one. */
 size_t compared_champion(const struct compared *list, size_t n, const char *name);
 

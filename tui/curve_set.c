@@ -240,8 +240,11 @@ static bool is_constant(const struct metric_series *series)
 
 void curve_set_dim(struct curve_set *set, const bool *bright)
 {
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n; i++) {
         set->lines[i].dim = set->lines[i].silent = !bright[set->run_of[i]];
+        if (set->lines[i].dim) /* colours of a cloud tell nothing */
+            set->lines[i].color = CHART_COLORS - 1;
+    }
 }
 
 size_t curve_set_families(const struct curve_set *set, bool all, const char **families, size_t most)

@@ -73,9 +73,9 @@ enum key_place {
     X(MARK, "mark", "Space", IN_LIST | IN_ROWS, 20, "mark", "mark it, for comparing")                                  \
     X(PIN, "baseline", "Space", IN_COMPARED, 20, "baseline", "measure the other runs against this one")                \
     X(FILTER, "filter", "/", IN_LIST | IN_PICK, 40, "filter", "show only what matches: name, state:running, loss<0.2") \
-    X(SORT_LEFT, "sort-left", "<", IN_LIST, 0, "", "sort by the column to the left")                                   \
-    X(SORT_RIGHT, "sort-right", ">", IN_LIST, 0, "sort", "sort by the column to the right")                            \
-    X(SORT_REVERSE, "sort-reverse", "R", IN_LIST, 0, "reverse", "turn the order around")                               \
+    X(SORT_LEFT, "sort-left", "<", IN_LIST | IN_COMPARED, 0, "", "sort by the column to the left")                                   \
+    X(SORT_RIGHT, "sort-right", ">", IN_LIST | IN_COMPARED, 0, "sort", "sort by the column to the right")                            \
+    X(SORT_REVERSE, "sort-reverse", "R", IN_LIST | IN_COMPARED, 0, "reverse", "turn the order around")                               \
     X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_CHART | IN_RESULT | IN_WRITING, 0, "",                       \
       "to the checkpoint before")                                                                                      \
     X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_CHART | IN_RESULT | IN_WRITING, 45, "next",                          \

@@ -2,6 +2,9 @@
 #include "tui/compare_view.h"
 #include "tui/views.h"
 
+#include "persistence/metric_direction.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +112,6 @@ static bool find_runs(struct app *app, struct compare_view *v, struct err *err)
     v->focus = index_of(v, v->focused);
     v->base = index_of(v, v->baseline);
     v->legend.count = (int)v->n;
-    v->legend.selected = (int)v->focus;
     v->table.count = (int)(v->n_keys + v->n_metrics);
     return true;
 }
@@ -136,6 +138,72 @@ static void choose_metric(struct compare_view *v)
         snprintf(v->metric, sizeof v->metric, "%s", v->chart.curves.family);
 }
 
+double compare_smooth_of(const struct compare_view *v, size_t run)
+{
+    const struct curve_set *set = &v->chart.curves;
+    bool validation = curve_is_validation(v->metric);
+    for (size_t i = 0; i < set->n; i++) {
+        const struct series *smooth = set->lines[i].smooth;
+        bool wanted = v->chart.shown_part != CURVES_BOTH || set->lines[i].dashed == validation;
+        if (set->run_of[i] == (int)run && wanted && smooth && smooth->n)
+            return smooth->y[smooth->n - 1];
+    }
+    return NAN;
+}
+
+/* What a column says of a run as a number; better is not asked, only which is greater. */
+static double number_of(const struct compare_view *v, size_t run)
+{
+    const struct metric_summary *metric = compared_metric(v->list[run].run, v->metric);
+    switch (v->sort) {
+    case COMPARE_EPOCH:
+        return (double)v->list[run].run->epoch;
+    case COMPARE_LAST:
+        return metric ? metric->last : NAN;
+    case COMPARE_SMOOTH:
+        return compare_smooth_of(v, run);
+    case COMPARE_AT:
+        return metric && !isnan(metric->best) ? (double)metric->best_epoch : NAN;
+    default:
+        return metric ? metric->best : NAN;
+    }
+}
+
+/* Those without a value come last, equals as they were chosen. */
+static bool comes_before(const struct compare_view *v, size_t a, size_t b)
+{
+    if (v->sort == COMPARE_NAME) {
+        int order = strcmp(v->labels[a], v->labels[b]);
+        return v->reverse ? order > 0 : order < 0;
+    }
+    double x = number_of(v, a), y = number_of(v, b);
+    if (isnan(x) || isnan(y))
+        return isnan(y) && !isnan(x);
+    return v->reverse ? x > y : x < y;
+}
+
+static void sort_runs(struct compare_view *v)
+{
+    v->order = arena_array(&v->arena, v->n + 1, sizeof *v->order);
+    for (size_t i = 0; i < v->n; i++) {
+        size_t at = i;
+        for (; v->sort >= 0 && at > 0 && comes_before(v, i, v->order[at - 1]); at--)
+            v->order[at] = v->order[at - 1];
+        v->order[at] = i;
+    }
+    for (size_t i = 0; i < v->n; i++)
+        if (v->order[i] == v->focus)
+            v->legend.selected = (int)i;
+}
+
+/* Everything that depends on the metric. */
+static void judge(struct compare_view *v)
+{
+    v->champion = compared_champion(v->list, v->n, v->metric);
+    v->effects = importance_find(v->list, v->n, v->keys, v->n_keys, v->metric, &v->arena);
+    sort_runs(v);
+}
+
 static bool read_all(struct app *app, struct compare_view *v, struct err *err)
 {
     if (!find_runs(app, v, err))
@@ -151,6 +219,7 @@ static bool read_all(struct app *app, struct compare_view *v, struct err *err)
                                     .n_checkpoints = v->n_checkpoints};
     bool ok = chart_pane_load(app, &v->chart, &content, err);
     choose_metric(v);
+    judge(v);
     return ok;
 }
 
@@ -187,6 +256,10 @@ static bool compare_open(struct app *app, void *state, const char *argument, str
     chart_pane_init(app, &v->chart, "compare");
     if (!app_recall(app, "compare.part")) /* one line a run is enough to begin with */
         v->chart.part = CURVES_VALIDATION;
+    v->sort = (int)js_int(app->memory, "compare.sort", -1);
+    v->reverse = js_bool(app->memory, "compare.reverse", false);
+    if (v->sort < -1 || v->sort >= COMPARE_COLUMNS)
+        v->sort = -1;
     if (app->n_runs)
         choose_runs(app, v, run);
     if (run)
@@ -226,13 +299,49 @@ static int focus_on(struct app *app, struct compare_view *v, int row)
 {
     if (row < 0 || (size_t)row >= v->n)
         return LOOP_NOTHING;
-    snprintf(v->focused, sizeof v->focused, "%s", v->list[row].run->id);
+    snprintf(v->focused, sizeof v->focused, "%s", v->list[v->order[row]].run->id);
     return compare_refresh(app, v);
+}
+
+static int page_matters(struct compare_view *v, enum action action)
+{
+    size_t step = v->matters_shown ? v->matters_shown : 1;
+    if ((action == ACTION_PAGE_DOWN || action == ACTION_DOWN) && v->matters_first + step < v->n_keys)
+        v->matters_first += step;
+    else if (action == ACTION_PAGE_UP || action == ACTION_UP)
+        v->matters_first -= v->matters_first < step ? v->matters_first : step;
+    else if (action == ACTION_TOP)
+        v->matters_first = 0;
+    return LOOP_DRAW;
+}
+
+/* Along the columns that order runs; left of the first, they stand as they were chosen. */
+static int sort_by(struct app *app, struct compare_view *v, int by)
+{
+    static const int columns[] = {-1,           COMPARE_NAME, COMPARE_EPOCH, COMPARE_LAST, COMPARE_SMOOTH,
+                                  COMPARE_BEST, COMPARE_AT};
+    enum { N = sizeof columns / sizeof *columns };
+    int at = 0;
+    for (int i = 0; i < N; i++)
+        if (columns[i] == v->sort)
+            at = i;
+    do
+        at = (at + by + N) % N;
+    while (columns[at] == COMPARE_SMOOTH && !v->chart.smooth);
+    v->sort = columns[at];
+    v->reverse = (v->sort == COMPARE_LAST || v->sort == COMPARE_SMOOTH || v->sort == COMPARE_BEST) &&
+                 metric_is_better_upwards(v->metric); /* the best first */
+    app_remember(app, "compare.sort", json_integer(v->sort));
+    app_remember(app, "compare.reverse", json_boolean(v->reverse));
+    sort_runs(v);
+    return LOOP_DRAW;
 }
 
 static int move(struct app *app, struct compare_view *v, enum action action)
 {
     int rows = v->place[v->pane].h > 2 ? v->place[v->pane].h - 1 : 4;
+    if (v->pane == COMPARE_MATTERS)
+        return page_matters(v, action);
     if (v->pane == COMPARE_TABLE)
         return list_action(&v->table, action, rows) ? LOOP_DRAW : LOOP_NOTHING;
     if (!list_action(&v->legend, action, rows))
@@ -245,6 +354,8 @@ static int compare_action(struct app *app, void *state, enum action action)
     struct compare_view *v = state;
     if (!v->n) /* all of them were deleted */
         return LOOP_NOTHING;
+    if (action == ACTION_EXPORT && v->pane != COMPARE_CHART)
+        return compare_export(app);
     enum chart_done done = chart_pane_action(app, &v->chart, action);
     if (done)
         return done == CHART_RELOAD ? compare_refresh(app, v) : LOOP_DRAW;
@@ -257,6 +368,14 @@ static int compare_action(struct app *app, void *state, enum action action)
         return LOOP_DRAW;
     case ACTION_MAXIMISE:
         v->alone = !v->alone;
+        return LOOP_DRAW;
+    case ACTION_SORT_LEFT:
+    case ACTION_SORT_RIGHT:
+        return sort_by(app, v, action == ACTION_SORT_LEFT ? -1 : 1);
+    case ACTION_SORT_REVERSE:
+        v->reverse = !v->reverse;
+        app_remember(app, "compare.reverse", json_boolean(v->reverse));
+        sort_runs(v);
         return LOOP_DRAW;
     case ACTION_OPEN:
         return app_go(app, "run", v->list[v->focus].run->id);

@@ -129,6 +129,46 @@ static void test_a_run_without_records_is_compared_too(void)
     screen_close();
 }
 
+/* Twelve runs: half of them with a rate that is bad, batch sizes that do not matter. */
+static void test_settings_are_shown_in_the_order_in_which_they_matter(void)
+{
+    char *ids[12];
+    for (int i = 0; i < 12; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "sweep-%02d", i);
+        ids[i] = make(name, NULL, 0, i % 2 ? 0.1 : 0.001, 16 << (i / 2 % 3), (i % 2 ? 5 : 1) + 0.1 * i);
+    }
+    screen_open(200, 50);
+    for (int i = 0; i < 12; i++)
+        app_mark(screen.app, ids[i], true);
+    screen_press("c");
+    const char *text = screen_text(), *rate = strstr(text, "compile.optimizer.learning_rate  "),
+               *size = strstr(text, "fit.batch_size  ");
+    CHECK_HAS(text, "what matters: best val_loss, lower is better");
+    CHECK(rate && size && rate < size);
+    CHECK_HAS(text, ", less is better");
+    for (int i = 0; i < 12; i++) {
+        CHECK_OK(run_delete(screen_home(), ids[i], &screen_err), screen_err);
+        free(ids[i]);
+    }
+    screen_close();
+}
+
+static void test_runs_are_sorted_by_what_came_of_them(void)
+{
+    screen_show("compare", first, 100, 30);
+    screen_press("> > >");
+    CHECK(screen_row_of("●  wide") < screen_row_of("●  digits (1)"));
+    CHECK(screen_row_of("●  digits (1)") < screen_row_of("●  digits (2)"));
+    screen_press("R");
+    CHECK(screen_row_of("●  wide") > screen_row_of("●  digits (1)"));
+    screen_press("g Down");
+    CHECK_STR(app_run(screen.app)->id, first);
+    screen_press("R < < <");
+    CHECK(screen_row_of("●  digits (2)") < screen_row_of("●  wide"));
+    screen_close();
+}
+
 static void test_every_key_in_the_help_works_here(void)
 {
     for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
@@ -203,6 +243,8 @@ int main(void)
     RUN(test_the_focused_runs_checkpoints_are_at_hand);
     RUN(test_training_and_validation_can_be_drawn_both);
     RUN(test_a_run_without_records_is_compared_too);
+    RUN(test_runs_are_sorted_by_what_came_of_them);
+    RUN(test_settings_are_shown_in_the_order_in_which_they_matter);
     RUN(test_runs_may_be_deleted_while_they_are_compared);
     RUN(test_every_size_is_drawn);
     RUN(test_a_monkey_breaks_nothing);

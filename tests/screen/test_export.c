@@ -2,7 +2,7 @@
  * chosen. */
 #include "tests/screen/screen_home.h"
 
-#include "tui/chart_pane.h"
+#include "tui/compare_view.h"
 
 #include <sys/stat.h>
 
@@ -134,6 +134,29 @@ static void test_the_command_gives_the_cloud_of_many_runs(void)
     screen_close();
 }
 
+static void test_the_command_gives_the_table_of_a_comparison(void)
+{
+    char *ours = path_join(check_tmp(), "ours.csv"), *theirs = path_join(check_tmp(), "theirs.csv");
+    struct str command = {0};
+    screen_open(100, 30);
+    for (int i = 0; i < 12; i++)
+        app_mark(screen.app, many[i], true);
+    screen_press("c Tab Tab w");
+    CHECK_HAS(screen_text(), "a line a run");
+    screen_press("Esc");
+    struct compare_view *v = screen.app->stack[screen.app->depth - 1].state;
+    CHECK_OK(compare_save(v, ours, &screen_err), screen_err);
+    compare_command(screen.app, v, &command);
+    char *line = xprintf("PATH='" BINARY_DIR "':$PATH && %s --csv '%s'", str_text(&command), theirs);
+    CHECK_EQ(system(line), 0);
+    char *a = file_text(ours), *b = file_text(theirs);
+    CHECK_STR(a, b);
+    CHECK_HAS(a, "run,name,state,epoch,last loss,best loss,epoch of best loss,");
+    free(line), free(a), free(b), free(ours), free(theirs);
+    str_release(&command);
+    screen_close();
+}
+
 static void test_w_asks_where_to_and_writes_there(void)
 {
     char *path = path_join(check_tmp(), "picture.svg");
@@ -195,6 +218,7 @@ int main(void)
     RUN(test_the_command_gives_what_the_screen_writes_of_a_run);
     RUN(test_the_command_gives_what_the_screen_writes_of_a_comparison);
     RUN(test_the_command_gives_the_cloud_of_many_runs);
+    RUN(test_the_command_gives_the_table_of_a_comparison);
     RUN(test_w_asks_where_to_and_writes_there);
     RUN(test_the_command_can_be_copied);
     RUN(test_values_have_a_line_for_every_x_that_is_seen);
