@@ -36,12 +36,12 @@ def run_json(home, run):
         return json.load(f)
 
 
-def wait_until(condition, what, seconds=60):
+def wait_until(condition, what, seconds=60, pause=0.02):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if condition():
             return
-        time.sleep(0.02)
+        time.sleep(pause)
     check(False, f"{what} within {seconds} s")
 
 
@@ -147,9 +147,10 @@ def test_a_looker_that_dies_before_any_of_its_calls_neither_loses_nor_doubles():
 
 
 def test_a_killed_worker_leaves_the_queue_to_whoever_looks():
-    home, runs = queued_home(2, {**BASE, "fit": {"epochs": 3000, "batch_size": 4}}, held=False)
+    home, runs = queued_home(2, {**BASE, "fit": {"epochs": 5000, "batch_size": 4}})
     try:
-        home.wait(runs[0], ("running",))
+        home.antler("queue", "release")
+        wait_until(lambda: states(home, runs[:1]) == ["running"], "the first one runs", pause=0.002)
         home.kill(runs[0])
         wait_until(lambda: not os.path.exists(f"/proc/{home.pid(runs[0])}") or home.state(runs[0]) == "interrupted", "it is dead")
         home.antler("list")
