@@ -2,7 +2,10 @@
 #include "tui/app_parts.h"
 #include "base/io.h"
 #include "persistence/atomic_file.h"
+#include "persistence/settings.h"
 #include "tui/cli_request.h"
+#include "tui/notices.h"
+#include "tui/queue_plan.h"
 #include "tui/widget_bars.h"
 #include "tui/worker_client.h"
 
@@ -55,6 +58,12 @@ struct app *app_new(const char *home, struct index *index, const struct screen_v
         app->memory = json_object();
     }
     bool changed;
+    struct err damaged = {0};
+    app->settings = settings_read(app->home, &damaged);
+    if (!app->settings) {
+        app->settings = settings_defaults();
+        app_say(app, STYLE_ERROR, "%s", damaged.text);
+    }
     if (!index_refresh(index, &changed, err) ||
         !index_list(index, "", NULL, &app->arena, &app->runs, &app->n_runs, err)) {
         app_free(app);
@@ -101,6 +110,8 @@ void app_free(struct app *app)
     edit_release(&app->palette);
     json_decref(app->memory);
     json_decref(app->classes);
+    json_decref(app->settings);
+    free(app->told);
     histories_release(&app->histories);
     arena_release(&app->arena);
     free(app->marked_checkpoint);
@@ -249,8 +260,12 @@ static bool anything_lives(const struct app *app)
 }
 
 /* What waits and has a place starts: by whoever looks. */
-static void start_waiting(const struct app *app)
+static void start_waiting(struct app *app)
 {
+    static const double INTERVAL_S = 0.4;
+    if (app->now < app->looked_at + INTERVAL_S)
+        return;
+    app->looked_at = app->now;
     const char **queued = xcalloc(app->n_runs + 1, sizeof *queued);
     size_t n = 0;
     for (size_t i = 0; i < app->n_runs; i++)
@@ -258,6 +273,49 @@ static void start_waiting(const struct app *app)
             queued[n++] = app->runs[i].id;
     worker_start_waiting(app->home, queued, n);
     free(queued);
+}
+
+/* The new list in place of the old one; what differs may be worth telling. */
+static void take_runs(struct app *app, struct arena fresh, const struct run_summary *runs, size_t n)
+{
+    struct arena old = app->arena;
+    const struct run_summary *const *before = app->by_id;
+    size_t n_before = app->n_runs;
+    struct str told = {0};
+    app->arena = fresh;
+    app->runs = runs;
+    app->n_runs = n;
+    sort_by_id(app);
+    if (notices_compare(before, n_before, app->by_id, n, js_bool(app->settings, "notify.best", false), &told)) {
+        free(app->told);
+        app->told = str_take(&told);
+    }
+    str_release(&told);
+    arena_release(&old);
+}
+
+/* The run that the top view is about, else the newest that trains. */
+static const struct run_summary *watched_run(const struct app *app)
+{
+    const struct run_summary *run = app_run(app);
+    for (size_t i = 0; i < app->n_runs && !(run && run->state == RUN_RUNNING); i++)
+        run = &app->runs[i];
+    return run && run->state == RUN_RUNNING ? run : NULL;
+}
+
+void app_title(const struct app *app, struct str *out)
+{
+    const struct run_summary *run = watched_run(app);
+    struct queue_item item = {0};
+    int n = 0;
+    for (size_t i = 0; i < app->n_runs; i++)
+        n += app->runs[i].state == RUN_RUNNING;
+    if (run) {
+        char *folder = app_run_folder(app, run);
+        item.has_live = run_live_read(folder, &item.live);
+        free(folder);
+    }
+    notices_title(run, queue_item_share(&item), n > 1 ? n - 1 : 0, out);
 }
 
 int app_refresh(struct app *app, bool force)
@@ -276,11 +334,7 @@ int app_refresh(struct app *app, bool force)
         arena_release(&fresh);
         return app_fail(app, &err);
     }
-    arena_release(&app->arena);
-    app->arena = fresh;
-    app->runs = runs;
-    app->n_runs = n;
-    sort_by_id(app);
+    take_runs(app, fresh, runs, n);
     for (int i = 0; i < app->depth; i++)
         if (app->stack[i].ops->refresh)
             app->stack[i].ops->refresh(app, app->stack[i].state);

@@ -111,7 +111,11 @@ struct app {
     enum rung rung;        /* how charts are drawn */
     enum tile_depth tiles; /* how pictures are drawn */
 
+    json_t *settings; /* persistence/settings.h, all of them */
+    double looked_at; /* app->now when the queue was looked at last */
+
     /* Effects, carried out by whoever runs the app (screen.c) */
+    char *told; /* what happened while nobody may have looked, NULL */
     bool quit, suspend, repaint;
     char *copy; /* to the clipboard */
 };
@@ -123,7 +127,9 @@ int app_event(struct app *app, const struct event *event); /* LOOP_* flags */
 void app_view(struct app *app, struct grid *grid);
 /* Does what a key would: also for menus and the palette. */
 int app_action(struct app *app, enum action action);
-/* Reads the index; tells the views when anything differs. */
+/* The title of the window (notices.h). */
+void app_title(const struct app *app, struct str *out);
+/* Reads the index, starts what waits and has a place (run_queue.h), notes what is to be told; tells the views when anything differs. */
 int app_refresh(struct app *app, bool force);
 
 /* Opens a view by name over the others; when it is open already with the same name, everything above it is closed and

@@ -64,6 +64,23 @@ static bool read_on(struct screen *s, double now, int *flags)
     return true;
 }
 
+/* Outside of the screen: the title of the window, and what happened. */
+static void tell(struct screen *s, bool ticked)
+{
+    struct str title = {0};
+    if (ticked && term_facts(s->term)->titled) {
+        app_title(s->app, &title);
+        term_title(s->term, str_text(&title));
+        str_release(&title);
+    }
+    if (!s->app->told)
+        return;
+    term_tell(s->term, js_string(s->app->settings, "notify.terminal", "off"),
+              js_bool(s->app->settings, "notify.bell", false), s->app->told);
+    free(s->app->told);
+    s->app->told = NULL;
+}
+
 static int screen_event(void *self, const struct event *event)
 {
     struct screen *s = self;
@@ -77,6 +94,7 @@ static int screen_event(void *self, const struct event *event)
         free(s->app->copy);
         s->app->copy = NULL;
     }
+    tell(s, event->kind == EVENT_TICK);
     s->app->suspend = s->app->repaint = false;
     return flags;
 }
@@ -187,6 +205,7 @@ bool screen_run(const struct screen_options *options, int *exit_signal, struct e
     struct app *app = read_first(options, err) ? open_app(options, &index, err) : NULL;
     bool ok = app && load_keys(app, err);
     if (ok) {
+        facts.titled = facts.titled && js_bool(app->settings, "notify.title", true);
         app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
         app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
         ok = options->once ? print_once(app, options, &facts, err)

@@ -23,6 +23,7 @@ static const char crash_leave[] = "\033[?2026l\033[?1004l\033[?2004l\033[?1006l\
 static const char ask_ground[] =
     "\033]11;?\033\\\033[c"; /* every terminal answers the second: that ends the wait for the first */
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
+static const char title_push[] = "\033[22;0t", title_pop[] = "\033[23;0t";
 enum { SYNC_FROM_BYTES = 400, COPY_MAX_BYTES = 74994 / 4 * 3 };
 
 struct term {
@@ -33,6 +34,8 @@ struct term {
     int old_flags;
     struct termios cooked, raw;
     bool entered, asked;
+    char *title;                /* as set last, NULL: the person's */
+    int passes; /* tmux lets notifications through: 1 yes, -1 no, 0 not asked yet */
     char *rest; /* bytes of a frame the terminal has not taken yet */
     size_t rest_size, rest_sent, rest_capacity;
 };
@@ -117,6 +120,8 @@ void term_look(enum color_choice color, bool ascii, struct term_facts *facts)
     if (*modern && (!strcmp(facts->type, "xterm") || !strcmp(facts->type, "screen")))
         strncat(facts->type, modern, sizeof facts->type - strlen(facts->type) - 1);
     facts->rich = starts_with_any(facts->type, rich) || *environment("COLORTERM");
+    bool gnu_screen = str_starts(facts->type, "screen") && !*environment("TMUX");
+    facts->titled = starts_with_any(facts->type, rich) && !gnu_screen;
     look_at_colors(color, facts);
     measure(STDOUT_FILENO, &facts->width, &facts->height);
 }
@@ -160,8 +165,8 @@ static void arm_crash(struct term *term)
 {
     crash.fd = term->fd;
     crash.cooked = term->cooked;
-    crash.restore_size = (size_t)snprintf(crash.restore, sizeof crash.restore, "%s\033[0m\033[?25h\r\n",
-                                          term->facts.rich ? crash_leave : "");
+    crash.restore_size = (size_t)snprintf(crash.restore, sizeof crash.restore, "%s%s\033[0m\033[?25h\r\n",
+                                          term->facts.rich ? crash_leave : "", term->facts.titled ? title_pop : "");
     if (!crash.stack)
         crash.stack = xmalloc((size_t)SIGSTKSZ + 65536);
     stack_t stack = {.ss_sp = crash.stack, .ss_size = (size_t)SIGSTKSZ + 65536};
@@ -191,6 +196,8 @@ void term_enter(struct term *term)
     tcsetattr(term->fd, TCSADRAIN, &term->raw);
     if (term->facts.rich)
         write_all_now(term->fd, modes_on, sizeof modes_on - 1);
+    if (term->facts.titled)
+        write_all_now(term->fd, title_push, sizeof title_push - 1);
     painter_repaint(term->painter);
     crash.armed = 1;
     term->entered = true;
@@ -205,6 +212,10 @@ void term_leave(struct term *term)
     term->rest_size = term->rest_sent = 0;
     if (term->facts.rich)
         write_all_now(term->fd, modes_off, sizeof modes_off - 1);
+    if (term->facts.titled)
+        write_all_now(term->fd, title_pop, sizeof title_pop - 1);
+    free(term->title);
+    term->title = NULL;
     const char *bytes = painter_leave(term->painter, &n);
     write_all_now(term->fd, bytes, n);
     crash.armed = 0;
@@ -316,6 +327,7 @@ void term_close(struct term *term)
     else if (term->fd >= 0)
         fcntl(term->fd, F_SETFL, term->old_flags);
     free(term->rest);
+    free(term->title);
     free(term);
 }
 
@@ -451,4 +463,51 @@ bool term_copy(struct term *term, const char *text)
     str_release(&out);
     term_flush(term);
     return true;
+}
+
+void term_title(struct term *term, const char *text)
+{
+    if (!term->facts.titled || !term->entered || (term->title && !strcmp(term->title, text)))
+        return;
+    free(term->title);
+    term->title = xstrdup(text);
+    queue(term, "\033]2;", 4);
+    queue(term, text, strlen(text));
+    queue(term, "\033\\", 2);
+    term_flush(term);
+}
+
+/* tmux drops what it does not know unless it was told to let it through. */
+static bool tmux_lets_through(struct term *term)
+{
+    char answer[16] = "";
+    if (!term->passes) {
+        FILE *tmux = popen("tmux show-options -Apqv allow-passthrough 2>/dev/null", "re");
+        if (tmux && !fgets(answer, sizeof answer, tmux))
+            answer[0] = 0;
+        if (tmux)
+            pclose(tmux);
+        term->passes = str_starts(answer, "on") || str_starts(answer, "all") ? 1 : -1;
+    }
+    return term->passes > 0;
+}
+
+void term_tell(struct term *term, const char *form, bool bell, const char *text)
+{
+    struct str safe = {0}, out = {0};
+    bool tmux = *environment("TMUX"), wanted = term->facts.rich && strcmp(form, "off") != 0;
+    bool sent = wanted && (!tmux || tmux_lets_through(term));
+    str_add_visible(&safe, text);
+    if (sent) {
+        const char *escape = tmux ? "\033\033" : "\033"; /* inside tmux's envelope an escape is written twice */
+        str_addf(&out, "%s%s]%s%s%s\\%s", tmux ? "\033Ptmux;" : "", escape, !strcmp(form, "osc9") ? "9;" : "777;notify;antler;",
+                 str_text(&safe), escape, tmux ? "\033\\" : "");
+    }
+    if (bell || (wanted && !sent))
+        str_add_char(&out, '\a');
+    if (out.length && term->entered)
+        queue(term, str_text(&out), out.length);
+    term_flush(term);
+    str_release(&out);
+    str_release(&safe);
 }

@@ -19,6 +19,7 @@ struct term_facts {          /* what was found, for antler doctor too */
     bool usable;             /* a terminal on both ends, not "dumb" */
     bool ascii;              /* the locale has no UTF-8, or it was asked for */
     bool rich;               /* understands mouse, paste and focus modes */
+    bool titled;             /* can keep the title of its window and give it back; cleared by who does not want one */
     bool light_known, light; /* from COLORFGBG */
     enum color_depth depth;  /* the most colours to use: NO_COLOR, --color and the environment */
     int width, height;
@@ -57,5 +58,11 @@ void term_regain(struct term *term);
 /* Puts text on the clipboard of the person's machine (OSC 52); many terminals ignore it, so show it too. False when it
  * is too long. */
 bool term_copy(struct term *term, const char *text);
+
+/* The title of the window, when it differs from the one it has; the person's own comes back with term_leave. */
+void term_title(struct term *term, const char *text);
+/* Tells the person beside the terminal: a notification in the form of "osc9" or "osc777", and a bell. Inside tmux the notification
+ * goes through where tmux lets it through (allow-passthrough); else the bell stands in for it. */
+void term_tell(struct term *term, const char *form, bool bell, const char *text);
 
 #endif

@@ -2,11 +2,13 @@
 from a home or a config."""
 import json
 import os
+import pty
+import select
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
-from runs import Home, check, done, weights
+from runs import ANTLER, Home, check, done, weights
 
 BASE = {"seed": 3, "data": {"format": "synthetic", "name": "moons", "samples": 80, "noise": 0.2, "validation_split": 0.2},
         "model": {"layers": [{"class": "Dense", "units": 4, "activation": "relu"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
@@ -124,6 +126,58 @@ def test_a_home_cannot_bring_a_command_along():
         check(status == 2 and "notify" in err, f"a config has no such key: {err}")
         time.sleep(0.2)
         check(not os.path.exists(os.path.join(home.folder, "harm")), "a command of the home was run")
+    finally:
+        home.close()
+
+
+class Screen:
+    """antler on a terminal of its own; all bytes it writes."""
+
+    def __init__(self, home, **environment):
+        env = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR", "COLORTERM")}
+        env.update(ANTLER_HOME=home.home, TERM="xterm-256color", LC_ALL="C.UTF-8", **environment)
+        self.pid, self.fd = pty.fork()
+        if not self.pid:
+            os.chdir(home.folder)
+            os.execve(ANTLER, [ANTLER], env)
+        self.bytes = b""
+
+    def read(self, what, seconds=20):
+        until = time.monotonic() + seconds
+        while what not in self.bytes and time.monotonic() < until:
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    self.bytes += os.read(self.fd, 65536)
+                except OSError:
+                    break
+        check(what in self.bytes, f"the terminal was not sent {what!r}; the end: {self.bytes[-300:]!r}")
+
+    def close(self):
+        os.write(self.fd, b"q")
+        self.read(b"\033[23;0t")
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+def test_the_terminal_is_told_too():
+    home = Home("antler-notify-")
+    try:
+        env = own(home, notify_terminal="osc9", notify_bell=True)
+        run = home.detach("train", home.config("slow", {**BASE, "fit": {"epochs": 1000000, "batch_size": 16}, "keep": 1}))
+        screen = Screen(home, **env)
+        screen.read(b"\033[22;0t")  # the person's own title is put aside
+        screen.read(b"% slow - antler\033\\")
+        home.antler("stop", run)
+        screen.read(b"\033]9;slow was stopped")
+        screen.read(b"\a")
+        screen.read(b"\033]2;antler\033\\")
+        screen.close()
+        quiet = Screen(home, **own(home, notify_title=False))
+        quiet.read(b"slow")
+        os.write(quiet.fd, b"q")
+        os.waitpid(quiet.pid, 0)
+        check(b"\033]2;" not in quiet.bytes and b"\033[22;0t" not in quiet.bytes, "a title that was not wanted")
+        os.close(quiet.fd)
     finally:
         home.close()
 
