@@ -7,7 +7,7 @@ antler is measured as people use it: the worker that `antler train` starts, from
 A peer is a process that has built and compiled the model beforehand and answers with the time of a window of steps. In each round every
 cell has one window; the figure is the median over the rounds. --action predict-1, predict-256 or evaluate-256 measures these instead, a
 call of so many samples that are in memory already: antler inside its worker (model_speed.c), peers inside their process. Each side is run with one thread (bound to one core) and with two, and
-counts with its better one. The floor is the multiply-adds of a step at the rate that numpy's sgemm reaches in the same rounds.
+counts with its better one. `antler bfloat16` is antler under mixed_bfloat16. The floor is the multiply-adds of a step at the rate that numpy's sgemm reaches in the same rounds.
 """
 import argparse, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
 
@@ -30,7 +30,10 @@ VARIANTS = {
     "keras-tensorflow-xla": ("tensorflow", "peer_keras.py", "tensorflow-xla", (6,)),
     "keras-jax": ("keras", "peer_keras.py", "jax", ()),
     "keras-torch": ("torch", "peer_keras.py", "torch", ()),
+    "keras-jax bfloat16": ("keras", "peer_keras.py", "jax-bfloat16", (5, 6)),
 }
+# Rows that compute in less than float32: they are compared with each other, not with the rest.
+BFLOAT16 = ("antler bfloat16", "keras-jax bfloat16")
 
 
 # --quick: the peers that were fastest on two kinds of processor, besides Keras on TensorFlow; with one thread in models 1 and 2
@@ -104,10 +107,8 @@ class Peer:
 class Antler:
     """antler train, one run a window."""
 
-    label = "antler"
-
-    def __init__(self, model, threads, folder, **more):
-        self.model, self.threads, self.folder, self.dead, self.peak_bytes, self.n = model, threads, folder, None, 0, 0
+    def __init__(self, model, threads, folder, label="antler", **more):
+        self.label, self.model, self.threads, self.folder, self.dead, self.peak_bytes, self.n = label, model, threads, folder, None, 0, 0
         self.epochs, self.steps, self.more = 3, models.MODELS[model][5] // models.batch(model), more
 
     def ready(self):
@@ -118,9 +119,12 @@ class Antler:
         self.ms = self.train(3 + int(200 / ms / self.steps)) if ms else None
         return self.ms is not None
 
+    def path(self):
+        return f"{self.folder}/{self.label} config{self.threads}.json"
+
     def train(self, epochs, first=()):
         self.n += 1
-        home, path = f"{self.folder}/runs{self.threads}", f"{self.folder}/config{self.threads}.json"
+        home, path = f"{self.folder}/{self.label} runs{self.threads}", self.path()
         pathlib.Path(path).write_text(json.dumps(models.config(self.model, self.folder, epochs, **self.more)))
         command = [*first, ANTLER, "--home", home, "train", path, "--threads", str(self.threads), "--name", f"r{self.n}", "--json"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env())
@@ -137,7 +141,7 @@ class Antler:
     def step(self, seconds, action):
         """evaluate and predict."""
         kind, batch = action.split("-")
-        path = f"{self.folder}/config{self.threads}.json"
+        path = self.path()
         with quiet():
             done = subprocess.run([*FIRST, str(BUILD / "tests/model_speed"), path, kind, batch, str(self.threads), str(seconds)], stdout=subprocess.PIPE,
                                   env=clean_env(OPENBLAS_NUM_THREADS="1"), check=True)
@@ -190,6 +194,7 @@ def measure(model, options, folder, have):
     """{label: {threads: [ms...]}}, and what could not be run: {label: why}."""
     models.make_data(model, folder)
     cells, rows, failed = [Antler(model, t, folder) for t in options.threads], {}, {}
+    cells += [Antler(model, t, folder, "antler bfloat16", dtype_policy="mixed_bfloat16") for t in options.threads]
     for name, (package, _, _, unfit) in VARIANTS.items():
         if package in have and model not in unfit and wanted(name, model, options):
             cells += [(name, t) for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
@@ -224,6 +229,11 @@ def best(per_threads):
     return min((statistics.median(values), threads) for threads, values in per_threads.items())
 
 
+def peers_of(r):
+    """[(ms, label)] of those that compute in float32, the fastest first."""
+    return sorted((best(v)[0], label) for label, v in r["ms"].items() if label != "antler" and label not in BFLOAT16)
+
+
 def print_cells(result):
     ours = best(result["ms"]["antler"])[0] if "antler" in result["ms"] else None
     print(f"{result['model']}. {result['name']}")
@@ -244,7 +254,7 @@ def summary_row(r):
     threads, wanted = r["ms"]["antler"], WANTED[r["model"]] if r["action"] == "train" else (1.0, 1.0)
     ms = best(threads)[0]
     gain = f"{statistics.median(threads[1]) / statistics.median(threads[2]):.2f}" if {1, 2} <= set(threads) else "-"
-    peers = sorted((best(v)[0], label) for label, v in r["ms"].items() if label != "antler")
+    peers = peers_of(r)
     peer, ratio = (f"{peers[0][1]} {peers[0][0]:.4f}", f"{peers[0][0] / ms:.2f}") if peers else ("-", "-")
     tf = best(r["ms"]["keras-tensorflow"])[0] if "keras-tensorflow" in r["ms"] else None
     keras, keras_ratio = (f"{tf:.4f}", f"{tf / ms:.1f}") if tf else ("-", "-")
@@ -253,9 +263,16 @@ def summary_row(r):
     return f"{r['model']:>5} {ms:10.4f} {gain:>8} {peer:>30} {ratio:>7} {wanted[0]:>7} {keras:>9} {keras_ratio:>7} {wanted[1]:>7} {last}"
 
 
+def bfloat16_row(r):
+    """antler's own gain, and the peer under the same policy."""
+    ms, ours = best(r["ms"]["antler"])[0], best(r["ms"][BFLOAT16[0]])[0]
+    peer = best(r["ms"][BFLOAT16[1]])[0] if BFLOAT16[1] in r["ms"] else None
+    return f"{r['model']:>5} {ours:10.4f} ms, {ms / ours:5.2f}x of float32" + (f"; keras-jax {peer:9.4f} ms, {peer / ours:6.2f}x" if peer else "")
+
+
 def memory_row(r):
     """The bound knows no data: parameters, gradients, optimizer state, what is alive at once, and 30 MB."""
-    peers = [b for label, b in r["peak_bytes"].items() if label != "antler"]
+    peers = [b for label, b in r["peak_bytes"].items() if label != "antler" and label not in BFLOAT16]
     ours, expected, parts = r["peak_bytes"]["antler"], r["expected_bytes"], r["memory"]
     bound = 2 * parts["parameters"] + parts["optimizer"] + parts["live"] + (30 << 20)
     return (f"{r['model']:>5} {ours / 1e6:8.1f} MB, expected {expected / 1e6:8.1f} ({100 * (expected / ours - 1):+.0f} %); without its data {(ours - parts['data']) / 1e6:.1f}, bound "
@@ -265,6 +282,8 @@ def memory_row(r):
 
 def summary(results):
     lines = ["", HEAD, *(summary_row(r) for r in results)]
+    both = [r for r in results if {"antler", BFLOAT16[0]} <= set(r["ms"])]
+    lines += ["", "mixed_bfloat16", *(bfloat16_row(r) for r in both)] if both else []
     if results[0]["action"] == "train":
         lines += ["", "peak memory", *(memory_row(r) for r in results if "antler" in r["ms"])]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """./dev bench readme: the figures of README.md, between its marks, from what ./dev bench models and ./dev bench left in build/."""
 import json, statistics
 
-from bench_models import WANTED, best
+from bench_models import best, peers_of
 from common import BUILD, SOURCE
 
 START, END = "<!-- figures: ./dev bench readme -->\n", "<!-- end of figures -->\n"
@@ -9,7 +9,7 @@ START, END = "<!-- figures: ./dev bench readme -->\n", "<!-- end of figures -->\
 
 def model_row(r):
     ms = best(r["ms"]["antler"])[0]
-    peers = sorted((best(v)[0], label) for label, v in r["ms"].items() if label != "antler")
+    peers = peers_of(r)
     keras = best(r["ms"]["keras-tensorflow"])[0] if "keras-tensorflow" in r["ms"] else None
     floor = r["multiply_adds"] * 2 / r["sgemm_gflops"] / 1e6
     peer = f"{peers[0][1]} {peers[0][0]:.3g} ms, **{peers[0][0] / ms:.2f}x**" if peers else "-"
