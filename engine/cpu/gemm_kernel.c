@@ -1,129 +1,12 @@
 /* gemm_kernel.c - see gemm_kernel.h. Compiled once per instruction set; GEMM_KERNEL_TABLE names the table. */
 #include "engine/cpu/gemm_kernel.h"
 
-#include <immintrin.h>
-#include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/cpu/vectors.h"
 
 #if defined(__AVX512F__)
-typedef __m512 vec;
-typedef __mmask16 mask;
-enum { LANES = 16, ROWS = 14 };
-INLINE vec vec_set(float x)
-{
-    return _mm512_set1_ps(x);
-}
-INLINE vec vec_load(const float *p)
-{
-    return _mm512_loadu_ps(p);
-}
-INLINE void vec_store(float *p, vec x)
-{
-    _mm512_storeu_ps(p, x);
-}
-INLINE mask mask_first(int n)
-{
-    return (mask)(n >= LANES ? 0xffff : (1u << n) - 1);
-}
-INLINE vec vec_load_masked(const float *p, mask m)
-{
-    return _mm512_maskz_loadu_ps(m, p);
-}
-INLINE void vec_store_masked(float *p, mask m, vec x)
-{
-    _mm512_mask_storeu_ps(p, m, x);
-}
-INLINE vec vec_fma(vec a, vec b, vec c)
-{
-    return _mm512_fmadd_ps(a, b, c);
-}
-INLINE vec vec_mul(vec a, vec b)
-{
-    return _mm512_mul_ps(a, b);
-}
-
-/* 16 x 16 */
-INLINE void transpose(vec *r)
-{
-    vec t[LANES];
-    for (int i = 0; i < LANES; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < LANES; i += 4)
-        for (int k = 0; k < 2; k++) {
-            __m512d low = _mm512_castps_pd(t[i + k]), high = _mm512_castps_pd(t[i + k + 2]);
-            r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-            r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-        }
-    for (int half = 0; half < LANES; half += 8)
-        for (int k = 0; k < 4; k++) {
-            t[half + k] = _mm512_shuffle_f32x4(r[half + k], r[half + k + 4], 0x88);
-            t[half + k + 4] = _mm512_shuffle_f32x4(r[half + k], r[half + k + 4], 0xdd);
-        }
-    for (int k = 0; k < 8; k++) {
-        r[k] = _mm512_shuffle_f32x4(t[k], t[k + 8], 0x88);
-        r[k + 8] = _mm512_shuffle_f32x4(t[k], t[k + 8], 0xdd);
-    }
-}
+enum { ROWS = 14 };
 #else
-typedef __m256 vec;
-typedef __m256i mask;
-enum { LANES = 8, ROWS = 6 };
-INLINE vec vec_set(float x)
-{
-    return _mm256_set1_ps(x);
-}
-INLINE vec vec_load(const float *p)
-{
-    return _mm256_loadu_ps(p);
-}
-INLINE void vec_store(float *p, vec x)
-{
-    _mm256_storeu_ps(p, x);
-}
-INLINE mask mask_first(int n)
-{
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-INLINE vec vec_load_masked(const float *p, mask m)
-{
-    return _mm256_maskload_ps(p, m);
-}
-INLINE void vec_store_masked(float *p, mask m, vec x)
-{
-    _mm256_maskstore_ps(p, m, x);
-}
-INLINE vec vec_fma(vec a, vec b, vec c)
-{
-    return _mm256_fmadd_ps(a, b, c);
-}
-INLINE vec vec_mul(vec a, vec b)
-{
-    return _mm256_mul_ps(a, b);
-}
-
-/* 8 x 8 */
-INLINE void transpose(vec *r)
-{
-    vec t[LANES];
-    for (int i = 0; i < LANES; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < LANES; i += 4)
-        for (int k = 0; k < 2; k++) {
-            __m256d low = _mm256_castps_pd(t[i + k]), high = _mm256_castps_pd(t[i + k + 2]);
-            r[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
-            r[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
-        }
-    for (int k = 0; k < 4; k++) {
-        t[k] = _mm256_permute2f128_ps(r[k], r[k + 4], 0x20);
-        t[k + 4] = _mm256_permute2f128_ps(r[k], r[k + 4], 0x31);
-    }
-    memcpy(r, t, sizeof t);
-}
+enum { ROWS = 6 };
 #endif
 
 enum {
@@ -153,14 +36,14 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
  * registers. */
 INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows, const bool packs)
 {
-    const mask last = mask_first(t->columns - (vecs - 1) * LANES);
+    const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
     const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
     const float *b = t->b, *next = t->next, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
     float *c = t->c, *panel = t->pack_to;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-        acc[i][0] = acc[i][1] = vec_set(0);
+        acc[i][0] = acc[i][1] = vec_all(0);
         __builtin_prefetch(c + i * t->ldc, 1);
         __builtin_prefetch(c + i * t->ldc + t->columns - 1, 1);
     }
@@ -177,7 +60,7 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
             b += t->b_stride;                                                                                          \
             _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                    \
             {                                                                                                          \
-                vec x = vec_set(a[i / GROUP][i % GROUP * row]);                                                        \
+                vec x = vec_all(a[i / GROUP][i % GROUP * row]);                                                        \
                 acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                 \
                 if (vecs == 2)                                                                                         \
                     acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                             \
@@ -197,12 +80,12 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
         K_LOOP(LOAD_EDGE, fetch_strip(b + B_AHEAD * t->b_stride, vecs))
 #undef K_LOOP
 #undef LOAD_EDGE
-    const vec alpha = vec_set(t->alpha), beta = vec_set(t->beta);
+    const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
     const bool adds = t->beta != 0;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         float *to = c + i * t->ldc;
-        vec x0 = vec_mul(acc[i][0], alpha), x1 = vec_mul(acc[i][vecs - 1], alpha);
+        vec x0 = acc[i][0] * alpha, x1 = acc[i][vecs - 1] * alpha;
         if (vecs == 2) {
             if (adds)
                 x0 = vec_fma(vec_load(to), beta, x0);
@@ -260,12 +143,12 @@ TILE(14)
 static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
 {
     if (columns <= LANES) {
-        mask m = mask_first(columns);
+        vec_mask m = mask_first(columns);
         for (int64_t i = 0; i < k; i++)
             vec_store(panel + i * LANES, vec_load_masked(b + i * ldb, m));
         return;
     }
-    mask m = mask_first(columns - LANES);
+    vec_mask m = mask_first(columns - LANES);
     for (int64_t i = 0; i < k; i++) {
         const float *from = b + i * ldb;
         __builtin_prefetch(from + PACK_AHEAD * ldb);
@@ -278,16 +161,16 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
 /* r[i] = `width` floats of row i of b, zeros behind; rows behind the last are zeros. Then transposed. */
 INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int width)
 {
-    mask m = mask_first(width);
+    vec_mask m = mask_first(width);
     if (rows == LANES && width == LANES) {
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++)
             r[i] = vec_load(b + i * ldb);
     } else {
         for (int i = 0; i < LANES; i++)
-            r[i] = i < rows ? vec_load_masked(b + i * ldb, m) : vec_set(0);
+            r[i] = i < rows ? vec_load_masked(b + i * ldb, m) : vec_all(0);
     }
-    transpose(r);
+    vec_transpose(r);
 }
 
 static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
@@ -313,7 +196,7 @@ static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k
 
 static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, int rows)
 {
-    mask m = mask_first(rows);
+    vec_mask m = mask_first(rows);
     for (int64_t i = 0; i < k; i++) {
         __builtin_prefetch(a + (i + PACK_AHEAD) * lda);
         vec_store(panel + i * LANES, vec_load_masked(a + i * lda, m));
@@ -336,15 +219,15 @@ static void copy_left(float *to, int64_t ld, const float *a, int64_t lda, int64_
 static void store_transposed(float *c, int64_t ldc, const float *from, int64_t ld, int rows, int columns, float alpha,
                              float beta)
 {
-    mask m = mask_first(rows);
-    const vec va = vec_set(alpha), vb = vec_set(beta);
+    vec_mask m = mask_first(rows);
+    const vec va = vec_all(alpha), vb = vec_all(beta);
     for (int first = 0; first < columns; first += LANES) {
         vec r[LANES];
         int n = columns - first < LANES ? columns - first : LANES;
         load_transposed(r, from + first, ld, rows, LANES);
         for (int j = 0; j < n; j++) {
             float *to = c + (first + j) * ldc;
-            vec x = vec_mul(r[j], va);
+            vec x = r[j] * va;
             if (beta != 0)
                 x = vec_fma(vec_load_masked(to, m), vb, x);
             vec_store_masked(to, m, x);

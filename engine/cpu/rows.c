@@ -5,8 +5,9 @@
  */
 #include "engine/cpu/rows.h"
 
+#include "engine/cpu/vectors.h"
+
 #include <math.h>
-#include <string.h>
 #if defined(__AVX512F__)
 #include "engine/cpu/roots.h"
 #endif
@@ -278,13 +279,13 @@ static void scale(float *x, float factor, int64_t n)
         x[i] *= factor;
 }
 
-enum { LANES = 16 };
+enum { PARTS = 16 };
 
 static float tree(const float *part)
 {
-    float s[LANES];
+    float s[PARTS];
     memcpy(s, part, sizeof s);
-    for (int width = LANES / 2; width; width /= 2)
+    for (int width = PARTS / 2; width; width /= 2)
         for (int i = 0; i < width; i++)
             s[i] += s[i + width];
     return s[0];
@@ -292,10 +293,10 @@ static float tree(const float *part)
 
 static float sum(const float *x, int64_t n)
 {
-    float part[LANES] = {0};
+    float part[PARTS] = {0};
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
+    for (; i + PARTS <= n; i += PARTS)
+        for (int k = 0; k < PARTS; k++)
             part[k] += x[i + k];
     for (int k = 0; i < n; i++, k++)
         part[k] += x[i];
@@ -304,10 +305,10 @@ static float sum(const float *x, int64_t n)
 
 static float dot(const float *x, const float *y, int64_t n)
 {
-    float part[LANES] = {0};
+    float part[PARTS] = {0};
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
+    for (; i + PARTS <= n; i += PARTS)
+        for (int k = 0; k < PARTS; k++)
             part[k] += x[i + k] * y[i + k];
     for (int k = 0; i < n; i++, k++)
         part[k] += x[i] * y[i];
@@ -317,17 +318,17 @@ static float dot(const float *x, const float *y, int64_t n)
 #define EXTREME(name, better)                                                                                          \
     static float name(const float *x, int64_t n)                                                                       \
     {                                                                                                                  \
-        float part[LANES];                                                                                             \
-        for (int k = 0; k < LANES; k++)                                                                                \
+        float part[PARTS];                                                                                             \
+        for (int k = 0; k < PARTS; k++)                                                                                \
             part[k] = x[0];                                                                                            \
         int64_t i = 0;                                                                                                 \
-        for (; i + LANES <= n; i += LANES)                                                                             \
-            for (int k = 0; k < LANES; k++)                                                                            \
+        for (; i + PARTS <= n; i += PARTS)                                                                             \
+            for (int k = 0; k < PARTS; k++)                                                                            \
                 part[k] = (part[k] better x[i + k]) | (part[k] != part[k]) ? part[k] : x[i + k];                       \
         for (int k = 0; i < n; i++, k++)                                                                               \
             part[k] = (part[k] better x[i]) | (part[k] != part[k]) ? part[k] : x[i];                                   \
         float best = part[0];                                                                                          \
-        for (int k = 1; k < LANES; k++)                                                                                \
+        for (int k = 1; k < PARTS; k++)                                                                                \
             best = (best better part[k]) | (best != best) ? best : part[k];                                            \
         return best;                                                                                                   \
     }
@@ -344,20 +345,20 @@ static float exp_sum(float *out, const float *x, float shift, int64_t n)
 
 static void softmax(float *x, int64_t n)
 {
-    float most[LANES], part[LANES] = {0}, shift;
+    float most[PARTS], part[PARTS] = {0}, shift;
     int64_t i = 0, k;
-    for (k = 0; k < LANES; k++)
+    for (k = 0; k < PARTS; k++)
         most[k] = x[0];
-    for (; i + LANES <= n; i += LANES)
-        for (k = 0; k < LANES; k++)
+    for (; i + PARTS <= n; i += PARTS)
+        for (k = 0; k < PARTS; k++)
             most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
     for (k = 0; i < n; i++, k++)
         most[k] = x[i] > most[k] ? x[i] : most[k];
     shift = most[0];
-    for (k = 1; k < LANES; k++)
+    for (k = 1; k < PARTS; k++)
         shift = most[k] > shift ? most[k] : shift;
-    for (i = 0; i + LANES <= n; i += LANES)
-        for (k = 0; k < LANES; k++) {
+    for (i = 0; i + PARTS <= n; i += PARTS)
+        for (k = 0; k < PARTS; k++) {
             x[i + k] = exp_1(x[i + k] - shift);
             part[k] += x[i + k];
         }
@@ -371,7 +372,7 @@ static void softmax(float *x, int64_t n)
 static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, float *restrict dbeta, const float *restrict x,
                                 const float *restrict dy, const float *restrict gamma, float mean, float rstd, int64_t n)
 {
-    float sums[LANES] = {0}, inners[LANES] = {0};
+    float sums[PARTS] = {0}, inners[PARTS] = {0};
     int64_t i = 0;
 #define TERM(i, k)                                                                                                     \
     do {                                                                                                               \
@@ -381,8 +382,8 @@ static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, floa
         sums[k] += d;                                                                                                  \
         inners[k] += d * unit;                                                                                         \
     } while (0)
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
+    for (; i + PARTS <= n; i += PARTS)
+        for (int k = 0; k < PARTS; k++)
             TERM(i + k, k);
     for (int k = 0; i < n; i++, k++)
         TERM(i, k);
@@ -394,10 +395,10 @@ static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, floa
 
 static float square_deviation(const float *x, float mean, int64_t n)
 {
-    float part[LANES] = {0};
+    float part[PARTS] = {0};
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
+    for (; i + PARTS <= n; i += PARTS)
+        for (int k = 0; k < PARTS; k++)
             part[k] += (x[i + k] - mean) * (x[i + k] - mean);
     for (int k = 0; i < n; i++, k++)
         part[k] += (x[i] - mean) * (x[i] - mean);
@@ -495,13 +496,39 @@ static void uniform(float *out, uint64_t seed, uint32_t stream, uint32_t step, u
     }
 }
 
+/* t[i][r] = x[r][i], for ROWS_TOGETHER rows of n; those behind the first `count` are the first one again. */
+static void load_side_by_side(float (*t)[ROWS_TOGETHER], const float *x, int64_t n, int count)
+{
+    for (int r = 0; r < ROWS_TOGETHER; r += LANES)
+        for (int64_t i = 0; i < n; i += LANES) {
+            vec v[LANES];
+            for (int k = 0; k < LANES; k++)
+                v[k] = vec_load_part(x + (r + k < count ? r + k : 0) * n + i, n - i);
+            vec_transpose(v);
+            for (int k = 0; k < LANES && i + k < n; k++)
+                vec_store(&t[i + k][r], v[k]);
+        }
+}
+
+/* p[r][i] = t[i][r] * factor[r] */
+static void store_side_by_side(float *p, float (*t)[ROWS_TOGETHER], const float *factor, int64_t n, int count)
+{
+    for (int r = 0; r < count; r += LANES)
+        for (int64_t i = 0; i < n; i += LANES) {
+            vec v[LANES], scaled = vec_load(factor + r);
+            for (int k = 0; k < LANES; k++)
+                v[k] = i + k < n ? vec_load(&t[i + k][r]) * scaled : (vec){0};
+            vec_transpose(v);
+            for (int k = 0; k < LANES && r + k < count; k++)
+                vec_store_part(p + (r + k) * n + i, v[k], n - i);
+        }
+}
+
 /* Rows side by side: every step is one loop over ROWS_TOGETHER of them. */
 static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, int count)
 {
     _Alignas(64) float t[NARROW_MAX][ROWS_TOGETHER], top[ROWS_TOGETHER], total[ROWS_TOGETHER];
-    for (int r = 0; r < ROWS_TOGETHER; r++)
-        for (int64_t i = 0; i < n; i++)
-            t[i][r] = x[(r < count ? r : 0) * n + i];
+    load_side_by_side(t, x, n, count);
     for (int r = 0; r < ROWS_TOGETHER; r++)
         top[r] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
@@ -521,9 +548,8 @@ static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, 
     }
     for (int r = 0; r < ROWS_TOGETHER; r++)
         total[r] = 1 / total[r];
-    for (int r = 0; r < count && p; r++)
-        for (int64_t i = 0; i < n; i++)
-            p[r * n + i] = t[i][r] * total[r];
+    if (p)
+        store_side_by_side(p, t, total, n, count);
 }
 
 #if defined(__AVX512F__)
@@ -531,8 +557,8 @@ static void adam(float *w_new, float *m_new, float *v_new, const float *dw, cons
                  const float *c, int64_t n)
 {
     const __m512 c1 = _mm512_set1_ps(c[0]), c2 = _mm512_set1_ps(c[1]), rate = _mm512_set1_ps(alpha);
-    for (int64_t i = 0; i < n; i += LANES) {
-        __mmask16 part = (__mmask16)(n - i >= LANES ? 0xffff : (1u << (n - i)) - 1);
+    for (int64_t i = 0; i < n; i += PARTS) {
+        __mmask16 part = (__mmask16)(n - i >= PARTS ? 0xffff : (1u << (n - i)) - 1);
         __m512 g = _mm512_maskz_loadu_ps(part, dw + i), mean = _mm512_maskz_loadu_ps(part, m + i), square = _mm512_maskz_loadu_ps(part, v + i);
         mean = _mm512_fmadd_ps(_mm512_sub_ps(g, mean), c1, mean);
         square = _mm512_fmadd_ps(_mm512_fmsub_ps(g, g, square), c2, square);
