@@ -9,6 +9,7 @@ enum load { LOAD_NONE, LOAD_DIRECT, LOAD_I32, LOAD_SCALAR, LOAD_BROADCAST };
 struct operand { /* an input of the expression */
     enum load load;
     bool is_i32;
+    bool is_row;             /* the same row of the last axis everywhere */
     int slot;                /* its tile, unless it is read in place */
     bool repeats;            /* every tile of a run is the same: a row (a bias) that fits a tile a whole number of times */
     int64_t stride[RANK_MAX]; /* per dim of the collapsed output */
@@ -31,9 +32,10 @@ struct map_program {
     struct shape collapsed;            /* the output's dims after merging */
     bool is_fused;
     struct map_fused fused;
+    int64_t row; /* length of the last axis */
 };
 
-enum { WRITTEN_DIRECTLY = INT16_MAX };
+enum { WRITTEN_DIRECTLY = INT16_MAX, ROW_MIN = 32 }; /* shorter rows do not pay for a call each */
 
 static int64_t broadcast_stride(struct shape in, struct shape out, int dim)
 {
@@ -79,6 +81,9 @@ static void choose_loads(struct map_program *p, struct shape out, const struct v
                               : n != shape_elements(out)  ? LOAD_BROADCAST
                               : p->operands[i].is_i32     ? LOAD_I32
                                                           : LOAD_DIRECT;
+        struct shape s = inputs[i]->shape;
+        p->operands[i].is_row = p->operands[i].load == LOAD_BROADCAST && !p->operands[i].is_i32 && n == p->row && n >= ROW_MIN &&
+                                s.dim[s.rank - 1] == n;
     }
 }
 
@@ -182,15 +187,10 @@ static bool place_step(struct map_program *p, const struct expr *e, struct slots
     return in->apply != NULL;
 }
 
-static bool is_scalar(const void *context, int input)
+static bool plays_part(const void *context, int input, enum fused_part part)
 {
     const struct operand *o = &((const struct map_program *)context)->operands[input];
-    return o->load == LOAD_SCALAR && !o->is_i32;
-}
-
-static bool is_dense(const void *context, int input)
-{
-    return ((const struct map_program *)context)->operands[input].load == LOAD_DIRECT;
+    return part == FUSED_DENSE ? o->load == LOAD_DIRECT : part == FUSED_ROW ? o->is_row : o->load == LOAD_SCALAR && !o->is_i32;
 }
 
 const struct map_program *map_prepare(struct arena *arena, const struct rows *rows, const struct expr *e, struct shape out,
@@ -198,11 +198,12 @@ const struct map_program *map_prepare(struct arena *arena, const struct rows *ro
 {
     struct map_program *p = arena_alloc(arena, sizeof *p);
     *p = (struct map_program){.rows = rows, .n_inputs = n_inputs, .n_results = e->n_results};
+    p->row = out.rank ? out.dim[out.rank - 1] : 1;
     p->operands = arena_array(arena, (size_t)n_inputs, sizeof *p->operands);
     p->instructions = arena_array(arena, (size_t)e->n_steps, sizeof *p->instructions);
     p->constants = arena_array(arena, (size_t)e->n_steps, sizeof *p->constants);
     choose_loads(p, out, inputs);
-    p->is_fused = map_fused_find(&p->fused, e, is_scalar, is_dense, p);
+    p->is_fused = map_fused_find(&p->fused, e, plays_part, p);
     if (p->is_fused)
         return p;
     collapse(p, out, inputs);
@@ -314,15 +315,30 @@ static void find_places(const struct map_program *p, const void *const *inputs, 
             place[i] = inputs[i];
 }
 
-static void run_fused(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first, int64_t start,
-                      int64_t n)
+/* Within one row of the last axis when the expression has rows among its inputs. */
+static void run_fused_part(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first,
+                           int64_t start, int64_t n)
 {
     const float *place[EXPR_MAX_INPUTS];
     float *out[EXPR_MAX_RESULTS];
     find_places(p, inputs, first, start, place);
+    for (int i = 0; i < p->n_inputs; i++)
+        if (p->operands[i].is_row)
+            place[i] += start % p->row;
     for (int r = 0; r < p->n_results; r++)
         out[r] = outputs[r] + start;
     map_fused_run(&p->fused, p->rows, place, out, n);
+}
+
+static void run_fused(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first, int64_t start,
+                      int64_t n)
+{
+    bool by_rows = map_fused_has_rows(&p->fused);
+    for (int64_t done = 0, part; done < n; done += part) {
+        int64_t at = start + done, room = p->row - at % p->row;
+        part = by_rows && room < n - done ? room : n - done;
+        run_fused_part(p, inputs, outputs, first ? first + done : NULL, at, part);
+    }
 }
 
 static void run_range(const struct map_program *p, const void *const *inputs, float *const *outputs, float tiles[][MAP_TILE],

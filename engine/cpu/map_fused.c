@@ -7,12 +7,12 @@ enum { PATTERN_STEPS = 24 };
 
 struct pattern_step {
     enum expr_op op;
-    int a, b;
+    int a, b, c;
 };
 
-/* The first steps are the inputs, dense ones before scalars, then the constants. */
+/* The first steps are the inputs, dense ones before rows before scalars, then the constants. */
 struct fused_kind {
-    int n_dense, n_inputs, n_constants, n_results, n_steps;
+    int n_dense, n_rows, n_inputs, n_constants, n_results, n_steps;
     struct pattern_step steps[PATTERN_STEPS];
     int results[FUSED_RESULTS]; /* steps */
     void (*run)(const struct map_fused *fused, const struct rows *rows, const float *const *in, float *const *out, int64_t n);
@@ -26,14 +26,51 @@ static void run_adam(const struct map_fused *f, const struct rows *rows, const f
     rows->adam(out[f->results[0]], out[f->results[1]], out[f->results[2]], x[0], x[1], x[2], x[3], *x[4], f->constants, n);
 }
 
+static void run_add_row(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    rows->step[EXPR_ADD](out[0], in[f->inputs[0]], in[f->inputs[1]], NULL, (int)n);
+}
+
+static void run_add_row_max(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    rows->add_max(out[0], in[f->inputs[0]], in[f->inputs[1]], f->constants[0], n);
+}
+
+static void run_where_above(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    rows->where_above(out[0], in[f->inputs[0]], in[f->inputs[1]], f->constants[0], n);
+}
+
+static void run_descend(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    rows->descend(out[0], in[f->inputs[0]], in[f->inputs[1]], *in[f->inputs[2]], n);
+}
+
 static const struct fused_kind kinds[] = {
+    /* bias: x + row */
+    {1, 1, 2, 0, 1, 3, {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_ADD, 0, 1, 0}}, {2}, run_add_row},
+    /* bias and relu: max(0, x + row) */
+    {1, 1, 2, 1, 1, 5,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_ADD, 0, 1, 0}, {EXPR_MAX, 2, 3, 0}},
+     {4},
+     run_add_row_max},
+    /* gradient of relu: where(y > 0, dy, 0) */
+    {2, 0, 2, 1, 1, 5,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_GT, 0, 2, 0}, {EXPR_SELECT, 3, 1, 2}},
+     {4},
+     run_where_above},
+    /* SGD: w -= g alpha */
+    {2, 0, 3, 0, 1, 5,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_MUL, 1, 2, 0}, {EXPR_SUB, 0, 3, 0}},
+     {4},
+     run_descend},
     /* Adam: m += (g - m) c1, v += (g g - v) c2, w -= m alpha / (sqrt(v) + epsilon) */
-    {4, 5, 3, 3, 20,
-     {{EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0}, {EXPR_INPUT, 0, 0},  /* g w m v alpha */
-      {EXPR_CONST, 0, 0}, {EXPR_CONST, 0, 0}, {EXPR_CONST, 0, 0},                                          /* c1 c2 epsilon */
-      {EXPR_SUB, 0, 2},   {EXPR_MUL, 8, 5},   {EXPR_ADD, 2, 9},                                            /* 10: m */
-      {EXPR_SQUARE, 0, 0}, {EXPR_SUB, 11, 3}, {EXPR_MUL, 12, 6}, {EXPR_ADD, 3, 13},                        /* 14: v */
-      {EXPR_MUL, 10, 4},  {EXPR_SQRT, 14, 0}, {EXPR_ADD, 16, 7}, {EXPR_DIV, 15, 17}, {EXPR_SUB, 1, 18}},   /* 19: w */
+    {4, 0, 5, 3, 3, 20,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0},  /* g w m v alpha */
+      {EXPR_CONST, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_CONST, 0, 0, 0},                                          /* c1 c2 epsilon */
+      {EXPR_SUB, 0, 2, 0},   {EXPR_MUL, 8, 5, 0},   {EXPR_ADD, 2, 9, 0},                                            /* 10: m */
+      {EXPR_SQUARE, 0, 0, 0}, {EXPR_SUB, 11, 3, 0}, {EXPR_MUL, 12, 6, 0}, {EXPR_ADD, 3, 13, 0},                        /* 14: v */
+      {EXPR_MUL, 10, 4, 0},  {EXPR_SQRT, 14, 0, 0}, {EXPR_ADD, 16, 7, 0}, {EXPR_DIV, 15, 17, 0}, {EXPR_SUB, 1, 18, 0}},   /* 19: w */
      {19, 10, 14},
      run_adam},
 };
@@ -54,8 +91,8 @@ static bool matches(struct match *m, int pattern, int step)
         return false;
     struct match saved = *m;
     m->bound[pattern] = step;
-    bool unary = s->b < 0, source = p->op == EXPR_INPUT || p->op == EXPR_CONST;
-    if (source || (matches(m, p->a, s->a) && (unary || matches(m, p->b, s->b))))
+    bool source = p->op == EXPR_INPUT || p->op == EXPR_CONST;
+    if (source || (matches(m, p->a, s->a) && (s->b < 0 || matches(m, p->b, s->b)) && (s->c < 0 || matches(m, p->c, s->c))))
         return true;
     *m = saved;
     m->bound[pattern] = step;
@@ -87,21 +124,34 @@ static bool fill(struct map_fused *fused, const struct match *m)
     return true;
 }
 
-bool map_fused_find(struct map_fused *fused, const struct expr *e, bool (*scalar)(const void *context, int input),
-                    bool (*dense)(const void *context, int input), const void *context)
+static bool fits(const struct map_fused *fused, const struct fused_kind *kind,
+                 bool (*is)(const void *context, int input, enum fused_part part), const void *context)
+{
+    for (int i = 0; i < kind->n_inputs; i++) {
+        enum fused_part part = i < kind->n_dense ? FUSED_DENSE : i < kind->n_dense + kind->n_rows ? FUSED_ROW : FUSED_SCALAR;
+        if (!is(context, fused->inputs[i], part))
+            return false;
+    }
+    return true;
+}
+
+bool map_fused_find(struct map_fused *fused, const struct expr *e,
+                    bool (*is)(const void *context, int input, enum fused_part part), const void *context)
 {
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct match m = {.kind = &kinds[k], .e = e};
         for (int r = 0; r < e->n_results && e->n_results == m.kind->n_results && e->n_steps == m.kind->n_steps; r++) {
             memset(m.bound, -1, sizeof m.bound);
-            bool fits = matches(&m, m.kind->results[0], e->results[r]) && fill(fused, &m);
-            for (int i = 0; i < m.kind->n_inputs && fits; i++)
-                fits = (i < m.kind->n_dense ? dense : scalar)(context, fused->inputs[i]);
-            if (fits)
+            if (matches(&m, m.kind->results[0], e->results[r]) && fill(fused, &m) && fits(fused, m.kind, is, context))
                 return true;
         }
     }
     return false;
+}
+
+bool map_fused_has_rows(const struct map_fused *fused)
+{
+    return fused->kind->n_rows > 0;
 }
 
 void map_fused_run(const struct map_fused *fused, const struct rows *rows, const float *const *in, float *const *out, int64_t n)

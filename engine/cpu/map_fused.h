@@ -17,11 +17,16 @@ struct map_fused {
     float constants[FUSED_CONSTANTS];
 };
 
-/* False when e is none of the table. scalar(context, input) says whether an input is one number for all elements: the
- * parts that must be are, and those that must have the result's shape are found by dense(context, input). */
-bool map_fused_find(struct map_fused *fused, const struct expr *e, bool (*scalar)(const void *context, int input),
-                    bool (*dense)(const void *context, int input), const void *context);
-/* in: by number of the expression's input, where the n elements begin; scalars point to the number. out: by result. */
+/* What an input can be: of the result's shape, a row that repeats along the last axis, one number for all elements. */
+enum fused_part { FUSED_DENSE, FUSED_ROW, FUSED_SCALAR };
+
+/* False when e is none of the table. is(context, input, part) says whether an input can play a part. */
+bool map_fused_find(struct map_fused *fused, const struct expr *e,
+                    bool (*is)(const void *context, int input, enum fused_part part), const void *context);
+/* Whether one of the inputs is a row: then a call must not go beyond the end of a row. */
+bool map_fused_has_rows(const struct map_fused *fused);
+/* in: by number of the expression's input, where the n elements begin (rows too); scalars point to the number. out: by
+ * result. */
 void map_fused_run(const struct map_fused *fused, const struct rows *rows, const float *const *in, float *const *out,
                    int64_t n);
 

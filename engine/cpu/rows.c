@@ -552,6 +552,29 @@ static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, 
         store_side_by_side(p, t, total, n, count);
 }
 
+static void add_max(float *out, const float *a, const float *b, float least, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        float total = a[i] + b[i];
+        out[i] = least > total ? least : total;
+    }
+}
+
+static void where_above(float *out, const float *x, const float *y, float least, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++)
+        out[i] = x[i] > least ? y[i] : least;
+}
+
+static void descend(float *out, const float *w, const float *g, float rate, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++)
+        out[i] = w[i] - g[i] * rate;
+}
+
 #if defined(__AVX512F__)
 static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
                  const float *c, int64_t n)
@@ -622,5 +645,8 @@ const struct rows ROWS_TABLE = {
     .uniform = uniform,
     .norm_grad_into = norm_grad_into,
     .softmax_narrow = softmax_narrow,
+    .add_max = add_max,
+    .where_above = where_above,
+    .descend = descend,
     .adam = adam,
 };

@@ -57,6 +57,12 @@ struct rows {
     /* For `count` rows (1 .. ROWS_TOGETHER) of n numbers, at most NARROW_MAX: p[i] = exp(x[i] - max) / sum, where p is not NULL, and the
      * logarithm of each row's sum of exp(x[i]), where log_sum is not NULL. p may equal x. */
     void (*softmax_narrow)(float *p, float *log_sum, const float *x, int64_t n, int count);
+    /* out = the larger of least and a + b, NaN where the sum is; out may equal a or b. */
+    void (*add_max)(float *out, const float *a, const float *b, float least, int64_t n);
+    /* out = x > least ? y : least; out may equal x or y. */
+    void (*where_above)(float *out, const float *x, const float *y, float least, int64_t n);
+    /* out = w - g * rate; out may equal w or g. */
+    void (*descend)(float *out, const float *w, const float *g, float rate, int64_t n);
     /* One step of Adam: c = 1 - beta_1, 1 - beta_2, epsilon; alpha with the bias corrections. New values may be stored over old ones. */
     void (*adam)(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
                  const float *c, int64_t n);

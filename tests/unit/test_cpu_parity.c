@@ -137,6 +137,17 @@ static void test_maps_broadcast_like_numpy(void)
     }
 }
 
+static void test_expressions_with_loops_of_their_own(void)
+{
+    static const char *const texts[] = {"a + b", "relu(a + b)", "where(a > 0, c, 0)", "a - c * d"};
+    static const int64_t widths[] = {3, 33, 300};
+    for (size_t t = 0; t < 4; t++)
+        for (size_t w = 0; w < 3; w++)
+            CASE(texts[t], true,
+                 y = op_expr(c.g, texts[t], feed(&c, SHAPE(70, widths[w])), feed(&c, SHAPE(1, widths[w])), feed(&c, SHAPE(70, widths[w])),
+                             feed(&c, SHAPE(1))););
+}
+
 static void test_products_of_every_orientation(void)
 {
     static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {40, 33, 1900}};
@@ -595,6 +606,7 @@ int main(void)
     RUN(test_recurrent_layers);
     RUN(test_updates_work_in_place);
     RUN(test_maps_broadcast_like_numpy);
+    RUN(test_expressions_with_loops_of_their_own);
     RUN(test_products_of_every_orientation);
     RUN(test_bfloat16_products);
     RUN(test_convolutions);

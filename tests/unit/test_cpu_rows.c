@@ -157,6 +157,17 @@ static void check_dropping(const struct rows *rows)
     CHECK(isnan(x[5]) && out[5] == 0);
 }
 
+static void check_fused_steps(const struct rows *rows)
+{
+    float a[5] = {1, -2, NAN, INFINITY, -INFINITY}, b[5] = {2, 1, 1, 1, INFINITY}, to[5];
+    rows->add_max(to, a, b, 0, 5);
+    CHECK(to[0] == 3 && to[1] == 0 && isnan(to[2]) && isinf(to[3]) && isnan(to[4]));
+    rows->where_above(to, a, b, 0, 5);
+    CHECK(to[0] == 2 && to[1] == 0 && to[2] == 0 && to[3] == 1 && to[4] == 0);
+    rows->descend(to, a, b, 0.5f, 5);
+    CHECK(to[0] == 0 && to[1] == -2.5f && isnan(to[2]) && isinf(to[3]) && isinf(to[4]));
+}
+
 /* From w = 0 and with moments that stay as they are, the new weight is the step alone. */
 static float step_of_adam(const struct rows *rows, float moment, float square, float epsilon)
 {
@@ -223,20 +234,21 @@ static void test_every_instruction_set_agrees_with_libm(void)
         check_random(rows);
         check_maximum(rows);
         check_dropping(rows);
+        check_fused_steps(rows);
         check_steps_of_adam(rows);
         check_explosion_of_adam(rows);
         check_rows_of_adam(rows);
     }
 }
 
-static bool is_alpha(const void *context, int input)
+static bool alpha_is_scalar(const void *context, int input, enum fused_part part)
 {
-    return input == *(const int *)context;
+    return (input == *(const int *)context) == (part == FUSED_SCALAR);
 }
 
-static bool is_not_alpha(const void *context, int input)
+static bool alpha_is_dense(const void *context, int input, enum fused_part part)
 {
-    return !is_alpha(context, input);
+    return !alpha_is_scalar(context, input, part);
 }
 
 /* Adam with its inputs numbered from `shift` on (modulo 5) and its products written the other way round. */
@@ -263,8 +275,8 @@ static void test_adam_is_found_and_gives_what_its_expression_says(void)
         struct map_fused fused;
         int alpha = (shift + 4) % 5;
         const struct expr *e = adam(&arena, shift, shift % 2);
-        CHECK(!map_fused_find(&fused, e, is_not_alpha, is_alpha, &alpha));
-        CHECK(map_fused_find(&fused, e, is_alpha, is_not_alpha, &alpha));
+        CHECK(!map_fused_find(&fused, e, alpha_is_dense, &alpha));
+        CHECK(map_fused_find(&fused, e, alpha_is_scalar, &alpha));
         float in[5], want[3], got[3], *to[3] = {&got[0], &got[1], &got[2]};
         const float *from[5];
         for (int i = 0; i < 5; i++) {
