@@ -5,6 +5,7 @@
  */
 #include "engine/cpu/rows.h"
 
+#include "engine/cpu/philox.h"
 #include "engine/cpu/vectors.h"
 
 #include <math.h>
@@ -437,30 +438,6 @@ static void norm_grad_into(float *restrict sum_dy, float *restrict sum_dy_xhat, 
     }
 }
 
-/* Philox4x32-10 (base/rng.h) for PHILOX_LANES blocks at once. */
-enum { PHILOX_LANES = 16 };
-
-static void philox_lanes(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, uint32_t out[4][PHILOX_LANES])
-{
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-    for (int i = 0; i < PHILOX_LANES; i++) {
-        uint64_t block = first_block + (uint64_t)i;
-        out[0][i] = (uint32_t)block;
-        out[1][i] = (uint32_t)(block >> 32);
-        out[2][i] = step;
-        out[3][i] = stream;
-    }
-    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-        for (int i = 0; i < PHILOX_LANES; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * out[0][i], p1 = (uint64_t)0xCD9E8D57u * out[2][i];
-            uint32_t c1 = out[1][i], c3 = out[3][i];
-            out[0][i] = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-            out[1][i] = (uint32_t)p1;
-            out[2][i] = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-            out[3][i] = (uint32_t)p0;
-        }
-}
-
 static void pick_max(float *restrict best, int32_t *restrict where, const float *restrict x, int32_t position, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -484,16 +461,14 @@ static void drop(float *y, const float *x, const float *u, float rate, float fac
 
 static void uniform(float *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, int n_blocks)
 {
-    uint32_t bits[4][PHILOX_LANES];
     float numbers[4 * PHILOX_LANES];
-    for (int done = 0; done < n_blocks; done += PHILOX_LANES) {
-        philox_lanes(seed, stream, step, first_block + (uint64_t)done, bits);
-        for (int i = 0; i < PHILOX_LANES; i++)
-            for (int k = 0; k < 4; k++)
-                numbers[4 * i + k] = (float)(int32_t)(bits[k][i] >> 8) * 0x1p-24f;
-        int lanes = n_blocks - done < PHILOX_LANES ? n_blocks - done : PHILOX_LANES;
-        memcpy(out + 4 * done, numbers, (size_t)(4 * lanes) * sizeof *out);
-    }
+    int done = 0;
+    for (; done + PHILOX_LANES <= n_blocks; done += PHILOX_LANES)
+        philox_numbers(out + 4 * done, seed, stream, step, first_block + (uint64_t)done);
+    if (done == n_blocks)
+        return;
+    philox_numbers(numbers, seed, stream, step, first_block + (uint64_t)done);
+    memcpy(out + 4 * done, numbers, (size_t)(4 * (n_blocks - done)) * sizeof *out);
 }
 
 /* t[i][r] = x[r][i], for ROWS_TOGETHER rows of n; those behind the first `count` are the first one again. */
