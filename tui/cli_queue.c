@@ -110,8 +110,20 @@ static bool list(struct cli *cli, struct err *err)
 
 /* ---- changes ---- */
 
-static bool add_one(struct cli *cli, const char *path, json_t *added, struct err *err)
+/* Several runs of one name are told apart by a number. */
+static void number_name(const struct cli *cli, json_t *request, size_t number)
 {
+    const char *name = cli_option(cli, "--name");
+    if (!name || cli->n_arguments <= 2)
+        return;
+    char *numbered = xprintf("%s-%zu", name, number);
+    json_object_set_new(request, "name", json_string(numbered));
+    free(numbered);
+}
+
+static bool add_one(struct cli *cli, size_t number, json_t *added, struct err *err)
+{
+    const char *path = cli->arguments[number];
     char *folder = NULL;
     json_t *config = cli_read_config(cli, path, &folder, err), *request = config ? cli_request(cli, err) : NULL,
            *queued = NULL;
@@ -119,6 +131,7 @@ static bool add_one(struct cli *cli, const char *path, json_t *added, struct err
         json_object_set(request, "config", config);
         json_object_set_new(request, "folder", json_string(folder));
         json_object_set_new(request, "where", json_string(path));
+        number_name(cli, request, number);
         queued = worker_enqueue("train", request, err);
     }
     if (queued && cli->json)
@@ -140,7 +153,7 @@ static bool add(struct cli *cli, struct err *err)
     json_t *added = json_array();
     bool ok = true;
     for (size_t a = 1; ok && a < cli->n_arguments; a++)
-        ok = add_one(cli, cli->arguments[a], added, err);
+        ok = add_one(cli, a, added, err);
     if (cli->json)
         cli_print_json(json_pack("{s:O}", "added", added));
     json_decref(added);
@@ -227,15 +240,16 @@ static const struct verb {
     size_t least, most;
     bool (*whole)(struct cli *cli, struct err *err);
     bool (*one)(struct cli *cli, const char *id, const char *folder, struct err *err);
-    bool each; /* every argument is a run */
-} verbs[] = {{"list", "", 0, 0, list, NULL, false},
-             {"add", "CONFIG...", 1, SIZE_MAX, add, NULL, false},
-             {"move", "RUN PLACE", 2, 2, NULL, move, false},
-             {"start", "RUN", 1, 1, NULL, start, false},
-             {"edit", "RUN --set KEY=VALUE", 1, 1, NULL, edit, false},
-             {"remove", "RUN...", 1, SIZE_MAX, NULL, take_out, true},
-             {"hold", "", 0, 0, hold, NULL, false},
-             {"release", "", 0, 0, release, NULL, false}};
+    bool each;           /* every argument is a run */
+    const char *options; /* those that mean something to it, besides --slots, --json and --home */
+} verbs[] = {{"list", "", 0, 0, list, NULL, false, ""},
+             {"add", "CONFIG...", 1, SIZE_MAX, add, NULL, false, "--set --name --tag --device --threads"},
+             {"move", "RUN PLACE", 2, 2, NULL, move, false, ""},
+             {"start", "RUN", 1, 1, NULL, start, false, ""},
+             {"edit", "RUN --set KEY=VALUE", 1, 1, NULL, edit, false, "--set"},
+             {"remove", "RUN...", 1, SIZE_MAX, NULL, take_out, true, ""},
+             {"hold", "", 0, 0, hold, NULL, false, ""},
+             {"release", "", 0, 0, release, NULL, false, ""}};
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static const struct verb *find_verb(const char *word, struct err *err)
@@ -249,6 +263,15 @@ static const struct verb *find_verb(const char *word, struct err *err)
     err_set(err, ERR_USAGE, "antler queue: '%s' is unknown", word);
     err_nearest(err, str_nearest(word, names, N_VERBS));
     return NULL;
+}
+
+static bool check_options(const struct cli *cli, const struct verb *verb, struct err *err)
+{
+    static const char *const some[] = {"--set", "--name", "--tag", "--device", "--threads"};
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+        if (cli_option(cli, some[i]) && !strstr(verb->options, some[i]))
+            return err_set(err, ERR_USAGE, "antler queue %s takes no %s", verb->word, some[i]);
+    return true;
 }
 
 static bool change_runs(struct cli *cli, const struct verb *verb, struct err *err)
@@ -283,7 +306,7 @@ bool cli_queue(struct cli *cli, struct err *err)
         return false;
     if (n < verb->least || n > verb->most)
         return err_set(err, ERR_USAGE, "antler queue %s takes %s", verb->word, *verb->takes ? verb->takes : "nothing");
-    if (!set_slots(cli, err))
+    if (!check_options(cli, verb, err) || !set_slots(cli, err))
         return false;
     if (verb->one)
         return change_runs(cli, verb, err);

@@ -83,9 +83,11 @@ struct fit {
     uint64_t history_hash; /* of all epoch records so far: equal for a resumed and an uninterrupted run */
     char stop_reason[200];
     struct run_live page;
-    int64_t next_page_ns, epoch_start_ns;
+    int64_t next_page_ns;
+    struct pace_mark {
+        int64_t step, ns;
+    } pace[2];                         /* the live page's steps a second are counted from the older one */
     int64_t backup_ns, next_backup_ns; /* training time between backups (0 = none), and the clock of the next */
-    int64_t epoch_start_batch;         /* batches of the epoch that were done when this worker came to it */
 };
 
 /* Reads the config's fit, callbacks, keep and history objects, makes the plans, passes and callbacks: everything that

@@ -31,6 +31,7 @@ static void answer(struct fit *fit, const struct steering_order *order, const ch
 static bool set_state(struct fit *fit, enum run_state state, struct err *err)
 {
     fit_page(fit, state == RUN_PAUSED ? LIVE_PAUSED : LIVE_TRAINING);
+    fit_page_new_pace(fit);
     return !fit->o.run || run_set_state(fit->o.run, state, fit->at.epoch, fit->at.step, NULL, err);
 }
 
