@@ -40,7 +40,7 @@ bool cli_number(const struct cli *cli, const char *name, double min, double max,
     if (!text)
         return true;
     if (!str_to_double(text, &number) || !(number >= min && number <= max))
-        return err_set(err, ERR_USAGE, "%s '%s': expected a number from %g to %g", name, text, min, max);
+        return err_set(err, ERR_USAGE, "%s '%s': expected a number from %.15g to %.15g", name, text, min, max);
     *value = number;
     return true;
 }

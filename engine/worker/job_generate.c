@@ -18,9 +18,15 @@ struct vocabulary {
 };
 
 /* What the checkpoint keeps of its training data; of a file that is not ours, what its data hold now. */
-static bool find_vocabulary(const struct checkpoint_session *cs, struct vocabulary *v, struct err *err)
+static bool find_vocabulary(const struct checkpoint_session *cs, const json_t *request, struct vocabulary *v,
+                            struct err *err)
 {
     const json_t *kept = json_object_get(json_object_get(cs->session->antler, "data_scale"), "vocabulary");
+    if (kept && (json_object_get(request, "config") || json_object_get(request, "data")))
+        return err_set(err, ERR_USAGE,
+                       "'%s' keeps the vocabulary that it was trained on: with a prompt, other data (--config, --data) "
+                       "mean nothing",
+                       cs->checkpoint);
     if (kept) {
         v->list = json_incref((json_t *)kept);
     } else if (!strcmp(js_string(cs->data, "format", ""), "text")) {
@@ -214,7 +220,7 @@ bool job_generate(const json_t *request, struct answer *answer, struct err *err)
     if (!read_wishes(request, &w, err) || !checkpoint_session_open(&cs, request, true, err))
         return false;
     struct text_job job = {.answer = answer, .tokens = json_array()};
-    bool ok = find_vocabulary(&cs, &job.vocabulary, err) && check_prompt(&job.vocabulary, w.prompt, err);
+    bool ok = find_vocabulary(&cs, request, &job.vocabulary, err) && check_prompt(&job.vocabulary, w.prompt, err);
     const struct generator_options options = {.n_vocabulary = job.vocabulary.n,
                                               .pad = ok ? neutral_token(&job.vocabulary) : 0,
                                               .temperature = w.temperature,

@@ -108,6 +108,8 @@ def test_a_model_of_keras_that_says_one_character_writes_too():
     of_data = ("--data", "format=text", "--data", "path=text.txt", "--data", f"sequence_length={WINDOW}")
     ours = write(path, "fox", 20, "--temperature", "0", *of_data)
     check(ours["text"] == greedy(model, "fox", 20, True), f"foreign model: wrote {ours['text']!r}")
+    check("keeps the vocabulary" in antler("predict", "gru:last", "--prompt", "fox", "--data", "path=text.txt", status=2).stderr,
+          "data that would mean nothing are refused")
     check("keeps no vocabulary" in antler("predict", path, "--prompt", "fox", status=2).stderr, "a model without vocabulary is refused")
 
 
