@@ -127,28 +127,34 @@ static json_t *read_file(const char *path, struct err *err)
         return err_null(err, why.code == ERR_FORMAT ? ERR_USAGE : why.code, "%s", why.text);
     if (json_is_object(file))
         return file;
-    err_set(err, ERR_USAGE, "'%s' holds a %s, expected an object", path, js_type_name(file));
+    err_set(err, ERR_USAGE, "'%s' holds %s, expected an object", path, js_type_name(file));
     json_decref(file);
     return NULL;
 }
 
+static bool check_file(const json_t *file, const char *path, bool own, struct err *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)file, name, value)
+    {
+        if (!settings_check(name, value, path, err))
+            return false;
+        if (!own && find(name)->personal)
+            return err_set(
+                err, ERR_USAGE,
+                "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)", path,
+                name, name);
+    }
+    return true;
+}
+
 static bool apply(json_t *settings, const char *path, bool own, struct err *err)
 {
-    json_t *file = path ? read_file(path, err) : json_object(), *value;
-    const char *name;
-    bool ok = file != NULL;
-    json_object_foreach(file, name, value)
-    {
-        if (!ok || !(ok = settings_check(name, value, path, err)))
-            break;
-        if (!own && find(name)->personal)
-            ok =
-                err_set(err, ERR_USAGE,
-                        "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)",
-                        path, name, name);
-        else
-            json_object_set(settings, name, value);
-    }
+    json_t *file = path ? read_file(path, err) : json_object();
+    bool ok = file && check_file(file, path, own, err);
+    if (ok)
+        json_object_update(settings, file);
     json_decref(file);
     return ok;
 }
@@ -175,21 +181,25 @@ static bool save(const char *path, const json_t *file, struct err *err)
     return ok;
 }
 
+/* NULL takes out whatever the file has by that name, also what is no setting. */
+static bool change(json_t *file, const char *name, json_t *value, struct err *err)
+{
+    if (value)
+        return settings_check(name, value, "settings", err) && !json_object_set(file, name, value);
+    return !json_object_del(file, name) || find(name) || unknown(name, "settings", err);
+}
+
 bool settings_put(const char *home, bool own, const char *name, const json_t *value, struct err *err)
 {
     const struct setting *s = find(name);
-    if (!s || (value && !fits(s, value)))
-        return s ? wrong_value(s, value, "settings", err) : unknown(name, "settings", err);
-    char *path = own || s->personal ? settings_own_path() : settings_home_path(home);
+    own = own || (s && s->personal);
+    char *path = own ? settings_own_path() : settings_home_path(home);
     if (!path)
         return err_set(err, ERR_FAILED,
                        "there is no place for your own settings: neither XDG_CONFIG_HOME nor HOME is set");
     json_t *file = read_file(path, err);
-    if (file && value)
-        json_object_set(file, name, (json_t *)value);
-    else if (file)
-        json_object_del(file, name);
-    bool ok = file && save(path, file, err);
+    bool ok = file && change(file, name, (json_t *)value, err) && (!value || check_file(file, path, own, err)) &&
+              save(path, file, err);
     json_decref(file);
     free(path);
     return ok;

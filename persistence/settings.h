@@ -38,7 +38,8 @@ json_t *settings_defaults(void);
 /* Is the value one that the setting takes? ERR_USAGE names `where`. An unknown name is ERR_USAGE with the nearest. */
 bool settings_check(const char *name, const json_t *value, const char *where, struct err *err) MUST_USE;
 /* Sets one in the home's file, or in one's own (`own`, and always where the setting is personal); value NULL takes it
- * out of the file. Durable; readers see the old file or the new one. */
+ * out of the file, even where it is no setting. A file that would not be read afterwards is left as it is. Durable;
+ * readers see the old file or the new one. */
 bool settings_put(const char *home, bool own, const char *name, const json_t *value, struct err *err) MUST_USE;
 /* The two files. free() it; the second is NULL where neither $XDG_CONFIG_HOME nor $HOME is set. */
 char *settings_home_path(const char *home);

@@ -43,8 +43,9 @@ static void print_table(const struct cli *cli, const json_t *settings)
     free(shared);
 }
 
-/* "NAME=VALUE", "NAME=" (back to the default). VALUE is JSON, or text when it does not parse. */
-static bool set(const struct cli *cli, const char *argument, struct err *err)
+/* "NAME=VALUE", "NAME=" (back to the default). VALUE is JSON, or text when it does not parse. `put`: it is set, else
+ * only looked at. */
+static bool set(const struct cli *cli, const char *argument, bool put, struct err *err)
 {
     const char *equals = strchr(argument, '=');
     if (!equals)
@@ -53,7 +54,8 @@ static bool set(const struct cli *cli, const char *argument, struct err *err)
     json_t *value = equals[1] ? js_parse(equals + 1, strlen(equals + 1), "", JS_STRICT, NULL) : NULL;
     if (equals[1] && !value)
         value = json_string(equals + 1);
-    bool ok = settings_put(cli->home, cli_option(cli, "--own") != NULL, name, value, err);
+    bool ok = put ? settings_put(cli->home, cli_option(cli, "--own") != NULL, name, value, err)
+                  : !value || settings_check(name, value, "settings", err);
     json_decref(value);
     free(name);
     return ok;
@@ -61,8 +63,8 @@ static bool set(const struct cli *cli, const char *argument, struct err *err)
 
 bool cli_settings(struct cli *cli, struct err *err)
 {
-    for (size_t i = 0; i < cli->n_arguments; i++)
-        if (!set(cli, cli->arguments[i], err))
+    for (size_t i = 0; i < 2 * cli->n_arguments; i++) /* all of them, or none */
+        if (!set(cli, cli->arguments[i % cli->n_arguments], i >= cli->n_arguments, err))
             return false;
     json_t *settings = settings_read(cli->home, err);
     if (!settings)

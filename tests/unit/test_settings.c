@@ -109,6 +109,23 @@ static void test_what_is_put_is_read_back_and_taken_out_again(void)
     json_decref(text);
 }
 
+static void test_a_file_that_could_not_be_read_afterwards_is_left(void)
+{
+    struct err err = {0};
+    json_t *two = json_integer(2);
+    write_settings("{\"queue.slot\": 3, \"queue.slots\": \"many\"}", "{}");
+    CHECK(!settings_put(home(), false, "queue.slots", two, &err));
+    CHECK_HAS(err.text, "there is no setting 'queue.slot'");
+    err = (struct err){0};
+    CHECK_OK(settings_put(home(), false, "queue.slot", NULL, &err), err);
+    CHECK_OK(settings_put(home(), false, "queue.slots", two, &err), err);
+    json_t *settings = settings_read(home(), &err);
+    CHECK_EQ(js_int(settings, "queue.slots", 0), 2);
+    CHECK(!settings_put(home(), false, "queue.slot", NULL, &err));
+    json_decref(settings);
+    json_decref(two);
+}
+
 int main(void)
 {
     setenv("XDG_CONFIG_HOME", check_path("config"), 1);
@@ -118,5 +135,6 @@ int main(void)
     RUN(test_a_wrong_value_says_found_and_expected);
     RUN(test_a_command_of_a_home_is_refused);
     RUN(test_what_is_put_is_read_back_and_taken_out_again);
+    RUN(test_a_file_that_could_not_be_read_afterwards_is_left);
     return check_done();
 }
