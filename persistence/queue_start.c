@@ -123,8 +123,7 @@ static bool append_known(const char *home, json_t *order, const char *const *kno
     return changed;
 }
 
-/* Without any lock: is there nothing to do? */
-static bool is_idle(const char *home, size_t n_known)
+bool queue_is_idle(const char *home, size_t n_known)
 {
     struct queue queue;
     queue_read(home, &queue);
@@ -139,7 +138,7 @@ bool queue_look(const char *home, const char *program, const char *const *known,
     int begun = 0;
     if (started)
         *started = 0;
-    if (is_idle(home, n_known))
+    if (queue_is_idle(home, n_known))
         return true;
     int fd = queue_lock_open(home, NULL);
     if (fd < 0)

@@ -57,6 +57,8 @@ bool queue_hold(const char *home, bool held, struct err *err) MUST_USE;
 /* Replaces the config of a run while it waits (checked by the caller). */
 bool queue_edit(const char *home, const char *id, const json_t *config, struct err *err) MUST_USE;
 
+/* Is there nothing to start: nothing waits, or it is held? n_known as below. A look without any lock. */
+bool queue_is_idle(const char *home, size_t n_known);
 /* Starts what can be started: for each device the first waiting runs while fewer than the setting queue.slots train on it.
  *   program      antler-worker
  *   known        ids of runs that are in state queued as far as the caller knows: those missing in queue.json are appended

@@ -259,20 +259,26 @@ static bool anything_lives(const struct app *app)
     return false;
 }
 
-/* What waits and has a place starts: by whoever looks. */
-static void start_waiting(struct app *app)
+/* What waits and has a place starts: by whoever looks. True where something was said. */
+static bool start_waiting(struct app *app)
 {
     static const double INTERVAL_S = 0.4;
+    struct err hindrance = {0};
     if (app->now < app->looked_at + INTERVAL_S)
-        return;
+        return false;
     app->looked_at = app->now;
     const char **queued = xcalloc(app->n_runs + 1, sizeof *queued);
     size_t n = 0;
     for (size_t i = 0; i < app->n_runs; i++)
         if (app->runs[i].state == RUN_QUEUED)
             queued[n++] = app->runs[i].id;
-    worker_start_waiting(app->home, queued, n);
+    worker_start_waiting(app->home, queued, n, &hindrance);
     free(queued);
+    bool says = hindrance.code && !app->queue_is_hindered;
+    if (says)
+        app_say(app, STYLE_WARNING, "the queue: %s", hindrance.text);
+    app->queue_is_hindered = hindrance.code != ERR_NONE;
+    return says;
 }
 
 /* The new list in place of the old one; what differs may be worth telling. */
@@ -320,13 +326,12 @@ void app_title(const struct app *app, struct str *out)
 
 int app_refresh(struct app *app, bool force)
 {
-    start_waiting(app);
     struct err err = {0};
-    bool changed = false;
+    bool changed = false, said = start_waiting(app);
     if (!index_refresh(app->index, &changed, &err))
         return app_fail(app, &err);
     if (!changed && !force)
-        return anything_lives(app) ? LOOP_DRAW : LOOP_NOTHING;
+        return said || anything_lives(app) ? LOOP_DRAW : LOOP_NOTHING;
     struct arena fresh = {0};
     const struct run_summary *runs;
     size_t n;

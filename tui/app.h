@@ -99,6 +99,7 @@ struct app {
 
     char message[600]; /* in the footer until a key */
     enum style message_style;
+    bool queue_is_hindered; /* said once */
     struct app_job jobs[APP_MAX_JOBS];
     int last_job;
     char *last_deleted; /* id, for U */

@@ -106,7 +106,7 @@ static bool list(struct cli *cli, struct err *err)
         if (runs[i].state == RUN_QUEUED)
             queued[n_queued++] = runs[i].id;
     if (ok && n_queued) /* one that is in no order is put there */
-        worker_start_waiting(cli->home, queued, n_queued);
+        worker_start_waiting(cli->home, queued, n_queued, NULL);
     ok = ok && index_refresh(index, NULL, err) && index_list(index, "", NULL, &arena, &runs, &n, err);
     if (ok) {
         struct queue_plan plan;
@@ -245,7 +245,7 @@ static bool release(struct cli *cli, struct err *err)
 {
     if (!queue_hold(cli->home, false, err))
         return false;
-    worker_start_waiting(cli->home, NULL, 0);
+    worker_start_waiting(cli->home, NULL, 0, NULL);
     return true;
 }
 

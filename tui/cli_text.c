@@ -311,7 +311,7 @@ struct index *text_open_index(const char *home, struct err *err)
         index_close(index);
         return NULL;
     }
-    worker_start_waiting(home, NULL, 0);
+    worker_start_waiting(home, NULL, 0, NULL);
     return index;
 }
 

@@ -82,7 +82,7 @@ bool cli_launch(struct cli *cli, const char *job, json_t *request, struct err *e
         cli->exit_status = err_exit_status(ERR_INTERRUPTED);
     json_decref(result);
     json_decref(launched);
-    worker_start_waiting(cli->home, NULL, 0); /* a run that was interrupted starts no other */
+    worker_start_waiting(cli->home, NULL, 0, NULL); /* a run that was interrupted starts no other */
     return ok;
 }
 

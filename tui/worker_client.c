@@ -332,12 +332,17 @@ json_t *worker_launch(const char *job, const json_t *request, struct err *err)
     return finish(start(job, request, true, err), NULL, NULL, err);
 }
 
-bool worker_start_waiting(const char *home, const char *const *known, size_t n_known)
+bool worker_start_waiting(const char *home, const char *const *known, size_t n_known, struct err *hindrance)
 {
     struct err err = {0};
     int started = 0;
+    if (queue_is_idle(home, n_known))
+        return false;
     char *program = worker_program(&err);
-    if (!program || !queue_look(home, program, known, n_known, false, &started, &err))
+    bool ok = program && queue_look(home, program, known, n_known, false, &started, &err);
+    if (!ok && hindrance)
+        *hindrance = err;
+    else if (!ok)
         log_warn("the queue: %s", err.text);
     free(program);
     return started > 0;
@@ -349,7 +354,7 @@ json_t *worker_enqueue(const char *job, json_t *request, struct err *err)
     json_t *result = worker_ask(job, request, NULL, NULL, err);
     char *home = result ? path_folder(js_string(result, "dir", ".")) : NULL;
     if (home)
-        worker_start_waiting(home, NULL, 0);
+        worker_start_waiting(home, NULL, 0, NULL);
     free(home);
     return result;
 }

@@ -33,7 +33,8 @@ char *worker_program(struct err *err);
  * it at once where there is a place. New reference. */
 json_t *worker_enqueue(const char *job, json_t *request, struct err *err);
 /* What every look at a home does beside looking: starts the runs that wait and have a place (persistence/run_queue.h). known: ids
- * that are in state queued. Never waits and never fails: what hinders is a line of the log. True when any was started. */
-bool worker_start_waiting(const char *home, const char *const *known, size_t n_known);
+ * that are in state queued. Never waits and never fails: what hinders is told in `hindrance`, or where that is NULL a line of the
+ * log. True when any was started. */
+bool worker_start_waiting(const char *home, const char *const *known, size_t n_known, struct err *hindrance);
 
 #endif
