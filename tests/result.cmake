@@ -2,3 +2,4 @@
 antler_script(keras_generate keras 200 ${CMAKE_SOURCE_DIR}/tests/keras/python.sh ${CMAKE_SOURCE_DIR}/tests/keras/test_generate.py)
 antler_script(cli_details unit 120 python3 ${CMAKE_SOURCE_DIR}/tests/cli/test_details.py)
 antler_test(screen_form_items screen/test_form_items.c screen antler_tui)
+antler_test(screen_every_view screen/test_every_view.c screen antler_tui)

@@ -83,8 +83,15 @@ static void save_memory(struct app *app)
     free(path);
 }
 
+/* A question and a menu belong to the view that asked: another one on top answers neither. */
+static void drop_questions(struct app *app)
+{
+    app->dialog.open = app->menu.open = false;
+}
+
 static void close_top(struct app *app)
 {
+    drop_questions(app);
     app->depth--;
     if (app->stack[app->depth].ops->close)
         app->stack[app->depth].ops->close(app->stack[app->depth].state);
@@ -149,6 +156,7 @@ bool app_open(struct app *app, const char *name, const char *argument, struct er
         close_top(app);
     if (app->depth == APP_MAX_VIEWS)
         close_top(app);
+    drop_questions(app);
     app->stack[app->depth].ops = ops;
     app->stack[app->depth++].state = state;
     free(kept);
@@ -472,7 +480,7 @@ void app_header(const struct app *app, struct grid *grid, struct rect *rect, con
     (void)app;
     struct rect row = rect_top(rect, 1);
     int left = grid_text(grid, row, 1, 0, STYLE_STRONG, "antler") + 3;
-    left += grid_text(grid, (struct rect){row.x, row.y, row.w - 1, row.h}, left, 0, STYLE_TITLE, title);
+    left += grid_text(grid, rect_part(row, 0, 0, row.w - 1, row.h), left, 0, STYLE_TITLE, title);
     int width = right ? grid_columns(grid, right) : 0;
     if (width && left + 2 + width < row.w)
         grid_text_right(grid, row, row.w - 1, 0, STYLE_FAINT, right);

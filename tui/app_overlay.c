@@ -160,7 +160,7 @@ static void palette_draw(const struct app *app, struct grid *grid)
     struct rect inside = rect_inset(box, 2, 1);
     struct rect field = rect_top(&inside, 1);
     grid_text(grid, field, 0, 0, STYLE_KEY, ":");
-    edit_draw(&app->palette, grid, (struct rect){field.x + 2, field.y, field.w - 2, 1}, true, "an action");
+    edit_draw(&app->palette, grid, rect_part(field, 2, 0, field.w - 2, 1), true, "an action");
     rect_top(&inside, 1);
     struct list list = app->palette_menu.list;
     list_settle(&list, rows);
@@ -169,8 +169,8 @@ static void palette_draw(const struct app *app, struct grid *grid)
         const struct key_row *row = keys_row(action);
         char keys[64];
         struct rect line = rect_top(&inside, 1);
-        grid_text(grid, (struct rect){line.x, line.y, 20, 1}, 0, 0, STYLE_TEXT, row->name);
-        grid_text(grid, (struct rect){line.x + 21, line.y, line.w - 31, 1}, 0, 0, STYLE_FAINT, row->help);
+        grid_text(grid, rect_part(line, 0, 0, 20, 1), 0, 0, STYLE_TEXT, row->name);
+        grid_text(grid, rect_part(line, 21, 0, line.w - 31, 1), 0, 0, STYLE_FAINT, row->help);
         grid_text_right(grid, line, line.w, 0, STYLE_KEY, keys_of(&app->map, action, keys, sizeof keys));
         if (list.top + i == list.selected)
             grid_flag(grid, line, CELL_SELECTED);

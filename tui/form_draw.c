@@ -70,7 +70,7 @@ static void draw_field(const struct form_view *v, const struct form_row *row, st
     char *text = row->value ? form_text(row->value) : NULL;
     const char *shown = !text ? "—" : !*text ? "\"\"" : json_is_null(row->value) ? "none" : text;
     bool helped = line.w >= HELP_FROM && row->facts.help;
-    int used = grid_text(grid, helped ? (struct rect){value.x, value.y, HELP_AT - 1, 1} : value, 0, 0, value_style(row),
+    int used = grid_text(grid, helped ? rect_part(value, 0, 0, HELP_AT - 1, 1) : value, 0, 0, value_style(row),
                          shown);
     if (helped && used < HELP_AT)
         grid_text(grid, value, HELP_AT, 0, STYLE_FAINT, row->facts.help);
@@ -98,7 +98,7 @@ static int draw_row(const struct form_view *v, int i, struct grid *grid, struct 
     }
     if (!wrong)
         return 1;
-    struct rect box = {rest.x + 3 + 2 * row->depth, rest.y, rest.w - 4 - 2 * row->depth, rest.h < 3 ? rest.h : 3};
+    struct rect box = rect_part(rest, 3 + 2 * row->depth, 0, rest.w - 4 - 2 * row->depth, 3);
     return 1 + (box.w > 0 ? grid_wrap(grid, box, 0, STYLE_ERROR, v->error) : 0);
 }
 
@@ -184,7 +184,7 @@ static void draw_help(const struct form_view *v, struct grid *grid, struct rect 
     } else if (v->source != FORM_OF_CHECKPOINT) {
         const char *description = js_string(v->form.config, "description",
                                             "Enter starts the run; it goes on whatever happens to this terminal.");
-        grid_wrap(grid, (struct rect){box.x + 1, box.y, box.w - 2, box.h}, 0, STYLE_FAINT, description);
+        grid_wrap(grid, rect_part(box, 1, 0, box.w - 2, box.h), 0, STYLE_FAINT, description);
     }
     str_release(&text);
 }
@@ -198,7 +198,7 @@ void form_draw_foot(const struct app *app, const struct form_view *v, struct gri
     int width = rect.w - 3, rows = 1 + (grid_columns(grid, str_text(&command)) - 1) / (width > 1 ? width : 1);
     struct rect foot = rect_bottom(&rect, rows < rect.h ? rows : rect.h - 1 > 0 ? rect.h - 1 : 1);
     grid_text(grid, foot, 1, 0, STYLE_FAINT, "$");
-    grid_wrap(grid, (struct rect){foot.x + 3, foot.y, foot.w - 3, foot.h}, 0, STYLE_TEXT, str_text(&command));
+    grid_wrap(grid, rect_part(foot, 3, 0, foot.w - 3, foot.h), 0, STYLE_TEXT, str_text(&command));
     if (v->source == FORM_OF_CHECKPOINT && rect.h > 1)
         draw_kept(v, grid, &rect);
     draw_help(v, grid, &rect, rect.h);

@@ -55,7 +55,7 @@ static void draw_layer(struct grid *grid, struct rect line, const json_t *layer)
     grid_text_right(grid, line, right, 0, has ? STYLE_TEXT : STYLE_FAINT, has ? params : "—");
     grid_text_right(grid, line, middle, 0, STYLE_FAINT, shape);
     int room = middle - grid_columns(grid, shape) - 2;
-    grid_text(grid, (struct rect){line.x, line.y, room > 0 ? room : 0, 1}, 1, 0,
+    grid_text(grid, rect_part(line, 0, 0, room > 0 ? room : 0, 1), 1, 0,
               js_bool(layer, "trainable", true) ? STYLE_TEXT : STYLE_FAINT, js_string(layer, "class", ""));
 }
 
@@ -121,8 +121,8 @@ static int draw_picture(const struct app *app, struct grid *grid, struct rect re
     sample_read(&sample, detail, NULL, &arena);
     if (sample.n_inputs && sample_is_picture(&sample.inputs[0], &h, &w, &channels)) {
         tile_fit(h, w, rect.h - 1, rect.w, &rows, &cols);
-        sample_draw_picture(&sample, app, grid, (struct rect){rect.x, rect.y, cols, rows});
-        struct rect label = {rect.x, rect.y + rows, cols, 1};
+        sample_draw_picture(&sample, app, grid, rect_part(rect, 0, 0, cols, rows));
+        struct rect label = rect_part(rect, 0, rows, cols, 1);
         const char *class = js_string(detail, "class", NULL);
         if (class)
             grid_text(grid, label, 0, 0, STYLE_FAINT, class);
@@ -166,7 +166,7 @@ static int draw_pictures(const struct app *app, const json_t *samples, struct gr
             rect_top(&rect, PICTURE_ROWS + 1);
             x = 1;
         }
-        struct rect place = {rect.x + x, rect.y, rect.w - x - 1, PICTURE_ROWS + 1};
+        struct rect place = rect_part(rect, x, 0, rect.w - x - 1, PICTURE_ROWS + 1);
         int used = rect.h > PICTURE_ROWS ? draw_picture(app, grid, place, sample) : 0;
         if (!used)
             break;

@@ -233,7 +233,7 @@ void grid_rule(struct grid *grid, struct rect rect, const char *title, bool focu
         grid_put(grid, rect, x, 0, STYLE_BORDER, 0x2500);
     if (!title || !*title || rect.w < 6)
         return;
-    struct rect inner = {rect.x + 4, rect.y, rect.w - 6, 1};
+    struct rect inner = rect_part(rect, 4, 0, rect.w - 6, 1);
     int n = grid_text(grid, inner, 0, 0, focused ? STYLE_ACCENT : STYLE_TITLE, title);
     grid_put(grid, rect, 3, 0, STYLE_BORDER, ' ');
     grid_put(grid, rect, 4 + n, 0, STYLE_BORDER, ' ');

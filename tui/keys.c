@@ -125,7 +125,7 @@ enum action keys_action(const struct keymap *map, int key, unsigned places)
 /* Actions of different places never meet, except those that work everywhere or wherever one can move. */
 static bool places_meet(unsigned a, unsigned b)
 {
-    enum { ALWAYS = IN_ALL | IN_MOVE | IN_RUN | IN_CHECKPOINT | IN_LIVE };
+    enum { ALWAYS = IN_ALL | IN_MOVE | IN_SIDEWAYS | IN_RUN | IN_CHECKPOINT | IN_LIVE };
     return (a & b) || (a & ALWAYS) || (b & ALWAYS);
 }
 

@@ -32,6 +32,7 @@ enum key_place {
     IN_COMPARED = 16384, /* runs over each other */
     IN_LIVE = 32768,     /* the selected run has not ended: it can be steered */
     IN_WRITING = 65536,  /* where a model writes text */
+    IN_SIDEWAYS = 2097152, /* something can be moved through, changed or unfolded to the side */
     IN_ITEMS = 1048576,  /* a list of a config that grows and shrinks */
     IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
     IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
@@ -55,8 +56,8 @@ enum key_place {
     X(VIEW_LOG, "log", "6", IN_ALL, 0, "log", "what the worker printed")                                               \
     X(UP, "up", "Up k", IN_MOVE, 0, "up", "move up")                                                                   \
     X(DOWN, "down", "Down j", IN_MOVE, 0, "down", "move down")                                                         \
-    X(LEFT, "left", "Left h", IN_MOVE, 0, "left", "move left; on a chart, the cursor")                                 \
-    X(RIGHT, "right", "Right l", IN_MOVE, 0, "right", "move right; on a chart, the cursor")                            \
+    X(LEFT, "left", "Left h", IN_SIDEWAYS, 0, "left", "move left; on a chart, the cursor")                                 \
+    X(RIGHT, "right", "Right l", IN_SIDEWAYS, 0, "right", "move right; on a chart, the cursor")                            \
     X(FAST_LEFT, "fast-left", "Shift-Left Ctrl-Left", IN_CHART, 0, "", "the cursor a tenth of the chart to the left")  \
     X(FAST_RIGHT, "fast-right", "Shift-Right Ctrl-Right", IN_CHART, 0, "",                                             \
       "the cursor a tenth of the chart to the right")                                                                  \

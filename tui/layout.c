@@ -50,6 +50,14 @@ struct rect rect_center(struct rect outer, int w, int h)
     return (struct rect){outer.x + (outer.w - w) / 2, outer.y + (outer.h - h) / 2, w, h};
 }
 
+struct rect rect_part(struct rect of, int x, int y, int w, int h)
+{
+    rect_left(&of, x);
+    rect_top(&of, y);
+    struct rect rows = rect_top(&of, h);
+    return rect_left(&rows, w);
+}
+
 bool rect_has(struct rect rect, int x, int y)
 {
     return x >= rect.x && y >= rect.y && x < rect.x + rect.w && y < rect.y + rect.h;

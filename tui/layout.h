@@ -18,6 +18,8 @@ struct rect rect_right(struct rect *rest, int size);
 struct rect rect_inset(struct rect rect, int x, int y);
 /* In the middle of `outer`, never larger. */
 struct rect rect_center(struct rect outer, int w, int h);
+/* The part of `of` that a rectangle given relative to it covers: never outside, never of negative size. */
+struct rect rect_part(struct rect of, int x, int y, int w, int h);
 bool rect_has(struct rect rect, int x, int y);
 
 /* Divides `total` cells among n parts: each gets its minimum first (the last ones less when there is not enough), the

@@ -115,7 +115,7 @@ static void draw_filter(const struct predict_view *v, struct grid *grid, struct 
     snprintf(count, sizeof count, all ? "%d of %zu" : "%d of the first %zu", v->list.count, v->n_samples);
     int width = grid_columns(grid, count);
     grid_text(grid, row, 1, 0, STYLE_KEY, "/");
-    edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 4 - width, 1}, v->filtering,
+    edit_draw(&v->filter, grid, rect_part(row, 2, 0, row.w - 4 - width, 1), v->filtering,
               v->rival.path ? "fixed  broken  changed  wrong" : "wrong  class:3  said:8  p<0.8");
     grid_text_right(grid, row, row.w - 1, 0, v->filter_error[0] ? STYLE_ERROR : STYLE_FAINT, count);
 }

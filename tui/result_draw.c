@@ -49,7 +49,7 @@ static void draw_metrics(const struct result_view *v, struct grid *grid, struct 
         char validation[160];
         struct rect row = rect_top(rect, 1);
         snprintf(validation, sizeof validation, "val_%s", name);
-        grid_text(grid, (struct rect){row.x, row.y, name_width, 1}, 0, 0, STYLE_TEXT, name);
+        grid_text(grid, rect_part(row, 0, 0, name_width, 1), 0, 0, STYLE_TEXT, name);
         draw_at_point(grid, row, now - 5, STYLE_STRONG, value.text);
         draw_written(v, validation, grid, row, then - 5);
         draw_written(v, name, grid, row, train - 5);
@@ -188,7 +188,7 @@ static void draw_strip(const struct app *app, const struct result_view *v, struc
         struct rect row = rect_top(&rect, TILE_HEIGHT - 1);
         for (; i < v->n_samples && row.w >= TILE_WIDTH; i++) {
             struct rect tile = rect_left(&row, TILE_WIDTH);
-            draw_tile(app, v, &v->samples[i], grid, (struct rect){tile.x, tile.y, tile.w - 2, tile.h});
+            draw_tile(app, v, &v->samples[i], grid, rect_part(tile, 0, 0, tile.w - 2, tile.h));
         }
     }
 }
@@ -248,7 +248,7 @@ static void draw_job(const struct app_job *job, double now, struct grid *grid, s
     snprintf(text, sizeof text, "%s%s so far   Esc cancels, q leaves it running", left,
              text_duration(now - job->started).text);
     grid_text(grid, rect, 2, 1, STYLE_TEXT, job->title);
-    progress_draw(grid, (struct rect){rect.x + 2, rect.y + 3, rect.w - 4, 1}, job->share, text);
+    progress_draw(grid, rect_part(rect, 2, 3, rect.w - 4, 1), job->share, text);
 }
 
 static void draw_without_result(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)

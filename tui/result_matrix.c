@@ -104,13 +104,13 @@ static int draw_shades(const struct app *app, const struct result_view *v, struc
     int cells = (int)((n + side - 1) / side), width = 2 * cells <= columns ? 2 : 1;
     struct rect head = rect_top(&rect, 1);
     grid_textf(grid, head, 0, 0, STYLE_FAINT, "true");
-    grid_textf(grid, (struct rect){head.x, head.y, LABEL + cells * width, 1}, LABEL, 0, STYLE_FAINT,
+    grid_textf(grid, rect_part(head, 0, 0, LABEL + cells * width, 1), LABEL, 0, STYLE_FAINT,
                side > 1 ? "said; %lld classes a cell" : "said", (long long)side);
     for (int is = 0; is < cells; is++) {
         struct rect row = rect_top(&rect, 1), label = rect_left(&row, LABEL);
         char name[60];
         bool selected = v->rows[v->classes.selected].label / side == is;
-        grid_text(grid, (struct rect){label.x, label.y, LABEL - 1, 1}, 0, 0, selected ? STYLE_STRONG : STYLE_FAINT,
+        grid_text(grid, rect_part(label, 0, 0, LABEL - 1, 1), 0, 0, selected ? STYLE_STRONG : STYLE_FAINT,
                   sample_class_within(&v->data, is * side, LABEL - 1, name, sizeof name));
         for (int said = 0; said < cells; said++)
             shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side),
@@ -129,7 +129,7 @@ static void draw_matrix_row(const struct app *app, const struct result_view *v, 
         whole += v->confusion[is * n + said];
     sample_class_within(&v->data, is, m->label_width - 1, text, sizeof text);
     struct rect label = rect_left(&row, m->label_width);
-    grid_text(grid, (struct rect){label.x, label.y, label.w - 1, 1}, 0, 0, selected ? STYLE_STRONG : STYLE_FAINT, text);
+    grid_text(grid, rect_part(label, 0, 0, label.w - 1, 1), 0, 0, selected ? STYLE_STRONG : STYLE_FAINT, text);
     for (int64_t said = 0; said < n; said++) {
         int64_t count = v->confusion[is * n + said];
         double share = count && whole ? (double)count / (double)whole : 0;
@@ -186,7 +186,7 @@ void result_draw_confusion(const struct app *app, const struct result_view *v, s
     struct rect head = rect_top(&rect, 1);
     grid_text(grid, head, 0, 0, STYLE_FAINT, "true");
     for (int64_t c = 0; c < (int64_t)v->n_rows; c++) {
-        struct rect cell = {head.x + m.label_width + (int)c * m.width, head.y, m.width - m.gap, 1};
+        struct rect cell = rect_part(head, m.label_width + (int)c * m.width, 0, m.width - m.gap, 1);
         grid_text_right(grid, cell, cell.w, 0, STYLE_FAINT,
                         sample_class_within(&v->data, c, cell.w, name, sizeof name));
     }

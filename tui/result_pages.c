@@ -33,7 +33,7 @@ static void draw_bin(const json_t *bin, struct grid *grid, struct rect row, int 
     grid_points(grid, row, x, 0, off ? STYLE_WARNING : STYLE_SERIES, bar, width);
     bool inside = mark < (int)(right * width);
     grid_put(grid, row, x + mark, 0, inside ? off ? STYLE_WARNING : STYLE_SERIES : STYLE_STRONG, 0x2502);
-    grid_flag(grid, (struct rect){row.x + x + mark, row.y, inside, 1}, CELL_REVERSE);
+    grid_flag(grid, rect_part(row, x + mark, 0, inside, 1), CELL_REVERSE);
     grid_textf(grid, row, x + width + 1, 0, off ? STYLE_WARNING : STYLE_TEXT, "%.3f", right);
     grid_textf(grid, row, x + width + 8, 0, STYLE_FAINT, "%.3f", sure);
 }
@@ -55,7 +55,7 @@ void result_draw_calibration(const struct result_view *v, struct grid *grid, str
     grid_text(grid, head, 0, 0, STYLE_HEADER, "sure");
     grid_text_right(grid, head, RANGE_WIDTH + COUNT_WIDTH - 1, 0, STYLE_HEADER,
                     json_object_get(v->result, "unit") ? "tokens" : "samples");
-    grid_text(grid, (struct rect){head.x, head.y, x + width, 1}, x, 0, STYLE_HEADER, "how often right, │ how sure");
+    grid_text(grid, rect_part(head, 0, 0, x + width, 1), x, 0, STYLE_HEADER, "how often right, │ how sure");
     grid_text(grid, head, x + width + 1, 0, STYLE_HEADER, "right");
     grid_text(grid, head, x + width + 8, 0, STYLE_HEADER, "sure");
     json_array_foreach(bins, i, bin)

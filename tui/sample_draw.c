@@ -107,14 +107,14 @@ static int draw_row(const struct sample_data *data, const struct numbers *input,
     rows = rows < rect.h ? rows : rect.h;
     for (int i = 0; i < n && i < most && rows; i++) {
         char name[64];
-        struct rect cell = {rect.x + i / rows * width, rect.y + i % rows, width - 2, 1};
+        struct rect cell = rect_part(rect, i / rows * width, i % rows, width - 2, 1);
         if (i / rows >= columns)
             break;
         snprintf(name, sizeof name, "%d", i);
         double value = input->values[i];
         if (scaled) /* the file holds float32: what was read is shown, not the digits that scaling left */
             value = value / data->multiply[(size_t)i % data->n_scale] + data->subtract[(size_t)i % data->n_scale];
-        grid_text(grid, (struct rect){cell.x, cell.y, cell.w - 9, 1}, 0, 0, STYLE_FAINT,
+        grid_text(grid, rect_part(cell, 0, 0, cell.w - 9, 1), 0, 0, STYLE_FAINT,
                   first && (size_t)i < data->n_columns ? data->columns[i] : name);
         grid_text_right(grid, cell, cell.w, 0, STYLE_TEXT, text_number(value).text);
     }
@@ -129,7 +129,7 @@ static int draw_input(const struct sample *sample, const struct sample_data *dat
     const struct numbers *picture = picture_of(sample, &height, &width, &channels);
     for (int i = 0; i < sample->n_inputs && at < rect.h; i++) {
         const struct numbers *input = &sample->inputs[i];
-        struct rect rest = {rect.x, rect.y + at, rect.w, rect.h - at};
+        struct rect rest = rect_part(rect, 0, at, rect.w, rect.h - at);
         if (input == picture)
             continue;
         if (input->name && sample->n_inputs > 1)
@@ -196,15 +196,14 @@ static void draw_bar(const struct sample *sample, const struct sample_data *data
                           : said && sample->label >= 0 ? "✗ said"
                           : said                       ? "◀ said"
                                                        : "";
-    grid_text(grid, (struct rect){row.x, row.y, label_width - 1, 1}, 0, 0, style,
+    grid_text(grid, rect_part(row, 0, 0, label_width - 1, 1), 0, 0, style,
               sample_class_within(data, label, label_width - 1, name, sizeof name));
     tile_bar(share, grid->ascii, bar, width);
     grid_points(grid, row, label_width, 0, style, bar, width);
     grid_textf(grid, row, label_width + width + 1, 0, is || said ? style : STYLE_FAINT, isnan(share) ? "NaN" : "%.3f",
                share);
-    struct rect sign = {row.x + label_width + width + 7, row.y, narrow ? 1 : row.w - label_width - width - 7, 1};
-    if (sign.x < row.x + row.w)
-        grid_textf(grid, sign, 0, 0, style, "%.*s", narrow && *verdict ? 3 : 99, verdict);
+    struct rect sign = rect_part(row, label_width + width + 7, 0, narrow ? 1 : row.w, 1);
+    grid_textf(grid, sign, 0, 0, style, "%.*s", narrow && *verdict ? 3 : 99, verdict);
 }
 
 /* In the order of the classes when all fit, else the most probable ones and the true one. */
@@ -342,7 +341,7 @@ void sample_draw(const struct sample *sample, const struct sample_data *data, co
     } else {
         int wanted = sample->predicted >= 0 ? (int)sample->output.n : 4,
             most = rect.h - (wanted < rect.h / 2 ? wanted : rect.h / 2) - 1;
-        int used = draw_input(sample, data, app, grid, (struct rect){rect.x, rect.y, rect.w, most});
+        int used = draw_input(sample, data, app, grid, rect_part(rect, 0, 0, rect.w, most));
         rect_top(&rect, used + 1);
     }
     draw_output(sample, data, grid, rect);

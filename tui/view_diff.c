@@ -214,7 +214,7 @@ static unsigned diff_places(const struct app *app, const void *state)
 {
     (void)app;
     (void)state;
-    return IN_TEXT | IN_MOVE;
+    return IN_TEXT | IN_MOVE | IN_SIDEWAYS;
 }
 
 static int diff_action(struct app *app, void *state, enum action action)

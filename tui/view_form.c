@@ -42,7 +42,7 @@ static unsigned form_places(const struct app *app, const void *state)
     const struct form_view *v = state;
     struct form_item item;
     bool items = !v->on_model && v->form.n_rows && form_item_at(&v->form, selected(v), &item);
-    return IN_MOVE | IN_PANES | (v->on_model ? 0 : IN_FORM) | (items ? IN_ITEMS : 0);
+    return IN_MOVE | IN_PANES | (v->on_model ? 0 : IN_FORM | IN_SIDEWAYS) | (items ? IN_ITEMS : 0);
 }
 
 /* ---- changing a field ---- */

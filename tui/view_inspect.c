@@ -66,7 +66,7 @@ static void inspect_close(void *state)
 static unsigned inspect_places(const struct app *app, const void *state)
 {
     const struct inspect_view *v = state;
-    return IN_TEXT | IN_MOVE | IN_CHECKPOINT | (subject_run(&v->subject, app) ? IN_RUN : 0);
+    return IN_TEXT | IN_MOVE | IN_SIDEWAYS | IN_CHECKPOINT | (subject_run(&v->subject, app) ? IN_RUN : 0);
 }
 
 static int inspect_action(struct app *app, void *state, enum action action)

@@ -247,7 +247,6 @@ static int queue_action(struct app *app, struct jobs_view *v, enum action action
 static int jobs_action(struct app *app, void *state, enum action action)
 {
     struct jobs_view *v = state;
-    action = action == ACTION_LEFT ? ACTION_UP : action == ACTION_RIGHT ? ACTION_DOWN : action;
     if (list_action(&v->list, action, PAGE))
         return LOOP_DRAW;
     switch (action) {

@@ -84,7 +84,7 @@ static void log_close(void *state)
 
 static unsigned log_places(const struct app *app, const void *state)
 {
-    return IN_TEXT | IN_MOVE | (app_find_run(app, ((const struct log_view *)state)->run_id) ? IN_RUN : 0);
+    return IN_TEXT | IN_MOVE | IN_SIDEWAYS | (app_find_run(app, ((const struct log_view *)state)->run_id) ? IN_RUN : 0);
 }
 
 static int log_action(struct app *app, void *state, enum action action)

@@ -71,7 +71,7 @@ static unsigned new_places(const struct app *app, const void *state)
 {
     (void)app;
     (void)state;
-    return IN_PICK | IN_MOVE;
+    return IN_PICK | IN_MOVE | IN_SIDEWAYS;
 }
 
 static int open_entry(struct app *app, const struct config_entry *entry)
@@ -195,7 +195,7 @@ static void new_view(const struct app *app, const void *state, struct grid *grid
     if (v->filtering || v->filter.text.length) {
         struct rect row = rect_top(&rect, 1);
         grid_text(grid, row, 1, 0, STYLE_KEY, "/");
-        edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 3, 1}, v->filtering,
+        edit_draw(&v->filter, grid, rect_part(row, 2, 0, row.w - 3, 1), v->filtering,
                   "words of a name, a file, the data or the description");
     }
     if (!v->configs.n) {

@@ -200,7 +200,7 @@ static void predict_close(void *state)
 static unsigned predict_places(const struct app *app, const void *state)
 {
     const struct predict_view *v = state;
-    return (v->writing ? IN_WRITING : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
+    return (v->writing ? IN_WRITING | IN_SIDEWAYS : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
            (v->writes ? IN_PANES : 0) | (v->n_samples && !v->writing ? IN_ALONE : 0) | (subject_run(&v->subject, app) ? IN_RUN : 0);
 }
 
@@ -276,7 +276,6 @@ static int escape(struct app *app, struct predict_view *v)
 
 static int sample_action(struct app *app, struct predict_view *v, enum action action)
 {
-    action = action == ACTION_LEFT ? ACTION_UP : action == ACTION_RIGHT ? ACTION_DOWN : action;
     if (list_action(&v->list, action, 15)) {
         ask_more(app, v);
         return LOOP_DRAW;

@@ -235,7 +235,6 @@ static int compare(struct app *app, const struct result_view *v)
 static int result_action(struct app *app, void *state, enum action action)
 {
     struct result_view *v = state;
-    action = action == ACTION_LEFT ? ACTION_UP : action == ACTION_RIGHT ? ACTION_DOWN : action;
     if (list_action(v->page == RESULT_HARDEST ? &v->hardest : &v->classes, action, 10))
         return LOOP_DRAW;
     switch (action) {

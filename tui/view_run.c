@@ -132,7 +132,7 @@ static const struct checkpoint_summary *selected_checkpoint(const struct app *ap
 static unsigned run_places(const struct app *app, const void *state)
 {
     const struct run_view *v = state;
-    return IN_CHART | IN_MOVE | IN_PANES |
+    return IN_CHART | IN_MOVE | IN_SIDEWAYS | IN_PANES |
            (v->focus == PANE_CHECKPOINTS ? IN_ROWS
             : v->focus == PANE_TABS      ? IN_TEXT
                                          : 0) |

@@ -99,7 +99,7 @@ static unsigned runs_places(const struct app *app, const void *state)
     const struct runs_view *v = state;
     if (!app->n_runs)
         return IN_PICK;
-    return IN_LIST | IN_MOVE | IN_PANES | (v->n_rows ? IN_RUN : 0) | (v->checkpoint ? IN_CHECKPOINT : 0);
+    return IN_LIST | IN_MOVE | IN_ALONE | (v->n_rows ? IN_RUN : 0) | (v->checkpoint ? IN_CHECKPOINT : 0);
 }
 
 static int sort_by(struct app *app, struct runs_view *v, int step)
@@ -322,7 +322,7 @@ static void draw_filter(const struct app *app, const struct runs_view *v, struct
     snprintf(count, sizeof count, "%zu of %zu", v->n_rows, app->n_runs);
     int width = grid_columns(grid, count);
     grid_text(grid, row, 1, 0, STYLE_KEY, "/");
-    edit_draw(&v->filter, grid, (struct rect){row.x + 2, row.y, row.w - 4 - width, 1}, v->filtering,
+    edit_draw(&v->filter, grid, rect_part(row, 2, 0, row.w - 4 - width, 1), v->filtering,
               "name  state:running  best.val_loss<0.2  tag:x");
     grid_text_right(grid, row, row.w - 1, 0, v->filter_error[0] ? STYLE_ERROR : STYLE_FAINT, count);
 }

@@ -284,7 +284,7 @@ void page_draw(const struct page *page, struct grid *grid, struct rect rect)
         struct rect foot = rect_bottom(&rect, 1);
         bool missing = page->search.text.length && page->found < 0;
         grid_text(grid, foot, 0, 0, STYLE_KEY, "/");
-        edit_draw(&page->search, grid, (struct rect){foot.x + 1, foot.y, foot.w / 2, 1}, true, "text");
+        edit_draw(&page->search, grid, rect_part(foot, 1, 0, foot.w / 2, 1), true, "text");
         grid_text_right(grid, foot, foot.w - 1, 0, missing ? STYLE_ERROR : STYLE_FAINT,
                         missing ? "not there" : "Enter next, Esc ends");
     }
