@@ -4,6 +4,7 @@
  */
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/gemm_kernel.h"
+#include "engine/cpu/scratch.h"
 
 #include <cblas.h>
 #undef I
@@ -29,11 +30,13 @@ enum {
 static const struct gemm_kernels *kernels;      /* NULL: OpenBLAS */
 static int64_t right_floats = RIGHT_FLOATS / 2; /* half of this machine's L2 cache */
 
-/* One thread's panels, and the strip of a product that is not stored. */
-static _Thread_local _Alignas(64) float right_block[RIGHT_FLOATS];
-static _Thread_local _Alignas(64) float left_strips[LEFT_STRIPS * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
-static _Thread_local _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK];
-static _Thread_local _Alignas(64) float turned_rows[TURNED_ROWS * N_BLOCK];
+/* What one thread keeps of a product. */
+struct buffers {
+    _Alignas(64) float right_block[RIGHT_FLOATS];
+    _Alignas(64) float left_strips[LEFT_STRIPS * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
+    _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK]; /* of a product that is not stored */
+    _Alignas(64) float turned_rows[TURNED_ROWS * N_BLOCK];
+};
 
 /* How panels of the right operand come about: read where they lie, packed by the first strip that reads them, packed before,
  * packed by the caller. */
@@ -50,6 +53,7 @@ struct product {
     int64_t ldc;
     float alpha, beta;
     const struct gemm *g;
+    struct buffers *buffers;
 };
 
 /* What is fixed while the strips of one block are computed. */
@@ -105,10 +109,10 @@ static void pack_panels(float *panels, const float *b, int64_t ldb, bool transpo
 static void load_block(const struct product *p, const struct block *b)
 {
     if (p->kind == RIGHT_PACK)
-        pack_panels(right_block, p->right + b->k_first * p->right_stride + b->column, p->right_stride, false, b->k,
+        pack_panels(p->buffers->right_block, p->right + b->k_first * p->right_stride + b->column, p->right_stride, false, b->k,
                     b->columns);
     if (p->kind == RIGHT_PACK_TRANSPOSED)
-        pack_panels(right_block, p->right + b->column * p->right_stride + b->k_first, p->right_stride, true, b->k,
+        pack_panels(p->buffers->right_block, p->right + b->column * p->right_stride + b->k_first, p->right_stride, true, b->k,
                     b->columns);
 }
 
@@ -126,7 +130,7 @@ static void point_to_panel(const struct product *p, const struct block *b, int64
         t->b = p->right + at * p->k + b->k_first * t->b_stride;
     } else {
         t->b_stride = panel_width(column, b->columns);
-        t->b = right_block + column * b->k;
+        t->b = p->buffers->right_block + column * b->k;
     }
 }
 
@@ -136,7 +140,7 @@ static void point_to_source(const struct product *p, const struct block *b, int6
     t->packed = false;
     t->b = p->right + b->k_first * p->right_stride + b->column + column;
     t->b_stride = p->right_stride;
-    t->pack_to = right_block + column * b->k;
+    t->pack_to = p->buffers->right_block + column * b->k;
 }
 
 /* Strip number i of `strips` of the product: where its rows are. */
@@ -158,14 +162,14 @@ static void load_strips(const struct product *p, const struct block *b, int64_t 
     for (int i = 0; i < n; i++) {
         s[i] = find_strip(p, b, first + i, strips);
         if (p->left_copied && p->left_by_rows)
-            kernels->copy_left(left_strips + i * size, b->k + LEFT_PAD, s[i].left, s[i].stride, b->k, s[i].rows);
+            kernels->copy_left(p->buffers->left_strips + i * size, b->k + LEFT_PAD, s[i].left, s[i].stride, b->k, s[i].rows);
     }
     for (int64_t k = 0; k < b->k && p->left_copied && !p->left_by_rows; k += PACK_ROWS)
         for (int i = 0; i < n; i++)
-            kernels->gather_left(left_strips + i * size + k * kernels->lanes, s[i].left + k * s[i].stride, s[i].stride,
+            kernels->gather_left(p->buffers->left_strips + i * size + k * kernels->lanes, s[i].left + k * s[i].stride, s[i].stride,
                                  clamp(b->k - k, 0, PACK_ROWS), s[i].rows);
     for (int i = 0; i < n && p->left_copied; i++) {
-        s[i].left = left_strips + i * size;
+        s[i].left = p->buffers->left_strips + i * size;
         s[i].stride = p->left_by_rows ? b->k + LEFT_PAD : kernels->lanes;
     }
 }
@@ -219,7 +223,7 @@ static void finish_strips(const struct product *p, const struct block *b, const 
     if (p->c)
         g->finish(g->context, p->c + row * p->ldc + b->column, p->ldc, row, b->column, rows, b->columns);
     else
-        g->finish(g->context, streamed_strip, b->columns, row, b->column, rows, b->columns);
+        g->finish(g->context, p->buffers->streamed_strip, b->columns, row, b->column, rows, b->columns);
 }
 
 /* n strips that share each panel. The very first one of a block packs it on its way. */
@@ -233,7 +237,7 @@ static void run_strips(const struct product *p, const struct block *b, const str
             point_to_panel(p, b, column, t);
         fetch_beside(p, b, s, column, t);
         for (int i = 0; i < n; i++) {
-            run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : streamed_strip, t);
+            run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : p->buffers->streamed_strip, t);
             if (packs && i == 0)
                 point_to_panel(p, b, column, t);
         }
@@ -300,7 +304,7 @@ static void add_turned_rows(const struct product *p, const struct block *whole, 
                 fetch_beside_turned(p, b.column + column, first, rows);
             for (int i = 0; i < n; i++) {
                 fetch_left_ahead(&part, &b, &s[i], column, &t);
-                run_tile(p, &b, &s[i], column, turned_rows + s[i].row * N_BLOCK, &t);
+                run_tile(p, &b, &s[i], column, p->buffers->turned_rows + s[i].row * N_BLOCK, &t);
             }
         }
     }
@@ -312,10 +316,10 @@ static void finish_turned_rows(const struct product *p, const struct block *b, i
     const struct gemm *g = p->g;
     for (int64_t i = 0; i < b->columns; i += panel_columns()) {
         int rows = (int)clamp(b->columns - i, 0, panel_columns());
-        float *c = p->c ? p->c + (b->column + i) * p->ldc + first : streamed_strip;
+        float *c = p->c ? p->c + (b->column + i) * p->ldc + first : p->buffers->streamed_strip;
         int64_t ldc = p->c ? p->ldc : TURNED_ROWS;
         for (int64_t j = 0; j < columns; j += kernels->lanes)
-            kernels->store_transposed(c + j, ldc, turned_rows + j * N_BLOCK + i, N_BLOCK,
+            kernels->store_transposed(c + j, ldc, p->buffers->turned_rows + j * N_BLOCK + i, N_BLOCK,
                                       (int)clamp(columns - j, 0, kernels->lanes), rows, p->alpha, p->beta);
         if (g->finish)
             g->finish(g->context, c, ldc, b->column + i, first, rows, columns);
@@ -338,8 +342,9 @@ static void run_turned(const struct product *p)
     }
 }
 
-static void run_product(const struct product *p)
+static void run_product(struct product *p)
 {
+    p->buffers = thread_scratch(SCRATCH_GEMM, sizeof *p->buffers);
     int64_t by_k = gemm_k_block(p->k), by_n = n_step(p->n, by_k);
     struct block b;
     if (p->c_transposed) {

@@ -4,8 +4,8 @@
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
- * depend on k alone. NaN and infinity travel; beta = 0 does not read C. Nothing is allocated: panels lie in buffers of
- * the calling thread.
+ * depend on k alone. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of
+ * the calling thread (scratch.h), which its first product allocates.
  *
  * A right operand that several products share (weights, filters) is packed once, into gemm_packed_b_floats(k, n)
  * floats that are 64-byte aligned:

@@ -2,6 +2,7 @@
  * the operand that is packed on the way, pieces of the other one, strips of 32 rows, pairs of groups of columns. */
 #include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/gemm_bfloat16_kernel.h"
+#include "engine/cpu/scratch.h"
 
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,8 +19,10 @@ enum {
 static const struct bfloat16_kernels *kernels;
 
 /* One thread's pieces, and the strip of a product that is not stored. */
-static _Thread_local _Alignas(64) uint16_t left_piece[PIECE_SIZE], right_piece[PIECE_SIZE];
-static _Thread_local _Alignas(64) float streamed_strip[STRIP * PIECE_COLUMNS];
+struct buffers {
+    _Alignas(64) uint16_t left_piece[PIECE_SIZE], right_piece[PIECE_SIZE];
+    _Alignas(64) float streamed_strip[STRIP * PIECE_COLUMNS];
+};
 
 static int64_t divide_up(int64_t a, int64_t b)
 {
@@ -82,6 +85,7 @@ struct work {
     const uint16_t *left, *right; /* NULL: packed on the way */
     int64_t k_first, k;
     bool last, rounds;
+    struct buffers *buffers;
 };
 
 /* Lines [line, line + count), packed: where their groups begin and how far apart they are. */
@@ -101,16 +105,16 @@ static struct piece left_at(const struct work *w, int64_t row, int64_t count)
 {
     if (w->left)
         return shared_piece(w->left, w, row, count);
-    pack_part_left(left_piece, w->g, row, count, w->k_first, w->k);
-    return (struct piece){row, count, group_size(w->k), left_piece};
+    pack_part_left(w->buffers->left_piece, w->g, row, count, w->k_first, w->k);
+    return (struct piece){row, count, group_size(w->k), w->buffers->left_piece};
 }
 
 static struct piece right_at(const struct work *w, int64_t column, int64_t count)
 {
     if (w->right)
         return shared_piece(w->right, w, column, count);
-    pack_part_right(right_piece, w->g, column, count, w->k_first, w->k);
-    return (struct piece){column, count, group_size(w->k), right_piece};
+    pack_part_right(w->buffers->right_piece, w->g, column, count, w->k_first, w->k);
+    return (struct piece){column, count, group_size(w->k), w->buffers->right_piece};
 }
 
 /* Two groups of a piece from line `at` on. */
@@ -125,7 +129,7 @@ static void run_strip(const struct work *w, const struct piece *left, const stru
 {
     const struct gemm *g = w->g;
     struct bfloat16_tile t = {.blocks = divide_up(w->k, BLOCK_STEPS), .adds = w->k_first > 0 || g->beta != 0, .rounds = w->rounds};
-    float *c = g->c ? g->c + (left->line + row) * g->ldc + right->line : streamed_strip;
+    float *c = g->c ? g->c + (left->line + row) * g->ldc + right->line : w->buffers->streamed_strip;
     t.ldc = g->c ? g->ldc : right->count;
     t.rows = (int)least(left->count - row, STRIP);
     point_to(left, row, t.left);
@@ -183,6 +187,7 @@ void gemm_bfloat16_run(const struct gemm *g, const uint16_t *left, const uint16_
         struct work w = {.g = g, .left = left, .right = right, .k_first = k, .k = least(g->k - k, K_BLOCK)};
         w.last = k + w.k == g->k;
         w.rounds = w.last && rounds;
+        w.buffers = thread_scratch(SCRATCH_GEMM_BFLOAT16, sizeof *w.buffers);
         run_block(&w);
     }
     kernels->end();

@@ -1,31 +1,12 @@
 /* memory.c - see memory.h */
 #include "engine/train/memory.h"
-#include "engine/cpu/threads.h"
 #include "engine/train/snapshot.h"
 #include "engine/train/weights.h"
 
-#include <link.h>
 #include <sys/resource.h>
 
 /* What the worker, its libraries, stacks and heaps hold besides: measured. */
-enum { PROGRAM_BYTES = 9 << 20, OTHER_THREADS = 2 }; /* which write checkpoints and take commands */
-
-/* The program's own thread-local memory, which every thread has: the products' pieces of operands. */
-static int add_thread_bytes(struct dl_phdr_info *info, size_t size, void *bytes)
-{
-    (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_TLS)
-            *(int64_t *)bytes += (int64_t)info->dlpi_phdr[i].p_memsz;
-    return 1; /* the program is the first of the list */
-}
-
-static int64_t program_bytes(const struct session *s)
-{
-    int64_t thread_bytes = 0;
-    dl_iterate_phdr(add_thread_bytes, &thread_bytes);
-    return PROGRAM_BYTES + thread_bytes * ((s->n_threads ? s->n_threads : threads_allowed()) + OTHER_THREADS);
-}
+enum { PROGRAM_BYTES = 9600 << 10 };
 
 static int64_t bytes_of(struct variable *const *variables, int n)
 {
@@ -63,7 +44,7 @@ json_t *memory_estimate(const struct session *s, const struct fit *fit)
                 dataset_bytes(s->data) + (fit->train.n_samples + fit->validation.n_samples) * (int64_t)sizeof(int64_t),
             copies = snapshot_is_large(s) ? 0 : 1, copy = copies * (int64_t)weights_host_bytes(s),
             kept = (1 + copies) * callbacks_weight_slots(fit->callbacks) * (int64_t)weights_model_bytes(s),
-            program = program_bytes(s);
+            program = PROGRAM_BYTES;
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "parameters", (json_int_t)parameters, "optimizer",
                      (json_int_t)optimizer, "metrics", (json_int_t)metrics, "steps", (json_int_t)steps, "live",
                      (json_int_t)live_bytes(&fit->train_steps), "data", (json_int_t)data, "checkpoint",
