@@ -93,7 +93,7 @@ struct range range_robust(double *values, size_t n, double share)
         return (struct range){NAN, NAN};
     qsort(values, kept, sizeof *values, compare_doubles);
     size_t cut = (size_t)ceil(share * (double)kept);
-    if (cut * 2 >= kept)
+    if (cut * 5 > kept) /* of a few values none is an outlier */
         cut = 0;
     double lo = values[cut], hi = values[kept - 1 - cut], fence = (hi - lo) / 2;
     struct range out = {lo, hi};

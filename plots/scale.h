@@ -32,7 +32,8 @@ struct range range_join(struct range a, struct range b);
  * values >= 0 never crosses 0, and starts at 0 when its low end is below 30 % of its high end. */
 struct range range_pad(struct range range, double margin, bool log);
 /* The range of n values without their outliers: the percentiles `share` and 1 - share, widened by half of their
- * distance (values inside that fence are kept, so only true outliers fall out). Reorders values. */
+ * distance (values inside that fence are kept, so only true outliers fall out). Fewer than five have none. Reorders
+ * values. */
 struct range range_robust(double *values, size_t n, double share);
 /* The end of a live x axis: the smallest of start + unit * 1.25^k that holds `end`, so that the axis jumps seldom and a
  * tick repaints little. */

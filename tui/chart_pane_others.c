@@ -111,6 +111,17 @@ static void draw_title(const struct curve_set *set, enum curve_part part, double
     }
 }
 
+/* The marks lie on the line of the run whose checkpoints they are. */
+static int marked_line(const struct curve_set *large, const struct curve_set *set)
+{
+    int run = large->monitor >= 0 ? large->run_of[large->monitor] : 0;
+    int line = set->n ? (int)set->n - 1 : -1;
+    for (size_t i = 0; i < set->n; i++)
+        if (set->run_of[i] == run)
+            line = (int)i;
+    return set->monitor >= 0 ? set->monitor : line;
+}
+
 static void draw_small(const struct app *app, const struct chart_pane *pane, const struct curve_set *set,
                        enum curve_part part, struct range y, struct grid *grid, struct rect rect)
 {
@@ -121,7 +132,7 @@ static void draw_small(const struct app *app, const struct chart_pane *pane, con
     chart.small = true;
     chart.lines = set->lines;
     chart.n_lines = set->n;
-    chart.mark_line = set->monitor >= 0 ? set->monitor : set->n ? (int)set->n - 1 : -1;
+    chart.mark_line = marked_line(&pane->curves, set);
     chart.y_lo = y.lo;
     chart.y_hi = y.hi;
     draw_title(set, part, chart.cursor_x, grid, rect_top(&rect, 1));
