@@ -12,6 +12,8 @@ enum { SETTINGS_MAX = 64 };
 const struct setting settings_table[] = {
     {"queue.slots", SETTING_INT, "1", 1, 64, NULL, false,
      "runs that train at the same time on one device; the others wait"},
+    {"screen.theme", SETTING_CHOICE, "\"auto\"", 0, 0, "auto|dark|light|colorblind|16|none", false,
+     "colours: auto asks the terminal whether its ground is light; colorblind keeps apart what red and green would not"},
     {"notify.bell", SETTING_BOOL, "false", 0, 0, NULL, false,
      "ring the terminal's bell when a run ends or its loss becomes NaN"},
     {"notify.terminal", SETTING_CHOICE, "\"off\"", 0, 0, "off|osc9|osc777", false,

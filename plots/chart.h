@@ -71,17 +71,18 @@ struct chart {
     int mark_line; /* the best, last and selected marks lie on this line too; -1: only on the rail */
     enum tick_kind x_kind;
     bool log_x, log_y;
-    bool clip;         /* y range without outliers (range_robust) */
-    double x_lo, x_hi; /* NAN: from the data */
-    double y_lo, y_hi; /* at least this much: rows of characters take a little more, so that labels stand evenly */
+    bool clip;          /* y range without outliers (range_robust) */
+    double x_lo, x_hi;  /* NAN: from the data */
+    double y_lo, y_hi;  /* at least this much: rows of characters take a little more, so that labels stand evenly */
     double cursor_x;    /* NAN: none */
     bool cursor_hidden; /* no line at the cursor, only what is said of it: it stands on the newest sample of a curve
                            that grows */
     const char *const *notes; /* further lines beside the cursor */
     size_t n_notes;
-    bool legend; /* names on the title line; else at the ends of the lines */
-    bool bare;   /* only the plot: no axes, no title */
-    bool small;  /* one of many: the plot with its y axis and the cursor's line, nothing else */
+    bool markers; /* where several lines are bright, each carries marks of its own every few columns */
+    bool legend;  /* names on the title line; else at the ends of the lines */
+    bool bare;    /* only the plot: no axes, no title */
+    bool small;   /* one of many: the plot with its y axis and the cursor's line, nothing else */
     long utc_offset_s;
 };
 #define CHART_INIT                                                                                                     \

@@ -220,9 +220,9 @@ static int draw_legend(const struct canvas *canvas, const struct chart *chart, s
         if (line->dim || !line->name)
             continue;
         canvas_put(canvas, x, 0,
-                   canvas->rung == RUNG_ASCII ? layers_ascii_glyph(chart, line)
-                   : line->dashed             ? 0x2504
-                                              : 0x2500,
+                   canvas->rung == RUNG_ASCII || chart->markers ? layers_ascii_glyph(chart, line)
+                   : line->dashed                               ? 0x2504
+                                                                : 0x2500,
                    style);
         x += 4 + canvas_text(canvas, x + 2, 0, plan_name_width(line->name), line->name, style);
     }

@@ -133,6 +133,27 @@ static void draw_rails(const struct canvas *plot, const struct chart_plan *plan,
     }
 }
 
+/* Marks on the bright lines, each line's at other columns, so that they are told apart without colour. */
+static void draw_markers(const struct canvas *plot, const struct chart *chart, const struct chart_plan *plan,
+                         const struct scale *x, const struct scale *y)
+{
+    enum { EVERY = 17, SHIFT = 5 };
+    size_t place = 0;
+    for (size_t k = 0; k < plan->n_lines && chart->markers && bright_lines(chart) > 1; k++) {
+        const struct series *series = plan_shown(&chart->lines[k]);
+        if (chart->lines[k].dim || !series->n)
+            continue;
+        for (int col = (int)(place++ * SHIFT % EVERY) + 1; col < plot->width; col += EVERY) {
+            size_t at = series_nearest(series, scale_value(x, (col + 0.5) * rung_dots_x(plot->rung)));
+            double value = series->y[at], dot = isfinite(value) ? scale_at(y, value) : NAN;
+            int column = scale_dot(x, series->x[at]) / rung_dots_x(plot->rung);
+            if (dot >= 0 && !isnan(scale_at(x, series->x[at])) && abs(column - col) < EVERY)
+                canvas_put(plot, column, (int)(dot / rung_dots_y(plot->rung)), chart_ascii_glyph(chart->lines[k].color),
+                           CHART_SERIES + chart->lines[k].color % CHART_COLORS);
+        }
+    }
+}
+
 static void draw_marks_on_line(const struct canvas *plot, const struct chart *chart, const struct scale *x,
                                const struct scale *y)
 {
@@ -249,6 +270,7 @@ void layers_draw(const struct canvas *plot, const struct chart *chart, const str
     for (size_t k = 0; k < plan->n_lines; k++)
         if (!chart->lines[k].dim)
             draw_rails(plot, plan, &chart->lines[k], x);
+    draw_markers(plot, chart, plan, x, y);
     draw_marks_on_line(plot, chart, x, y);
     draw_cursor(plot, chart, x);
 }

@@ -2,6 +2,7 @@
 antler_test(tui_input unit/test_tui_input.c unit antler_tui)
 antler_test(tui_keys unit/test_tui_keys.c unit antler_tui)
 antler_test(tui_curves unit/test_tui_curves.c unit antler_tui)
+antler_test(tui_theme unit/test_theme.c unit antler_tui)
 antler_test(tui_grid unit/test_tui_grid.c screen antler_tui)
 if(VTERM_FOUND)
   add_executable(terminal_host screen/terminal_host.c)

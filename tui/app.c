@@ -395,6 +395,8 @@ static int own_action(struct app *app, enum action action)
         edit_set(&app->help.search, "");
         app->help = (struct help){.open = true, .search = app->help.search};
         return LOOP_DRAW;
+    case ACTION_THEME:
+        return app_theme_menu(app);
     case ACTION_PALETTE:
         return app_palette_open(app);
     case ACTION_BACK:

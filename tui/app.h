@@ -92,6 +92,7 @@ struct app {
     struct menu menu;
     char menu_title[96], menu_lines[APP_MAX_MENU][96], menu_hints[APP_MAX_MENU][72];
     app_choice *choice;
+    app_choice *menu_moved; /* another line is looked at, -1: none was chosen after all; NULL */
     struct help help;
     struct edit palette;
     struct menu palette_menu;
@@ -111,6 +112,9 @@ struct app {
     long utc_offset_s;
     enum rung rung;        /* how charts are drawn */
     enum tile_depth tiles; /* how pictures are drawn */
+    enum theme_name theme; /* as it is to look now; the screen follows */
+    enum theme_name theme_kept; /* and as it was chosen last */
+    bool markers;               /* curves carry marks of their own: their colours do not tell them apart */
 
     json_t *settings; /* persistence/settings.h, all of them */
     double looked_at; /* app->now when the queue was looked at last */

@@ -27,6 +27,7 @@ int app_menu(struct app *app, const char *title, int n, app_choice *choice)
     snprintf(app->menu_title, sizeof app->menu_title, "%s", title);
     app->menu = (struct menu){.open = true, .list = {.count = n}};
     app->choice = choice;
+    app->menu_moved = NULL;
     return LOOP_DRAW;
 }
 
@@ -64,7 +65,9 @@ static int dialog_takes(struct app *app, const struct event *event)
 
 static int menu_takes(struct app *app, const struct event *event)
 {
-    int line = menu_event(&app->menu, event);
+    int before = app->menu.list.selected, line = menu_event(&app->menu, event);
+    if (app->menu_moved && (line == -2 || app->menu.list.selected != before))
+        app->menu_moved(app, line == -2 ? -1 : app->menu.list.selected);
     if (line == -1)
         return LOOP_DRAW;
     app->menu.open = false;

@@ -9,6 +9,8 @@
 bool app_overlay_event(struct app *app, const struct event *event, int *flags);
 void app_overlay_draw(struct app *app, struct grid *grid, unsigned places);
 int app_palette_open(struct app *app);
+/* The menu of themes: what is looked at is shown at once, what is chosen is kept. */
+int app_theme_menu(struct app *app);
 /* Reads what running jobs have said; true when anything changed. */
 bool app_poll_jobs(struct app *app);
 /* Waits at most so long for a job that is nearly always done at once; done may be called. */

@@ -19,6 +19,7 @@ void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struc
     struct chart_options options = chart_pane_options(app, pane);
     chart_options_fill(&options, &pane->curves, pane->shown_part, chart, title);
     chart->legend = pane->legend;
+    chart->markers = app->markers;
     chart->marks = marks;
     chart->n_marks = chart_marks(&pane->curves, pane->axis, pane->checkpoints, pane->n_checkpoints, pane->events,
                                  pane->n_events, marks);

@@ -8,6 +8,8 @@
 #include "tui/term.h"
 
 #include "base/io.h"
+#include "persistence/settings.h"
+#include "tui/theme.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +41,7 @@ struct plot {
     size_t n_panels;
     double width, height; /* 0: not given */
     bool ascii;
+    enum theme_name theme;
 };
 
 static bool read_range(const struct cli *cli, struct chart_options *options, struct err *err)
@@ -63,6 +66,9 @@ static bool read_options(const struct cli *cli, struct plot *plot, struct err *e
     plot->options = CHART_OPTIONS_INIT;
     plot->options.utc_offset_s = localtime_r(&now, &local) ? local.tm_gmtoff : 0;
     plot->ascii = cli_option(cli, "--ascii") != NULL;
+    json_t *settings = settings_read(cli->home, NULL);
+    plot->theme = theme_parse(js_string(settings, "screen.theme", "auto"));
+    json_decref(settings);
     plot->options.log_y = cli_option(cli, "--log-y") != NULL;
     plot->options.log_x = cli_option(cli, "--log-x") != NULL;
     plot->options.clip = cli_option(cli, "--clip") != NULL;
@@ -286,7 +292,8 @@ static void print_text(const struct plot *plot)
     enum { WIDTH = 80, HEIGHT = 20, SMALLER_HEIGHT = 14 };
     struct term_facts facts;
     term_look(COLOR_AUTO, plot->ascii, &facts);
-    struct theme theme = {isatty(STDOUT_FILENO) && facts.usable ? facts.depth : COLORS_NONE, facts.light};
+    struct theme theme =
+        theme_make(plot->theme, isatty(STDOUT_FILENO) && facts.usable ? facts.depth : COLORS_NONE, facts.light);
     if (theme.depth == COLORS_256 && !strstr(facts.type, "256") && !getenv("COLORTERM"))
         theme.depth = strstr(facts.type, "vt") == facts.type ? COLORS_NONE : COLORS_16;
     int width = plot->width > 0 ? (int)plot->width : text_width() > 0 ? text_width() : WIDTH;

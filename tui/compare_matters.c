@@ -77,7 +77,7 @@ static int beside(const struct setting_effect *effect, size_t i)
 static void draw_point(const struct app *app, const struct compare_view *v, size_t run, struct grid *grid,
                        struct rect plot, int column, int row)
 {
-    bool ascii = app->rung == RUNG_ASCII;
+    bool ascii = app->rung == RUNG_ASCII || app->markers;
     enum style own = (enum style)(STYLE_SERIES + run % CHART_COLORS);
     uint32_t dot = ascii ? chart_ascii_glyph((int)(run % CHART_COLORS)) : 0x25CF;
     if (run == v->champion)

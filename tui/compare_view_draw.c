@@ -61,7 +61,7 @@ static void fill_sign(struct list_cell *cell, const struct app *app, size_t run)
 {
     int color = (int)(run % CHART_COLORS);
     snprintf(cell->text, sizeof cell->text, "%s", "●");
-    if (app->rung == RUNG_ASCII)
+    if (app->rung == RUNG_ASCII || app->markers)
         snprintf(cell->text, sizeof cell->text, "%c", (char)chart_ascii_glyph(color));
     cell->style = (enum style)(STYLE_SERIES + color);
 }

@@ -44,6 +44,7 @@ enum key_place {
 #define KEY_ACTIONS(X)                                                                                                 \
     X(HELP, "help", "? F1", IN_ALL, 90, "help", "this help: the keys that work here")                                  \
     X(PALETTE, "palette", ":", IN_ALL, 0, "command", "run any action by its name")                                     \
+    X(THEME, "theme", "F2", IN_ALL, 0, "theme", "colours: dark, light, colour-blind safe, sixteen, none")            \
     X(BACK, "back", "q", IN_ALL, 80, "back", "back to where you came from; at the top, leave (runs go on)")            \
     X(CANCEL, "cancel", "Esc Ctrl-G Ctrl-C", IN_ALL, 0, "cancel", "one layer back; never leaves the program")          \
     X(REDRAW, "redraw", "Ctrl-L", IN_ALL, 0, "redraw", "paint the screen anew")                                        \

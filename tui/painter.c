@@ -31,7 +31,7 @@ struct painter *painter_open(const char *terminal, int width, int height, enum c
         return NULL;
     struct painter *painter = xcalloc(1, sizeof *painter);
     painter->pen = pen;
-    painter->theme = (struct theme){pen->depth, light};
+    painter->theme = theme_make(THEME_AUTO, pen->depth, light);
     painter->whole = true;
     grid_resize(&painter->shown, width, height);
     return painter;
@@ -49,13 +49,14 @@ void painter_close(struct painter *painter)
 
 enum color_depth painter_depth(const struct painter *painter)
 {
-    return painter->theme.depth;
+    return painter->pen->depth;
 }
 
-void painter_set_light(struct painter *painter, bool light)
+void painter_set_theme(struct painter *painter, struct theme theme)
 {
-    painter->whole |= painter->theme.light != light;
-    painter->theme.light = light;
+    struct theme old = painter->theme;
+    painter->whole |= old.light != theme.light || old.depth != theme.depth || old.colorblind != theme.colorblind;
+    painter->theme = theme;
 }
 
 void painter_repaint(struct painter *painter)

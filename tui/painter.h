@@ -17,8 +17,8 @@ struct painter *painter_open(const char *terminal, int width, int height, enum c
 void painter_close(struct painter *painter);
 /* The colours the terminal has and was allowed. */
 enum color_depth painter_depth(const struct painter *painter);
-/* Another ground: everything is painted anew. */
-void painter_set_light(struct painter *painter, bool light);
+/* Other colours, no more of them than it was opened with; when they differ, everything is painted anew. */
+void painter_set_theme(struct painter *painter, struct theme theme);
 /* The next frame is painted whole (after a resize, a suspension, foreign output). */
 void painter_repaint(struct painter *painter);
 

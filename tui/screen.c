@@ -26,12 +26,29 @@ static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.025, SHOW_EVERY_S = 0.1;
 struct screen {
     struct app *app;
     struct term *term;
+    enum theme_name theme; /* in use */
+    bool themed;
     struct loop *loop;
     int watched[APP_MAX_JOBS]; /* descriptor of the job in that place, -1 */
     struct watch *watch;       /* NULL: only our own runs */
     bool reading;              /* there was more than a slice */
     double shown;              /* when it was shown how far that is */
 };
+
+/* The app says how it is to look; the terminal has the colours for it or not. */
+static void follow_theme(struct screen *s)
+{
+    struct theme theme;
+    if (s->themed && s->theme == s->app->theme)
+        return;
+    s->theme = s->app->theme;
+    s->themed = true;
+    term_set_theme(s->term, s->theme);
+    theme = term_theme(s->term);
+    s->app->markers = theme_wants_markers(theme);
+    if (s->app->tiles != TILE_ASCII)
+        s->app->tiles = theme.depth == COLORS_256 ? TILE_256 : TILE_BLOCKS;
+}
 
 /* Jobs come and go inside the app: the loop watches exactly those that run. */
 static void watch_jobs(struct screen *s)
@@ -89,6 +106,7 @@ static int screen_event(void *self, const struct event *event)
         return flags;
     flags |= app_event(s->app, event);
     watch_jobs(s);
+    follow_theme(s);
     if (s->app->copy) {
         term_copy(s->term, s->app->copy);
         free(s->app->copy);
@@ -179,6 +197,7 @@ static bool run_on_terminal(struct app *app, const struct screen_options *option
     if (!s.term)
         return false;
     memset(s.watched, -1, sizeof s.watched);
+    follow_theme(&s);
     s.loop = loop_new(s.term, &ops, &s);
     loop_tick(s.loop, s.reading ? 1e-4 : TICK_S);
     *exit_signal = loop_run(s.loop);
@@ -206,6 +225,8 @@ bool screen_run(const struct screen_options *options, int *exit_signal, struct e
     bool ok = app && load_keys(app, err);
     if (ok) {
         facts.titled = facts.titled && js_bool(app->settings, "notify.title", true);
+        app->theme = app->theme_kept = theme_parse(js_string(app->settings, "screen.theme", "auto"));
+        app->markers = theme_wants_markers(theme_make(app->theme, facts.depth, facts.light));
         app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
         app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
         ok = options->once ? print_once(app, options, &facts, err)

@@ -29,6 +29,7 @@ enum { SYNC_FROM_BYTES = 400, COPY_MAX_BYTES = 74994 / 4 * 3 };
 struct term {
     struct term_facts facts;
     struct painter *painter;
+    enum theme_name theme;
     int fd;
     bool own_fd; /* a file description of our own, so O_NONBLOCK is not shared with the shell */
     int old_flags;
@@ -392,6 +393,17 @@ bool term_draw(struct term *term, const struct grid *grid)
     return true;
 }
 
+struct theme term_theme(const struct term *term)
+{
+    return theme_make(term->theme, term->facts.depth, term->facts.light);
+}
+
+void term_set_theme(struct term *term, enum theme_name name)
+{
+    term->theme = name;
+    painter_set_theme(term->painter, term_theme(term));
+}
+
 void term_repaint(struct term *term)
 {
     painter_repaint(term->painter);
@@ -404,7 +416,7 @@ void term_reply(struct term *term, const struct event *event)
     if (event->reply == REPLY_BACKGROUND && !term->facts.light_known) {
         term->facts.light_known = true;
         term->facts.light = event->x;
-        painter_set_light(term->painter, event->x);
+        painter_set_theme(term->painter, term_theme(term));
     }
 }
 

@@ -43,6 +43,10 @@ bool term_measure(struct term *term);
 bool term_draw(struct term *term, const struct grid *grid);
 /* Sends what is left of a frame; false while the terminal does not take it. */
 bool term_flush(struct term *term);
+/* Other colours from the next frame on. */
+void term_set_theme(struct term *term, enum theme_name name);
+/* What is in use: no more than the terminal has. */
+struct theme term_theme(const struct term *term);
 void term_repaint(struct term *term);
 /* The terminal answered a query (EVENT_REPLY). */
 void term_reply(struct term *term, const struct event *event);

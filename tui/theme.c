@@ -1,9 +1,11 @@
 /* theme.c - see theme.h. Series colours are those of Okabe and Ito, nearest in the 256-colour cube; darker ones for a
- * light ground. */
+ * light ground. Contrasts are those that tests/unit/test_theme.c asks for. */
 #include "tui/theme.h"
 
 #include "plots/chart.h"
 #include "tui/grid.h"
+
+#include <string.h>
 
 struct row { /* how one meaning looks on each kind of terminal; -1 = the terminal's own colour */
     int16_t dark, light, sixteen;
@@ -31,7 +33,7 @@ static const struct row rows[STYLE_COUNT] = {
     [STYLE_FAILED] = {203, 160, 1, 0, LOOK_BOLD},
     [STYLE_CHART_TITLE] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
     [STYLE_CHART_LABEL] = {250, 240, -1, 0, 0},
-    [STYLE_CHART_AXIS] = {240, 248, 8, 0, 0},
+    [STYLE_CHART_AXIS] = {243, 245, 8, 0, 0},
     [STYLE_CHART_CURSOR] = {250, 240, -1, 0, 0},
     [STYLE_CHART_NOTE] = {-1, -1, -1, 0, 0},
     [STYLE_CHART_BAD] = {203, 160, 1, LOOK_BOLD, LOOK_BOLD},
@@ -45,28 +47,79 @@ static const struct row rows[STYLE_COUNT] = {
     [STYLE_SERIES + 3] = {175, 132, 5, 0, 0},
     [STYLE_SERIES + 4] = {227, 136, 11, 0, 0},
     [STYLE_SERIES + 5] = {68, 31, 4, 0, 0},
-    [STYLE_SERIES + 6] = {166, 172, 1, 0, 0},
+    [STYLE_SERIES + 6] = {166, 94, 1, 0, 0},
     [STYLE_SERIES + 7] = {250, 238, 7, 0, 0},
-    [STYLE_SERIES_DIM + 0] = {24, 152, 6, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 1] = {94, 223, 3, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 2] = {23, 151, 2, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 3] = {96, 182, 5, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 4] = {100, 187, 3, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 5] = {60, 153, 4, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 6] = {52, 216, 1, LOOK_FAINT, LOOK_FAINT},
-    [STYLE_SERIES_DIM + 7] = {238, 252, 8, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 0] = {24, 110, 6, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 1] = {94, 215, 3, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 2] = {23, 115, 2, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 3] = {96, 176, 5, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 4] = {100, 179, 3, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 5] = {60, 116, 4, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 6] = {95, 180, 1, LOOK_FAINT, LOOK_FAINT},
+    [STYLE_SERIES_DIM + 7] = {240, 248, 8, LOOK_FAINT, LOOK_FAINT},
 };
+
+/* Instead of those above for whoever does not see red and green apart: the smallest distance of two lines in CIELAB,
+ * also as a deuteranope and a protanope see them, is 23. */
+static const struct {
+    uint8_t style;
+    int16_t dark, light;
+} colorblind[] = {{STYLE_ERROR, 208, 130},      {STYLE_FAILED, 208, 130},   {STYLE_CHART_BAD, 208, 130},
+                  {STYLE_GOOD, 39, 26},         {STYLE_FINISHED, 39, 26},   {STYLE_CHANGED, 228, 94},
+                  {STYLE_WARNING, 228, 94},     {STYLE_PAUSED, 228, 94},    {STYLE_SERIES + 0, 117, 68},
+                  {STYLE_SERIES + 1, 214, 166}, {STYLE_SERIES + 2, 29, 30}, {STYLE_SERIES + 3, 175, 53},
+                  {STYLE_SERIES + 4, 228, 137}, {STYLE_SERIES + 5, 68, 26}, {STYLE_SERIES + 6, 166, 88},
+                  {STYLE_SERIES + 7, 254, 235}};
+
+const struct theme_row theme_table[THEME_COUNT] = {
+    [THEME_AUTO] = {"auto", "as the terminal's ground is"},
+    [THEME_DARK] = {"dark", "for a dark ground"},
+    [THEME_LIGHT] = {"light", "for a light ground"},
+    [THEME_COLORBLIND] = {"colorblind", "blue and orange instead of green and red; marks on curves"},
+    [THEME_16] = {"16", "the terminal's own sixteen colours"},
+    [THEME_NONE] = {"none", "bold, underlined and reversed only; marks on curves"}};
+
+enum theme_name theme_parse(const char *name)
+{
+    for (int k = 0; name && k < THEME_COUNT; k++)
+        if (!strcmp(theme_table[k].name, name))
+            return (enum theme_name)k;
+    return THEME_AUTO;
+}
+
+struct theme theme_make(enum theme_name name, enum color_depth most, bool light)
+{
+    enum color_depth depth = name == THEME_NONE ? COLORS_NONE : name == THEME_16 ? COLORS_16 : COLORS_256;
+    return (struct theme){.depth = depth < most ? depth : most,
+                          .light = name == THEME_LIGHT || (light && name != THEME_DARK),
+                          .colorblind = name == THEME_COLORBLIND};
+}
+
+bool theme_wants_markers(struct theme theme)
+{
+    return theme.colorblind || theme.depth == COLORS_NONE;
+}
+
+static int16_t ink_of(struct theme theme, enum style style)
+{
+    const struct row *row = &rows[style];
+    for (size_t k = 0; theme.colorblind && k < sizeof colorblind / sizeof *colorblind; k++)
+        if (colorblind[k].style == style)
+            return theme.light ? colorblind[k].light : colorblind[k].dark;
+    return theme.light ? row->light : row->dark;
+}
 
 enum { SELECTED_DARK = 237, SELECTED_LIGHT = 254 };
 
 struct look theme_look(struct theme theme, enum style style, uint8_t flags, uint8_t ink, uint8_t ground)
 {
-    const struct row *row = &rows[(unsigned)style < STYLE_COUNT ? style : STYLE_TEXT];
+    style = (unsigned)style < STYLE_COUNT ? style : STYLE_TEXT;
+    const struct row *row = &rows[style];
     struct look look = {-1, -1, theme.depth == COLORS_NONE ? row->mono_attributes : row->color_attributes};
     if (theme.depth == COLORS_256 && style == STYLE_IMAGE)
         look = (struct look){ink, ground, 0};
     else if (theme.depth == COLORS_256)
-        look.ink = theme.light ? row->light : row->dark;
+        look.ink = ink_of(theme, style);
     else if (theme.depth == COLORS_16)
         look.ink = row->sixteen;
     if (theme.depth == COLORS_256)

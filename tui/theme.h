@@ -53,7 +53,21 @@ struct look {
 struct theme {
     enum color_depth depth;
     bool light;
+    bool colorblind; /* colours that stay apart without red or green; curves carry marks too */
 };
+
+/* What a person chooses; kept as the setting screen.theme. */
+enum theme_name { THEME_AUTO, THEME_DARK, THEME_LIGHT, THEME_COLORBLIND, THEME_16, THEME_NONE, THEME_COUNT };
+struct theme_row {
+    const char *name, *help;
+};
+extern const struct theme_row theme_table[THEME_COUNT];
+/* THEME_AUTO for NULL and for what is none. */
+enum theme_name theme_parse(const char *name);
+/* most: the colours there are; light: of the terminal's ground, where it is known. */
+struct theme theme_make(enum theme_name name, enum color_depth most, bool light);
+/* Whether lines need marks of their own because their colours do not tell them apart for everybody. */
+bool theme_wants_markers(struct theme theme);
 
 /* flags: CELL_* of grid.h; ink, ground: of a STYLE_IMAGE cell. */
 struct look theme_look(struct theme theme, enum style style, uint8_t flags, uint8_t ink, uint8_t ground);

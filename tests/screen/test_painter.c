@@ -71,8 +71,8 @@ static int differences(struct emulator *e, const struct grid *grid, enum color_d
             VTermScreenCell got;
             vterm_screen_get_cell(e->screen, (VTermPos){y, x}, &got);
             uint32_t ch = got.chars[0] == (uint32_t)-1 ? 0 : got.chars[0] ? got.chars[0] : ' ';
-            wrong +=
-                ch != cell->ch || (depth == COLORS_256 && ch && !same_colors(cell, &got, (struct theme){depth, false}));
+            wrong += ch != cell->ch ||
+                     (depth == COLORS_256 && ch && !same_colors(cell, &got, (struct theme){.depth = depth}));
         }
     return wrong;
 }

@@ -2,6 +2,8 @@
  * it grows while it is watched. */
 #include "tests/screen/screen_home.h"
 
+#include "persistence/settings.h"
+
 #include "persistence/run_live.h"
 #include "tui/painter.h"
 
@@ -29,31 +31,30 @@ static void make_home(void)
 static void test_a_finished_run_opens_on_its_best_checkpoint(void)
 {
     screen_show("run", parent, 80, 24);
-    CHECK_STR(screen_text(),
-              " digits  ✓ finished  epoch 8/8  step 80  best val_loss 0.3500 @8  took 1m20s\n"
-              "      loss                                                  ─ loss  ┄ val_loss\n"
-              "     │                                               epoch 8                  ┊\n"
-              " 2.0 ┤ ⢐⢄                                            loss 0.2500              ┊\n"
-              "     │  ⠑⠢⡢⣀                                         val_loss 0.3500          ┊\n"
-              " 1.5 ┤    ⠈⠒⢕ ⡀                                      step 80  lr 0.001  1m10s ┊\n"
-              "     │       ⠑⠪⡢⣀                                    ◆ best checkpoint        ┊\n"
-              " 1.0 ┤         ⠈⠒⢄⡢⠤⣀                                                         ┊\n"
-              "     │            ⠈⠉⠑⠒⠫⠵⢖⣀⡤⣀⣀                                                 ┊\n"
-              " 0.5 ┤                    ⠈⠉⠉⠑⠛⠛⠫⠤⠭⠶⣒⣀⣒⣒⡢ ⠤⠤⠤ ⣀⣀⣀ ⣀⣀⣀                         ┊\n"
-              "     │                                  ⠈⠉⠉⠉⠉⠑⠒⠒⠒⠒⠒⠒⠒⠤⠭⠭⠭⠤⠭⠭⠭⠤⠭⠶⠶⠤⠶⠶⠶⠤⠶⠶⠶⣀⣒⣒⣒⣀◆\n"
-              " 0.0 ┤                                                                        ┊\n"
-              "     └─┬─────────┬─────────┬─────────┬──────────┬─────────┬─────────┬─────────┬─\n"
-              "       1         2         3         4          5         6         7         8\n"
-              "ckpt   ◇         ◇         ◇         ◇          ◇         ◇         ◇        [◆]\n"
-              "─── checkpoints 8 ─────────────────────── ─ config ┬─ layers ┬─ log ┬─ events ──\n"
-              "   epoch  step    loss  val_loss  after ▴  name  digits                        │\n"
-              "◇      3    30  0.6667    0.7667    20s    seed  1                             │\n"
-              "◇      4    40  0.5000    0.6000    30s    data                                │\n"
-              "◇      5    50  0.4000    0.5000    40s      format  csv\n"
-              "◇      6    60  0.3333    0.4333    50s      path    digits.csv.gz\n"
-              "◇      7    70  0.2857    0.3857  1m00s    model\n"
-              "◆      8    80  0.2500    0.3500  1m10s      layers\n"
-              " e evaluate  p predict  r resume  t try other settings  i inspect  ? help\n");
+    CHECK_STR(screen_text(), " digits  ✓ finished  epoch 8/8  step 80  best val_loss 0.3500 @8  took 1m20s\n"
+                             "      loss                                                  ─ loss  ┄ val_loss\n"
+                             "     │                                               epoch 8                  ┊\n"
+                             " 2.0 ┤ ⢐⢄                                            loss 0.2500              ┊\n"
+                             "     │  ⠑⠢⡢⣀                                         val_loss 0.3500          ┊\n"
+                             " 1.5 ┤    ⠈⠒⢕ ⡀                                      step 80  lr 0.001  1m10s ┊\n"
+                             "     │       ⠑⠪⡢⣀                                    ◆ best checkpoint        ┊\n"
+                             " 1.0 ┤         ⠈⠒⢄⡢⠤⣀                                                         ┊\n"
+                             "     │            ⠈⠉⠑⠒⠫⠵⢖⣀⡤⣀⣀                                                 ┊\n"
+                             " 0.5 ┤                    ⠈⠉⠉⠑⠛⠛⠫⠤⠭⠶⣒⣀⣒⣒⡢ ⠤⠤⠤ ⣀⣀⣀ ⣀⣀⣀                         ┊\n"
+                             "     │                                  ⠈⠉⠉⠉⠉⠑⠒⠒⠒⠒⠒⠒⠒⠤⠭⠭⠭⠤⠭⠭⠭⠤⠭⠶⠶⠤⠶⠶⠶⠤⠶⠶⠶⣀⣒⣒⣒⣀◆\n"
+                             " 0.0 ┤                                                                        ┊\n"
+                             "     └─┬─────────┬─────────┬─────────┬──────────┬─────────┬─────────┬─────────┬─\n"
+                             "       1         2         3         4          5         6         7         8\n"
+                             "ckpt   ◇         ◇         ◇         ◇          ◇         ◇         ◇        [◆]\n"
+                             "─── checkpoints 8 ─────────────────────── ─ config ┬─ layers ┬─ log ┬─ events ──\n"
+                             "   epoch  step    loss  val_loss  after ▴  name  digits                        │\n"
+                             "◇      3    30  0.6667    0.7667    20s    seed  1                             │\n"
+                             "◇      4    40  0.5000    0.6000    30s    data                                │\n"
+                             "◇      5    50  0.4000    0.5000    40s      format  csv\n"
+                             "◇      6    60  0.3333    0.4333    50s      path    digits.csv.gz\n"
+                             "◇      7    70  0.2857    0.3857  1m00s    model\n"
+                             "◆      8    80  0.2500    0.3500  1m10s      layers\n"
+                             " e evaluate  p predict  r resume  t try other settings  i inspect  ? help\n");
     screen_close();
 }
 
@@ -115,21 +116,20 @@ static void test_what_is_drawn_follows_the_keys(void)
 /* Small charts: beside the large one on a wide screen, all of them side by side when asked. */
 static void test_other_metrics_are_drawn_where_there_is_room(void)
 {
-    static const char charts[] =
-        "       loss  0.2857  val 0.3857                accuracy  0.9714\n"
-        "      │                         ┊             │                         ┊  ⣀⣀◆\n"
-        "    2 ┤⢰⡀                       ┊             │                ⢀⣀⡠⠤⠔⠒⠒⠊⠉◇⠉⠉\n"
-        "      │⠈⢷⡀                      ┊        0.95 ┤          ⢀⡠⠔⠒⠊⠉⠁        ┊\n"
-        "      │ ⠈⢷⡀                     ┊             │        ⡠⠊⠁              ┊\n"
-        "      │  ⠈⣧                     ┊             │      ⡠⠊                 ┊\n"
-        "      │   ⠘⣧                    ┊        0.90 ┤    ⢀⠎                   ┊\n"
-        "    1 ┤    ⠘⡧⡀                  ┊             │    ⡜                    ┊\n"
-        "      │     ⠈⠪⣀⢄                ┊             │   ⡸                     ┊\n"
-        "      │        ⠑⠭⣒ ⢄⣀⡀          ┊        0.85 ┤  ⢠⠃                     ┊\n"
-        "      │           ⠉⠑⠒⠪⠤⢕⣒⣒⡀⠤⠤⠤ ⣀◇⣀            │ ⢀⠇                      ┊\n"
-        "      │                   ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠭⠭◆        │ ⡜                       ┊\n"
-        "    0 ┤                         ┊        0.80 ┤⠘                        ┊\n"
-        "       epoch 7  step 70\n";
+    static const char charts[] = "       loss  0.2857  val 0.3857                accuracy  0.9714\n"
+                                 "      │                         ┊             │                         ┊  ⣀⣀◆\n"
+                                 "    2 ┤⢰⡀                       ┊             │                ⢀⣀⡠⠤⠔⠒⠒⠊⠉◇⠉⠉\n"
+                                 "      │⠈⢷⡀                      ┊        0.95 ┤          ⢀⡠⠔⠒⠊⠉⠁        ┊\n"
+                                 "      │ ⠈⢷⡀                     ┊             │        ⡠⠊⠁              ┊\n"
+                                 "      │  ⠈⣧                     ┊             │      ⡠⠊                 ┊\n"
+                                 "      │   ⠘⣧                    ┊        0.90 ┤    ⢀⠎                   ┊\n"
+                                 "    1 ┤    ⠘⡧⡀                  ┊             │    ⡜                    ┊\n"
+                                 "      │     ⠈⠪⣀⢄                ┊             │   ⡸                     ┊\n"
+                                 "      │        ⠑⠭⣒ ⢄⣀⡀          ┊        0.85 ┤  ⢠⠃                     ┊\n"
+                                 "      │           ⠉⠑⠒⠪⠤⢕⣒⣒⡀⠤⠤⠤ ⣀◇⣀            │ ⢀⠇                      ┊\n"
+                                 "      │                   ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠭⠭◆        │ ⡜                       ┊\n"
+                                 "    0 ┤                         ┊        0.80 ┤⠘                        ┊\n"
+                                 "       epoch 7  step 70\n";
     screen_show("run", parent, 160, 40);
     screen_press("0");
     CHECK_HAS(screen_text(), "accuracy  0.9750");
@@ -168,6 +168,24 @@ static void test_settings_are_remembered_in_the_home(void)
     screen_show("run", parent, 100, 30);
     CHECK(!strstr(screen_text(), "smooth") && !strstr(screen_text(), "loss   log"));
     CHECK_HAS(screen_text(), " epoch\n");
+    screen_close();
+}
+
+static void test_a_theme_is_shown_while_it_is_looked_at_and_kept_when_chosen(void)
+{
+    setenv("XDG_CONFIG_HOME", check_tmp(), 1);
+    screen_show("run", parent, 100, 30);
+    screen_press("F2 Down Down");
+    CHECK_HAS(screen_text(), "colorblind");
+    CHECK_EQ(screen.app->theme, THEME_LIGHT);
+    screen_press("Esc");
+    CHECK_EQ(screen.app->theme, THEME_AUTO);
+    screen_press("F2 Down Down Down Enter");
+    CHECK_EQ(screen.app->theme, THEME_COLORBLIND);
+    CHECK_HAS(screen_text(), "the theme is colorblind, also next time");
+    json_t *settings = settings_read(screen_home(), &screen_err);
+    CHECK_STR(js_string(settings, "screen.theme", ""), "colorblind");
+    json_decref(settings);
     screen_close();
 }
 
@@ -429,6 +447,7 @@ int main(void)
     RUN(test_what_is_drawn_follows_the_keys);
     RUN(test_text_in_the_tabs_is_searched);
     RUN(test_settings_are_remembered_in_the_home);
+    RUN(test_a_theme_is_shown_while_it_is_looked_at_and_kept_when_chosen);
     RUN(test_the_parents_part_of_the_curve_is_dim_up_to_the_fork);
     RUN(test_the_tabs_show_config_log_and_events);
     RUN(test_what_happened_is_said_in_words_and_lies_on_the_rail);

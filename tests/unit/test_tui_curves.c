@@ -62,20 +62,22 @@ static void test_training_and_validation_are_one_family(void)
 static void test_every_meaning_shows_with_and_without_colours(void)
 {
     for (int style = 0; style < STYLE_COUNT; style++) {
-        struct look mono = theme_look((struct theme){COLORS_NONE, false}, (enum style)style, 0, 1, 2);
-        struct look selected = theme_look((struct theme){COLORS_NONE, false}, (enum style)style, CELL_SELECTED, 1, 2);
+        struct look mono = theme_look((struct theme){.depth = COLORS_NONE}, (enum style)style, 0, 1, 2);
+        struct look selected = theme_look((struct theme){.depth = COLORS_NONE}, (enum style)style, CELL_SELECTED, 1, 2);
         CHECK(mono.ink == -1 && mono.ground == -1 && selected.ink == -1 && selected.ground == -1);
         CHECK(selected.attributes & LOOK_REVERSE);
-        CHECK(theme_look((struct theme){COLORS_16, false}, (enum style)style, 0, 1, 2).ink < 16);
+        CHECK(theme_look((struct theme){.depth = COLORS_16}, (enum style)style, 0, 1, 2).ink < 16);
         for (int light = 0; light < 2; light++)
-            CHECK(theme_look((struct theme){COLORS_256, light}, (enum style)style, CELL_SELECTED, 1, 2).ground >= 0);
+            CHECK(
+                theme_look((struct theme){.depth = COLORS_256, .light = light}, (enum style)style, CELL_SELECTED, 1, 2)
+                    .ground >= 0);
     }
     for (int k = 0; k < CHART_COLORS; k++) {
         CHECK_EQ(theme_chart_style(CHART_SERIES + k), STYLE_SERIES + k);
         CHECK_EQ(theme_chart_style(CHART_SERIES_DIM + k), STYLE_SERIES_DIM + k);
     }
     CHECK_EQ(theme_chart_style(CHART_BAD), STYLE_CHART_BAD);
-    CHECK_EQ(theme_look((struct theme){COLORS_256, false}, STYLE_IMAGE, 0, 40, 50).ground, 50);
+    CHECK_EQ(theme_look((struct theme){.depth = COLORS_256}, STYLE_IMAGE, 0, 40, 50).ground, 50);
 }
 
 int main(void)
