@@ -187,8 +187,8 @@ static int hidden_cells(const struct canvas *plot, struct block block, int curso
     return n;
 }
 
-/* Beside the cursor at the top, unless the curves run there and leave more room on its other side or at the bottom.
- * Where a curve grows, in a corner: there it need not move along. */
+/* Beside the cursor at the top, unless the curves run there and leave more room on its other side, at the bottom or in
+ * a corner. Where a curve grows, in a corner: there it need not move along. */
 static struct block place_notes(const struct canvas *plot, const struct chart *chart, int cursor, int width, int height)
 {
     enum { SNAP = 8, FEW = 3 };
@@ -198,10 +198,10 @@ static struct block place_notes(const struct canvas *plot, const struct chart *c
         right = plot->width - room - 1;
         left = right - room - SNAP;
     }
-    const struct block candidates[] = {{right, 0, width, height},
-                                       {left, 0, width, height},
-                                       {right, bottom, width, height},
-                                       {left, bottom, width, height}};
+    const struct block candidates[] = {{right, 0, width, height},      {left, 0, width, height},
+                                       {right, bottom, width, height}, {left, bottom, width, height},
+                                       {1, bottom, width, height},     {plot->width - width - 1, bottom, width, height},
+                                       {1, 0, width, height},          {plot->width - width - 1, 0, width, height}};
     struct block best = {.left = -1};
     int least = 0;
     for (size_t k = 0; k < sizeof candidates / sizeof *candidates; k++) {
