@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """The ten models: milliseconds a training step of antler and of every peer that is installed, in interleaved rounds.
 
-  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--action ACTION]
+  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--action ACTION] [--parts] [--resume]
 
 antler is measured as people use it: the worker that `antler train` starts, from the time of its second epoch record to that of its last.
 A peer is a process that has built and compiled the model beforehand and answers with the time of a window of steps. In each round every
 cell has one window; the figure is the median over the rounds. --action predict-1, predict-256 or evaluate-256 measures these instead, a
 call of so many samples that are in memory already: antler inside its worker (model_speed.c), peers inside their process. Each side is run with one thread (bound to one core) and with two, and
 counts with its better one. `antler bfloat16` is antler under mixed_bfloat16. The floor is the multiply-adds of a step at the rate that numpy's sgemm reaches in the same rounds.
+
+The whole grid takes hours. --parts measures one peer at a time, each in interleaved rounds with antler; --resume leaves out what
+build/bench-models-ACTION.json has of this machine from the last two days. Where a model was measured in several parts, every ratio is that
+of the rounds which the two had in common.
 """
 import argparse, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
 
@@ -190,14 +194,23 @@ def wanted(name, model, options):
     return not options.peer or any(name == p or p not in VARIANTS and name.startswith(p) for p in options.peer)
 
 
-def measure(model, options, folder, have):
+def batches(model, options, have, done):
+    """Which peers are measured together: all that are asked for and not done yet, or one after the other. Without any, antler alone."""
+    known = {label for part in done for label in (*part["ms"], *part["failed"])}
+    names = [n for n, (package, _, _, unfit) in VARIANTS.items() if package in have and model not in unfit and wanted(n, model, options) and n not in known]
+    if not names:
+        return [] if done else [[]]
+    return [[n] for n in names] if options.parts else [names]
+
+
+def measure(model, options, folder, names):
     """{label: {threads: [ms...]}}, and what could not be run: {label: why}."""
     models.make_data(model, folder)
     cells, rows, failed = [Antler(model, t, folder) for t in options.threads], {}, {}
-    cells += [Antler(model, t, folder, "antler bfloat16", dtype_policy="mixed_bfloat16") for t in options.threads]
-    for name, (package, _, _, unfit) in VARIANTS.items():
-        if package in have and model not in unfit and wanted(name, model, options):
-            cells += [(name, t) for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
+    if not options.parts or BFLOAT16[1] in names:
+        cells += [Antler(model, t, folder, BFLOAT16[0], dtype_policy="mixed_bfloat16") for t in options.threads]
+    for name in names:
+        cells += [(name, t) for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
     started = []
     for cell in cells:
         cell = Peer(cell[0], model, cell[1], folder) if isinstance(cell, tuple) else cell
@@ -219,9 +232,27 @@ def measure(model, options, folder, have):
         for cell in started:
             cell.close()
     expected = check(model, folder)
-    return {"model": model, "action": options.action, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm),
+    return {"model": model, "date": time.strftime("%Y-%m-%d"), "action": options.action, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm),
             "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"), "memory": expected.get("memory"),
             "peak_bytes": {label: max(c.peak_bytes for c in started if c.label == label) for label in rows}}
+
+
+def combined(parts):
+    """One result of the parts of a model: the times of antler are all of them, those of a peer are scaled by how antler's own time in that part
+    differs from its time in all."""
+    whole = {**parts[-1], "ms": {}, "failed": {}, "peak_bytes": {}, "sgemm_gflops": statistics.median(p["sgemm_gflops"] for p in parts)}
+    for part in parts:
+        whole["failed"].update(part["failed"])
+        for label in part["ms"]:
+            whole["peak_bytes"][label] = max(part["peak_bytes"][label], whole["peak_bytes"].get(label, 0))
+        for threads, values in part["ms"].get("antler", {}).items():
+            whole["ms"].setdefault("antler", {}).setdefault(threads, []).extend(values)
+    for part in parts:
+        scale = best(whole["ms"]["antler"])[0] / best(part["ms"]["antler"])[0] if "antler" in part["ms"] else 1.0
+        for label, per_threads in part["ms"].items():
+            if label != "antler":
+                whole["ms"][label] = {t: [ms * scale for ms in values] for t, values in per_threads.items()}
+    return whole
 
 
 def best(per_threads):
@@ -289,14 +320,33 @@ def summary(results):
     return "\n".join(lines)
 
 
-def keep(path, results):
-    """Adds to what was measured on this machine today."""
-    file = {"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "models": []}
+RECENT_S = 2 * 86400
+
+
+def kept(path):
+    """{model: [part...]} of this machine, not older than RECENT_S."""
     old = json.loads(path.read_text()) if path.exists() else {}
-    rows = {r["model"]: r for r in old.get("models", [])} if all(old.get(key) == file[key] for key in ("cpu", "date")) else {}
-    rows.update({r["model"]: r for r in results})
-    file["models"] = [rows[model] for model in sorted(rows)]
-    path.write_text(json.dumps(file, indent=2) + "\n")
+    if old.get("cpu") != cpu_name():
+        return {}
+    parts = {}
+    for part in old.get("parts", []):
+        if time.time() - time.mktime(time.strptime(part["date"], "%Y-%m-%d")) <= RECENT_S:
+            part["ms"] = {label: {int(t): values for t, values in per_threads.items()} for label, per_threads in part["ms"].items()}
+            parts.setdefault(part["model"], []).append(part)
+    return parts
+
+
+def keep(path, part):
+    """Adds a part; what it measured anew goes out of the older ones."""
+    parts = kept(path)
+    anew = {*part["ms"], *part["failed"]} - {"antler"}
+    for older in parts.get(part["model"], []):
+        for label in anew:
+            for values in (older["ms"], older["failed"], older["peak_bytes"]):
+                values.pop(label, None)
+    parts[part["model"]] = [p for p in parts.get(part["model"], []) if {*p["ms"], *p["failed"]} - {"antler"}] + [part]
+    everything = [p for model in sorted(parts) for p in parts[model]]
+    path.write_text(json.dumps({"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "action": part["action"], "parts": everything}, indent=2) + "\n")
 
 
 def main(argv):
@@ -306,6 +356,8 @@ def main(argv):
     parser.add_argument("--threads", action="append", type=int, help="default 1 and all cores")
     parser.add_argument("--action", default="train", choices=["train", "predict-1", "predict-256", "evaluate-256"])
     parser.add_argument("--quick", action="store_true", help="only the peers that were fastest before, at their better number of threads")
+    parser.add_argument("--parts", action="store_true", help="one peer at a time")
+    parser.add_argument("--resume", action="store_true", help="leave out peers that were measured before")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.2, help="of a window")
     options = parser.parse_args(argv)
@@ -313,13 +365,15 @@ def main(argv):
     have = installed()
     if not have and not options.peer:
         print(f"no peers in {PEERS} (./dev bench --peers makes that environment): antler alone")
-    results = []
-    for model in options.models or models.MODELS:
-        with tempfile.TemporaryDirectory(prefix="antler-bench-") as folder:
-            results.append(measure(model, options, folder, have))
-        print_cells(results[-1])
-        sys.stdout.flush()
-        keep(BUILD / f"bench-models-{options.action}.json", results)
+    path, chosen = BUILD / f"bench-models-{options.action}.json", options.models or list(models.MODELS)
+    for model in chosen:
+        for names in batches(model, options, have, kept(path).get(model, []) if options.resume else []):
+            with tempfile.TemporaryDirectory(prefix="antler-bench-") as folder:
+                part = measure(model, options, folder, names)
+            print_cells(part)
+            sys.stdout.flush()
+            keep(path, part)
+    results = [combined(parts) for model, parts in sorted(kept(path).items()) if model in chosen]
     print(summary(results))
     print(f"sgemm of numpy on {max(options.threads)} threads: {statistics.median(r['sgemm_gflops'] for r in results):.0f} GFLOP/s")
     return results

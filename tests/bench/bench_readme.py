@@ -1,8 +1,6 @@
 """./dev bench readme: the figures of README.md, between its marks, from what ./dev bench models and ./dev bench left in build/."""
-import json, statistics
-
-from bench_models import best, peers_of
-from common import BUILD, SOURCE
+from bench_models import best, combined, kept, peers_of
+from common import BUILD, SOURCE, cpu_name
 
 START, END = "<!-- figures: ./dev bench readme -->\n", "<!-- end of figures -->\n"
 
@@ -18,13 +16,13 @@ def model_row(r):
 
 
 def models_table():
-    path = BUILD / "bench-models-train.json"
-    if not path.exists():
+    results = [combined(parts) for _, parts in sorted(kept(BUILD / "bench-models-train.json").items())]
+    rows = [model_row(r) for r in results if "antler" in r["ms"]]
+    if not rows:
         return []
-    bench = json.loads(path.read_text())
-    rows = [model_row(r) for r in bench["models"] if "antler" in r["ms"]]
-    return [f"A training step, {bench['date']}, {bench['cpu']}, two cores, interleaved rounds of `./dev bench models --quick`: the peers that were fastest on two other processors, with as many threads. Floor: the products of the step",
-            "at the rate of numpy's sgemm in the same run; Winograd goes below it.", "",
+    peers = sorted({label for r in results for _, label in peers_of(r)})
+    return [f"A training step, {results[-1]['date']}, {cpu_name()}, two cores, interleaved rounds of `./dev bench models`, each side with its better number of threads. Peers:",
+            ", ".join(peers) + " (not every one can run every model). Floor: the products of the step at the rate of numpy's sgemm in the same rounds; Winograd goes below it.", "",
             "| | antler | fastest of these peers | Keras on TensorFlow | of the floor | peak memory |", "|---|---|---|---|---|---|", *rows]
 
 
