@@ -25,6 +25,9 @@ void index_join(struct index *index, struct index *watched);
  * beyond that, new and finished runs may be noticed up to a second later, running ones always at once). changed: may be NULL; true when anything differs from the last call. A damaged run
  * never stops the others: it is listed with its error. */
 bool index_refresh(struct index *index, bool *changed, struct err *err) MUST_USE;
+/* For who comes again soon and must not be kept waiting: where another process is taking the news in, index_refresh leaves it to that
+ * one and finds it there the next time. */
+void index_set_hurried(struct index *index, bool hurried);
 /* Fills it anew from the folders, replacing a damaged file. An error also when the index can only be in memory, which says why. */
 bool index_rebuild(struct index *index, struct err *err) MUST_USE;
 

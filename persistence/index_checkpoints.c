@@ -6,6 +6,7 @@
 #include "base/io.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,45 @@ struct checkpoints_call {
     size_t *n;
 };
 
+struct names { /* of the files in a folder, sorted */
+    char **list;
+    size_t n, capacity;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* One look at the folder instead of one at each of the files, of which most may be gone. */
+static void read_names(struct index *index, const char *folder, struct names *names)
+{
+    char *path = xprintf("%s/%s/checkpoints", index->home, folder);
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        names->list = xgrow(names->list, &names->capacity, names->n + 1, sizeof *names->list);
+        names->list[names->n++] = xstrdup(entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    if (names->n)
+        qsort(names->list, names->n, sizeof *names->list, compare_names);
+    free(path);
+}
+
+static void release_names(struct names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        free(names->list[i]);
+    free(names->list);
+}
+
+static bool has_name(const struct names *names, const char *name)
+{
+    return names->n && bsearch(&name, names->list, names->n, sizeof *names->list, compare_names);
+}
+
 static bool load_list(struct index *index, int64_t run_id, const char *folder, struct arena *arena,
                       struct checkpoint_summary **list, size_t *n, struct err *err)
 {
@@ -101,8 +141,10 @@ static bool load_list(struct index *index, int64_t run_id, const char *folder, s
                     "i", run_id);
     size_t capacity = 0;
     int found = -1;
+    struct names there = {0};
     *n = 0;
     *list = NULL;
+    read_names(index, folder, &there);
     while (statement && (found = index_step(index, statement, err)) == 1) {
         const char *name = index_text(statement, 0, arena);
         if (!name || !*name || strchr(name, '/'))
@@ -115,11 +157,12 @@ static bool load_list(struct index *index, int64_t run_id, const char *folder, s
                                          .weights_only = sqlite3_column_int(statement, 5),
                                          .best = sqlite3_column_int(statement, 6)};
         one.path = arena_printf(arena, "%s/%s/checkpoints/%s", index->home, folder, name);
-        one.missing = !path_exists(one.path);
+        one.missing = !has_name(&there, name);
         read_metrics(&one, (const char *)sqlite3_column_text(statement, 7), arena);
         *list = xgrow(*list, &capacity, *n + 1, sizeof **list);
         (*list)[(*n)++] = one;
     }
+    release_names(&there);
     return found == 0;
 }
 

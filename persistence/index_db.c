@@ -160,13 +160,25 @@ static int64_t pragma_number(sqlite3 *db, const char *sql)
     return value;
 }
 
+/* SQLite's own handler sleeps up to a twentieth of a second at a time, longer than others hold the lock. */
+static int wait_a_moment(void *context, int calls)
+{
+    (void)context;
+    return calls < BUSY_WAIT_MS && (usleep(1000), 1);
+}
+
+void index_wait_for_others(struct index *index, bool wait)
+{
+    sqlite3_busy_handler(index->db, wait ? wait_a_moment : NULL, NULL);
+}
+
 static int harden(sqlite3 *db)
 {
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-    sqlite3_busy_timeout(db, BUSY_WAIT_MS);
+    sqlite3_busy_handler(db, wait_a_moment, NULL);
     return sqlite3_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;", NULL, NULL,
                         NULL);
 }

@@ -18,6 +18,7 @@ struct index {
     char *path;     /* of antler.db */
     struct index *watched; /* joined, NULL: none */
     sqlite3 *db;
+    bool hurried;   /* index_set_hurried */
     bool in_memory; /* the home cannot be written, the disk is full, the file is not ours or too new */
     char reason[200]; /* why it is in memory */
     int failure;    /* SQLite's code of the last failure, 0 after a recovery */
@@ -40,6 +41,8 @@ sqlite3_stmt *index_query(struct index *index, struct err *err, const char *sql,
 /* 1 = a row, 0 = the end (reset), -1 = err (reset). */
 int index_step(struct index *index, sqlite3_stmt *statement, struct err *err);
 bool index_begin(struct index *index, struct err *err) MUST_USE;
+/* Whether what follows waits for another process that writes; else it fails with SQLITE_BUSY in index->failure. */
+void index_wait_for_others(struct index *index, bool wait);
 bool index_commit(struct index *index, struct err *err) MUST_USE;
 void index_rollback(struct index *index);
 

@@ -88,6 +88,7 @@ static bool in_transaction(struct refresh *refresh, struct err *err)
         if (!index_begin(refresh->index, err))
             return false;
         refresh->in_transaction = true;
+        index_wait_for_others(refresh->index, true); /* what was begun is brought to its end */
         refresh->began = now;
     }
     return true;
@@ -217,16 +218,27 @@ static bool look(struct refresh *refresh, struct err *err)
 bool index_ingest_all(struct index *index, void *context, struct err *err)
 {
     struct refresh refresh = {.index = index};
+    index_wait_for_others(index, !index->hurried);
     bool ok = data_changed_outside(index, &refresh.changed, err) && look(&refresh, err) &&
               (!refresh.in_transaction || index_commit(index, err));
     if (!ok)
         index_rollback(index);
+    index_wait_for_others(index, true);
+    if (!ok && index->hurried && !refresh.in_transaction && (index->failure & 0xFF) == SQLITE_BUSY) {
+        index->failure = 0; /* another one is at it */
+        ok = true;
+    }
     for (size_t i = 0; i < refresh.n_known; i++)
         free(refresh.known[i].folder);
     free(refresh.known);
     if (ok && context)
         *(bool *)context = refresh.changed;
     return ok;
+}
+
+void index_set_hurried(struct index *index, bool hurried)
+{
+    index->hurried = hurried;
 }
 
 bool index_refresh(struct index *index, bool *changed, struct err *err)

@@ -336,6 +336,7 @@ int app_refresh(struct app *app, bool force)
 {
     struct err err = {0};
     bool changed = false, said = start_waiting(app);
+    index_set_hurried(app->index, !force); /* with the next tick it comes again */
     if (!index_refresh(app->index, &changed, &err))
         return app_fail(app, &err);
     if (!changed && !force)
