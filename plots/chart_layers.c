@@ -241,13 +241,23 @@ static void draw_notes(const struct canvas *plot, const struct chart *chart, int
     }
 }
 
+/* Every row of the line is two cells that change with every key: a high chart has a dotted one, a small one its ends.
+ */
+static bool on_cursor(const struct chart *chart, int row, int height)
+{
+    if (chart->small)
+        return row == 0 || row + 1 == height;
+    return row % (height > 24 ? 3 : height > 14 ? 2 : 1) == 0;
+}
+
 static void draw_cursor(const struct canvas *plot, const struct chart *chart, const struct scale *x)
 {
     if (!(chart->cursor_x >= x->lo && chart->cursor_x <= x->hi) || chart->bare)
         return;
     int col = scale_dot(x, chart->cursor_x) / rung_dots_x(plot->rung);
     for (int row = 0; row < plot->height && !chart->cursor_hidden; row++)
-        if (plot->cells[(size_t)row * (size_t)plot->stride + (size_t)col].ch == ' ')
+        if (on_cursor(chart, row, plot->height) &&
+            plot->cells[(size_t)row * (size_t)plot->stride + (size_t)col].ch == ' ')
             canvas_put(plot, col, row, plot->rung == RUNG_ASCII ? ':' : 0x250A, CHART_CURSOR);
     if (!chart->small)
         draw_notes(plot, chart, col);

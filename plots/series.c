@@ -153,6 +153,33 @@ struct series_stat series_query(const struct series *series, size_t begin, size_
     return stat;
 }
 
+static double extreme_of(const struct series_stat *stat, bool greatest)
+{
+    return greatest ? -stat->max : stat->min;
+}
+
+size_t series_extreme(const struct series *series, bool greatest)
+{
+    int top = SERIES_LEVELS - 1;
+    while (top >= 0 && !series->level[top].n)
+        top--;
+    struct series_stat all = series_query(series, 0, series->n);
+    if (!all.n || top < 0)
+        return series->n;
+    double wanted = extreme_of(&all, greatest);
+    size_t begin = 0, end = series->level[top].n, k = 0;
+    for (int l = top; l >= 0; l--, begin = k * SERIES_FANOUT, end = begin + SERIES_FANOUT) {
+        const struct series_level *level = &series->level[l];
+        end = end < level->n ? end : level->n;
+        for (k = begin; k + 1 < end && extreme_of(&level->node[k], greatest) != wanted;)
+            k++;
+    }
+    for (size_t i = k * SERIES_LEAF; i < series->n; i++)
+        if (series->y[i] == (greatest ? all.max : all.min))
+            return i;
+    return series->n;
+}
+
 double series_min_positive(const struct series *series, size_t begin, size_t end)
 {
     struct series_stat stat = series_query(series, begin, end);

@@ -51,6 +51,9 @@ size_t series_lower(const struct series *series, double value);
 size_t series_nearest(const struct series *series, double x);
 /* Statistics of samples [begin, end), end <= n. O(log n). */
 struct series_stat series_query(const struct series *series, size_t begin, size_t end);
+/* Index of the first sample that has the least (greatest: the greatest) value of all, series->n when none is finite.
+ * O(log n). */
+size_t series_extreme(const struct series *series, bool greatest);
 /* The smallest value above 0 in [begin, end), NaN when there is none: where a log axis starts. */
 double series_min_positive(const struct series *series, size_t begin, size_t end);
 /* Appends to out the smoothed values (smooth.h, weight in [0, 1)) of all samples of in. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_CHART_HEIGHT = 7, MOST_TABLE_RUNS = 30, LEAST_WIDTH_BESIDE = 140, LEFT_WIDTH = 96 };
+enum { LEAST_CHART_HEIGHT = 7, MOST_TABLE_RUNS = 30, LEAST_WIDTH_BESIDE = 140, TIGHT_HEIGHT = 36, LEFT_WIDTH = 96 };
 
 struct fill_context {
     const struct app *app;
@@ -274,7 +274,8 @@ void compare_view_draw(const struct app *app, struct compare_view *v, struct gri
         grid_text(grid, rect, 1, 1, STYLE_FAINT, "the runs that were compared are gone");
         return;
     }
-    int runs = least((int)v->n + 2, rect.h / 3), table = least(v->table.count + 2, rect.h / 3);
+    int share = rect.h < TIGHT_HEIGHT ? 4 : 3; /* the curves need theirs */
+    int runs = least((int)v->n + 2, rect.h / share), table = least(v->table.count + 2, rect.h / share);
     bool beside = rect.w >= LEAST_WIDTH_BESIDE && v->n > 2 && v->n_keys;
     bool matters = v->pane == COMPARE_MATTERS && !beside;
     if (v->alone || rect.h - runs - table < LEAST_CHART_HEIGHT) {

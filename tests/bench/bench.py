@@ -201,6 +201,31 @@ def bench_screen(work):
         opened_ms=opened, ingest_ms=cold)
 
 
+def bench_charts(work):
+    """A frame of 10 million points, and the bytes of the keys of a chart at 200x50."""
+    frame = json.loads(subprocess.run([str(BUILD / "tests" / "chart_speed"), "10000000"], stdout=subprocess.PIPE, check=True).stdout)
+    say("charts", f"10 M points in four curves at 200x50: a frame takes {frame['whole_ms']:.2f} ms whole, {frame['clipped_ms']:.2f} without outliers, "
+        f"{frame['zoomed_ms']:.2f} zoomed (wanted 16)", **frame)
+    subprocess.run([str(BUILD / "tests" / "make_home"), str(work), "1", "8", "20000"], check=True)
+    run([ANTLER, "--home", str(work), "list"])
+    screen = Screen(work, 200, 50)
+    screen.read(0.5)
+    screen.key("\r", 0.5)
+
+    def bytes_of(keys):
+        counts = []
+        for key in keys:
+            os.write(screen.fd, key.encode())
+            counts.append(sum(len(data) for _, data in screen.read(0.2)))
+        return counts
+
+    screen.key("0", 0.3)
+    moves, zooms, paints = bytes_of(["\x1b[D"] * 20), bytes_of("++++----"), bytes_of(["\x0c"] * 3)
+    screen.close()
+    say("charts", f"at 200x50 the cursor writes {statistics.median(moves):.0f} bytes (largest {max(moves)}, wanted 400), a zoom {statistics.median(zooms):.0f} "
+        f"(largest {max(zooms)}, wanted 4,000), a whole repaint {max(paints)} (wanted 12,000)", cursor_bytes=moves, zoom_bytes=zooms, repaint_bytes=paints)
+
+
 LIVE = {"model": {"layers": [{"class": "Dense", "units": 64, "activation": "relu"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
         "compile": {"optimizer": "adam", "loss": "binary_crossentropy", "metrics": ["accuracy"]}, "fit": {"epochs": 500, "batch_size": 1}}
 

@@ -116,18 +116,18 @@ static void test_what_is_drawn_follows_the_keys(void)
 /* Small charts: beside the large one on a wide screen, all of them side by side when asked. */
 static void test_other_metrics_are_drawn_where_there_is_room(void)
 {
-    static const char charts[] = "       loss  0.2857  val 0.3857                accuracy  0.9714\n"
+    static const char charts[] = "       loss  0.2857  val 0.3857                accuracy  0.9714  max 0.9750@8\n"
                                  "      │                         ┊             │                         ┊  ⣀⣀◆\n"
-                                 "    2 ┤⢰⡀                       ┊             │                ⢀⣀⡠⠤⠔⠒⠒⠊⠉◇⠉⠉\n"
-                                 "      │⠈⢷⡀                      ┊        0.95 ┤          ⢀⡠⠔⠒⠊⠉⠁        ┊\n"
-                                 "      │ ⠈⢷⡀                     ┊             │        ⡠⠊⠁              ┊\n"
-                                 "      │  ⠈⣧                     ┊             │      ⡠⠊                 ┊\n"
-                                 "      │   ⠘⣧                    ┊        0.90 ┤    ⢀⠎                   ┊\n"
-                                 "    1 ┤    ⠘⡧⡀                  ┊             │    ⡜                    ┊\n"
-                                 "      │     ⠈⠪⣀⢄                ┊             │   ⡸                     ┊\n"
-                                 "      │        ⠑⠭⣒ ⢄⣀⡀          ┊        0.85 ┤  ⢠⠃                     ┊\n"
-                                 "      │           ⠉⠑⠒⠪⠤⢕⣒⣒⡀⠤⠤⠤ ⣀◇⣀            │ ⢀⠇                      ┊\n"
-                                 "      │                   ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠭⠭◆        │ ⡜                       ┊\n"
+                                 "    2 ┤⢰⡀                                     │                ⢀⣀⡠⠤⠔⠒⠒⠊⠉◇⠉⠉\n"
+                                 "      │⠈⢷⡀                               0.95 ┤          ⢀⡠⠔⠒⠊⠉⠁\n"
+                                 "      │ ⠈⢷⡀                                   │        ⡠⠊⠁\n"
+                                 "      │  ⠈⣧                                   │      ⡠⠊\n"
+                                 "      │   ⠘⣧                             0.90 ┤    ⢀⠎\n"
+                                 "    1 ┤    ⠘⡧⡀                                │    ⡜\n"
+                                 "      │     ⠈⠪⣀⢄                              │   ⡸\n"
+                                 "      │        ⠑⠭⣒ ⢄⣀⡀                   0.85 ┤  ⢠⠃\n"
+                                 "      │           ⠉⠑⠒⠪⠤⢕⣒⣒⡀⠤⠤⠤ ⣀◇⣀            │ ⢀⠇\n"
+                                 "      │                   ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠭⠭◆        │ ⡜\n"
                                  "    0 ┤                         ┊        0.80 ┤⠘                        ┊\n"
                                  "       epoch 7  step 70\n";
     screen_show("run", parent, 160, 40);

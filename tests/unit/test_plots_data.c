@@ -230,6 +230,27 @@ static void test_ticks_of_rows_stand_a_whole_number_of_rows_apart(void)
     }
 }
 
+static void test_the_extreme_is_found_wherever_it_lies(void)
+{
+    uint32_t at_random = 900;
+    for (int round = 0; round < 60; round++) {
+        struct series s = {0};
+        size_t n = (size_t)(uniform(&at_random) * 3000) + 1, least = n, most = n;
+        for (size_t i = 0; i < n; i++) {
+            double y = uniform(&at_random) < 0.01f ? NAN : floor(uniform(&at_random) * 500);
+            series_append(&s, (double)i, y);
+            least = !isnan(y) && (least == n || y < s.y[least]) ? i : least;
+            most = !isnan(y) && (most == n || y > s.y[most]) ? i : most;
+        }
+        least = least == n ? s.n : least;
+        CHECK_EQ(series_extreme(&s, false), least);
+        CHECK_EQ(series_extreme(&s, true), most == n ? s.n : most);
+        series_release(&s);
+    }
+    struct series none = {0};
+    CHECK_EQ(series_extreme(&none, true), 0);
+}
+
 static void test_log_ticks_are_decades_with_minors_or_linear_below_one_decade(void)
 {
     struct tick t[TICKS_MAX];
@@ -310,6 +331,7 @@ int main(void)
     RUN(test_a_live_axis_jumps_seldom);
     RUN(test_ticks_are_inside_distinct_and_enough_for_ranges_of_every_size);
     RUN(test_ticks_of_rows_stand_a_whole_number_of_rows_apart);
+    RUN(test_the_extreme_is_found_wherever_it_lies);
     RUN(test_log_ticks_are_decades_with_minors_or_linear_below_one_decade);
     RUN(test_epochs_have_no_fractions_and_times_read_as_times);
     RUN(test_clock_labels_of_many_days_are_distinct);
