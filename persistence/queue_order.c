@@ -73,6 +73,12 @@ int queue_take_place(const char *home, const char *device)
 }
 
 /* {"held", "waiting"}: waiting is an array of {"run", "device"}. */
+/* The file may be anybody's: a name in it leads to a run of this home or nowhere. */
+static bool is_run_id(const char *id)
+{
+    return *id && *id != '.' && !strchr(id, '/') && strcmp(id, "trash") != 0;
+}
+
 json_t *queue_order_read(const char *home)
 {
     char *path = path_join(home, "queue.json");
@@ -82,6 +88,10 @@ json_t *queue_order_read(const char *home)
         json_decref(order);
         order = json_pack("{s:b, s:[]}", "held", 0, "waiting");
     }
+    json_t *waiting = json_object_get(order, "waiting");
+    for (size_t k = json_array_size(waiting); k-- > 0;)
+        if (!is_run_id(queue_order_id(waiting, k)))
+            json_array_remove(waiting, k);
     return order;
 }
 

@@ -11,6 +11,7 @@
 #include "tui/cli_request.h"
 #include "tui/cli_text.h"
 #include "tui/follow.h"
+#include "tui/queue_plan.h"
 #include "tui/screen.h"
 
 static bool wants_lines(const struct cli *cli)
@@ -54,7 +55,27 @@ static void print_progress(const struct cli *cli, const struct run_summary *run)
     free(folder);
 }
 
-/* antler --plain: the list, and a line for each run that is under way. */
+/* What waits for a place, in order. */
+static void print_queue(const struct cli *cli, const struct run_summary *runs, size_t n)
+{
+    struct queue_plan plan;
+    queue_plan_make(&plan, cli->home, runs, n);
+    for (size_t i = 0; i < plan.n; i++) {
+        const struct queue_item *item = &plan.items[i];
+        if (!item->waits)
+            continue;
+        text_print(TEXT_PLAIN, item->run->name);
+        printf(": waits for a place on %s, number %d", item->device, item->place);
+        if (plan.held)
+            fputs(", the queue is held", stdout);
+        else if (isfinite(item->starts_s))
+            printf(", starts in about %s", text_duration(item->starts_s).text);
+        putchar('\n');
+    }
+    queue_plan_release(&plan);
+}
+
+/* antler --plain: the list, and a line for each run that is under way or waits. */
 static bool print_lines(struct cli *cli, struct err *err)
 {
     struct arena arena = {0};
@@ -68,6 +89,9 @@ static bool print_lines(struct cli *cli, struct err *err)
             putchar('\n');
         print_progress(cli, &runs[i]);
     }
+    ok = ok && index_list(index, "", NULL, &arena, &runs, &n, err);
+    if (ok)
+        print_queue(cli, runs, n);
     index_close(index);
     arena_release(&arena);
     return ok;

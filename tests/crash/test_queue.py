@@ -247,6 +247,23 @@ def test_a_lost_order_is_made_anew_and_a_copied_home_starts_nothing():
         home.close()
 
 
+def test_a_hostile_order_leads_nowhere():
+    home, runs = queued_home(1)
+    try:
+        other, elsewhere = queued_home(1)
+        with open(os.path.join(home.home, "queue.json"), "w") as f:
+            json.dump({"held": False, "waiting": [1, None, "x", {"run": ""}, {"run": "."}, {"run": ".."}, {"run": f"../../{os.path.basename(other.folder)}/runs/{elsewhere[0]}"},
+                                                  {"run": "trash"}, {"run": "nobody", "device": 7}, {"run": runs[0], "device": "cuda:99999999999"}]}, f)
+        home.antler("list")
+        home.antler("queue")
+        wait_until(lambda: states(home, runs) == ["finished"], "the run of this home is started")
+        check(states(other, elsewhere) == ["queued"], "a run of another home is not")
+        check(not os.path.exists(os.path.join(home.home, "lock")), "the home is no run")
+        other.close()
+    finally:
+        home.close()
+
+
 def test_a_run_started_by_hand_keeps_its_place():
     home = Home("antler-queue-")
     try:
