@@ -18,13 +18,15 @@ enum {
     PACK_ROWS = 8,
     N_BLOCK = 512,
     STRIPS_TOGETHER = 4,  /* share a panel while it is in L1 */
-    TURNED_ROWS = 64,     /* of a transposed product, kept until all of k is added */
+    TURNED_ROWS = 112,    /* of a transposed product, kept until all of k is added: whole tiles and whole cache lines */
+    TURNED_STRIPS = 19,   /* in the lowest tiles */
     DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
     DIRECT_FLOATS = 8192, /* nor does one that fits into L1 */
     LEFT_PAD = 16,        /* between copied rows, so that they lie in different cache sets */
     CONFLICT = 1024,      /* rows that are this many floats apart fall into the same cache sets */
     LINE = 16,            /* floats in a cache line */
-    LEFT_STRIPS = 12,     /* are copied at once; also TURNED_ROWS in the tiles of either instruction set */
+    LEFT_STRIPS = 12,     /* are copied at once */
+    LEFT_FLOATS = LEFT_STRIPS * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD),
 };
 
 static const struct gemm_kernels *kernels;      /* NULL: OpenBLAS */
@@ -33,7 +35,7 @@ static int64_t right_floats = RIGHT_FLOATS / 2; /* half of this machine's L2 cac
 /* What one thread keeps of a product. */
 struct buffers {
     _Alignas(64) float right_block[RIGHT_FLOATS];
-    _Alignas(64) float left_strips[LEFT_STRIPS * GEMM_LANES_MAX * (K_BLOCK + LEFT_PAD)];
+    _Alignas(64) float left_strips[LEFT_FLOATS];
     _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * N_BLOCK]; /* of a product that is not stored */
     _Alignas(64) float turned_rows[TURNED_ROWS * N_BLOCK];
 };
@@ -292,7 +294,7 @@ static void add_turned_rows(const struct product *p, const struct block *whole, 
     part.m = rows;
     part.left += first * (p->left_by_rows ? p->left_stride : 1);
     for (b.k_first = 0; b.k_first < p->k; b.k_first += b.k) {
-        struct strip s[LEFT_STRIPS];
+        struct strip s[TURNED_STRIPS];
         b.k = clamp(p->k - b.k_first, 0, gemm_k_block(p->k));
         load_strips(&part, &b, 0, n, n, s);
         t.k = b.k;
@@ -330,12 +332,13 @@ static void finish_turned_rows(const struct product *p, const struct block *b, i
 static void run_turned(const struct product *p)
 {
     int64_t by_n = p->kind == RIGHT_PACKED ? N_BLOCK : n_step(p->n, p->k);
+    int64_t by_m = divide_up(divide_up(p->m, divide_up(p->m, TURNED_ROWS)), LINE) * LINE;
     struct block b = {.k = p->k, .last = true};
     for (b.column = 0; b.column < p->n; b.column += by_n) {
         b.columns = clamp(p->n - b.column, 0, by_n);
         load_block(p, &b);
-        for (int64_t first = 0; first < p->m; first += TURNED_ROWS) {
-            int64_t rows = clamp(p->m - first, 0, TURNED_ROWS);
+        for (int64_t first = 0; first < p->m; first += by_m) {
+            int64_t rows = clamp(p->m - first, 0, by_m);
             add_turned_rows(p, &b, first, rows);
             finish_turned_rows(p, &b, first, rows);
         }
