@@ -1,139 +1,14 @@
-/* expr.c - building, finishing and evaluating expressions, see expr.h */
+/* expr.c - building, finishing and evaluating expressions, see expr.h. The operations are in expr_ops.c. */
 #include "engine/graph/expr.h"
 
-#include <ctype.h>
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "engine/graph/expr_internal.h"
 
-static const struct {
-    int arity;
-    const char *text;
-} ops[EXPR_OP_COUNT] = {
-#define X(name, arity, text) [EXPR_##name] = {arity, text},
-    EXPR_OPS(X)
-#undef X
-};
-
-int expr_op_arity(enum expr_op op)
-{
-    return ops[op].arity;
-}
-
-const char *expr_op_text(enum expr_op op)
-{
-    return ops[op].text;
-}
-
-bool expr_op_is_call(enum expr_op op)
-{
-    return op != EXPR_AND && op != EXPR_OR && op != EXPR_NOT && isalpha((unsigned char)ops[op].text[0]);
-}
-
-float round_to_bfloat16(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-    float rounded;
-    memcpy(&rounded, &bits, sizeof rounded);
-    return isnan(x) ? x : rounded;
-}
-
 bool expr_is_bfloat16_cast(const struct expr *e)
 {
     return e->n_inputs == 1 && e->n_results == 1 && e->n_steps == 2 && e->steps[e->results[0]].op == EXPR_BFLOAT16;
-}
-
-double expr_op_eval(enum expr_op op, double a, double b, double c)
-{
-    switch (op) {
-    case EXPR_INPUT:
-    case EXPR_CONST:
-    case EXPR_OP_COUNT:
-        break;
-    case EXPR_ADD:
-        return a + b;
-    case EXPR_SUB:
-        return a - b;
-    case EXPR_MUL:
-        return a * b;
-    case EXPR_DIV:
-        return a / b;
-    case EXPR_POW:
-        return pow(a, b);
-    case EXPR_MIN:
-        return a <= b || isnan(a) ? a : b;
-    case EXPR_MAX:
-        return a >= b || isnan(a) ? a : b;
-    case EXPR_LT:
-        return a < b;
-    case EXPR_LE:
-        return a <= b;
-    case EXPR_GT:
-        return a > b;
-    case EXPR_GE:
-        return a >= b;
-    case EXPR_EQ:
-        return a == b;
-    case EXPR_NE:
-        return a != b;
-    case EXPR_AND:
-        return a != 0 && b != 0;
-    case EXPR_OR:
-        return a != 0 || b != 0;
-    case EXPR_NEG:
-        return -a;
-    case EXPR_NOT:
-        return a == 0;
-    case EXPR_ABS:
-        return fabs(a);
-    case EXPR_SIGN:
-        return a > 0 ? 1 : a < 0 ? -1 : a;
-    case EXPR_SQRT:
-        return sqrt(a);
-    case EXPR_RSQRT:
-        return 1 / sqrt(a);
-    case EXPR_SQUARE:
-        return a * a;
-    case EXPR_EXP:
-        return exp(a);
-    case EXPR_EXPM1:
-        return expm1(a);
-    case EXPR_LOG:
-        return log(a);
-    case EXPR_LOG1P:
-        return log1p(a);
-    case EXPR_SIN:
-        return sin(a);
-    case EXPR_COS:
-        return cos(a);
-    case EXPR_TANH:
-        return tanh(a);
-    case EXPR_SIGMOID:
-        return 1 / (1 + exp(-a));
-    case EXPR_ERF:
-        return erf(a);
-    case EXPR_GELU:
-        return 0.5 * a * erfc(-a * M_SQRT1_2);
-    case EXPR_GELU_SLOPE:
-        return 0.5 * erfc(-a * M_SQRT1_2) + a * 0.3989422804014327 * exp(-0.5 * a * a);
-    case EXPR_FLOOR:
-        return floor(a);
-    case EXPR_CEIL:
-        return ceil(a);
-    case EXPR_ROUND:
-        return nearbyint(a);
-    case EXPR_BFLOAT16:
-        return (double)round_to_bfloat16((float)a);
-    case EXPR_IS_FINITE:
-        return isfinite(a) != 0;
-    case EXPR_SELECT:
-        return a != 0 ? b : c;
-    }
-    return 0;
 }
 
 void expr_begin(struct expr_builder *b, struct arena *arena)
@@ -247,7 +122,7 @@ int expr_apply(struct expr_builder *b, enum expr_op op, int x, int y, int z)
 {
     if (b->overflow)
         return 0;
-    int arity = ops[op].arity, operand[3] = {x, y, z}, n_const = 0;
+    int arity = expr_op_arity(op), operand[3] = {x, y, z}, n_const = 0;
     double value[3] = {0};
     BUG_ON(arity < 1);
     for (int i = 0; i < arity; i++) {
@@ -286,7 +161,7 @@ static void mark_used(const struct expr_builder *b, const int *results, int n_re
         used[results[r]] = true;
     for (int i = b->n_steps; i-- > 0;) {
         const struct expr_step *s = &b->steps[i];
-        int arity = used[i] ? ops[s->op].arity : 0;
+        int arity = used[i] ? expr_op_arity(s->op) : 0;
         if (arity > 0)
             used[s->a] = true;
         if (arity > 1)
@@ -307,7 +182,7 @@ static const struct expr *finish(struct expr_builder *b, const int *results, int
         if (!used[i])
             continue;
         struct expr_step s = b->steps[i];
-        int arity = ops[s.op].arity;
+        int arity = expr_op_arity(s.op);
         if (s.op == EXPR_INPUT)
             s.a = input_number ? input_number[s.a] : s.a;
         s.a = arity > 0 ? map[s.a] : s.a;
