@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { OPERATION_MAX_TENSORS = 64, CUMSUM_MAX = 4096 };
-enum operation_kind { ELEMENTWISE, ANY, ALL, EXPAND_DIMS, FILL, CONCATENATE, CUMSUM };
+enum operation_kind { ELEMENTWISE, CAST, ANY, ALL, EXPAND_DIMS, FILL, CONCATENATE, CUMSUM };
 
 static const struct operation_row {
     const char *class_name;
@@ -51,6 +51,7 @@ static const struct operation_row {
     {"Softplus", 1, "softplus(a)", ELEMENTWISE},
     {"Rsqrt", 1, "rsqrt(a)", ELEMENTWISE},
     {"ConvertToTensor", 1, "a", ELEMENTWISE},
+    {"Cast", 1, "a", CAST},
     {"Cumsum", 1, NULL, CUMSUM},
     {"Any", 1, NULL, ANY},
     {"All", 1, NULL, ALL},
@@ -59,6 +60,20 @@ static const struct operation_row {
     {"OnesLike", 1, "0 * a + 1", FILL},
     {"Concatenate", -1, NULL, CONCATENATE},
 };
+
+/* What a value of that type is among floats. */
+static const struct cast_row {
+    const char *dtype, *text;
+} cast_rows[] = {{"float32", "a"}, {"bfloat16", "a"}, {"bool", "a != 0"}, {"int32", "sign(a) * floor(abs(a))"}};
+
+static const struct cast_row *cast_of(const struct layer *layer)
+{
+    const char *dtype = js_string(layer->config, "dtype", "");
+    for (size_t i = 0; i < sizeof cast_rows / sizeof *cast_rows; i++)
+        if (!strcmp(cast_rows[i].dtype, dtype))
+            return &cast_rows[i];
+    return NULL;
+}
 
 static const struct operation_row *find_operation(const char *class_name)
 {
@@ -132,7 +147,10 @@ static bool build_operation(struct layer *layer, struct model *model, const stru
     if (n < 1 || n > most)
         return err_set(err, ERR_USAGE, "%s: operation %s takes %d tensors, found %d", layer->where, class_name, most,
                        n);
-    if (row->kind != ELEMENTWISE && row->kind != FILL)
+    if (row->kind == CAST && !cast_of(layer))
+        return layer_fail(layer, err, "operation Cast to '%s' is not possible: there are float32, bfloat16, bool and int32",
+                          js_string(layer->config, "dtype", ""));
+    if (row->kind > CAST && row->kind != FILL)
         return operation_shape(layer, row, inputs, n, output, err);
     struct shape joined = shape_batched(1, inputs[0]);
     if (n == 2 && !shape_broadcast(joined, shape_batched(1, inputs[1]), &joined))
@@ -183,6 +201,13 @@ static struct value *lower_cumsum(struct graph *g, struct value *x, int axis)
     return axis == last ? sums : op_transpose(g, sums, order);
 }
 
+static struct value *lower_cast(struct graph *g, const struct cast_row *cast, struct value *x)
+{
+    if (!strcmp(cast->dtype, "bfloat16"))
+        return op_bfloat16(g, x);
+    return strcmp(cast->text, "a") ? op_expr(g, cast->text, x, NULL, NULL, NULL) : op_float32(g, x);
+}
+
 static struct value *lower_operation(struct layer *layer, struct lowering *l, struct value *const *inputs, int n)
 {
     const struct operation_row *row = layer->state;
@@ -193,6 +218,8 @@ static struct value *lower_operation(struct layer *layer, struct lowering *l, st
     int axis = 0;
     if (row->kind == ELEMENTWISE)
         return lower_elementwise(layer, l, row, inputs, n);
+    if (row->kind == CAST && x)
+        return lower_cast(g, cast_of(layer), x);
     if (row->kind == FILL || !x)
         return op_expr(g, row->text ? row->text : "a", x, NULL, NULL, NULL);
     for (int i = 0; i < n; i++) {
