@@ -59,6 +59,21 @@ static void look_at_file(struct scan *scan, const char *path)
     free(whole);
 }
 
+void source_list_pass_by(struct source_list *list, const char *home)
+{
+    struct stat st;
+    list->has_home = !stat(home, &st);
+    list->home_device = list->has_home ? (uint64_t)st.st_dev : 0;
+    list->home_inode = list->has_home ? (uint64_t)st.st_ino : 0;
+}
+
+static bool is_home(const struct source_list *list, const char *folder)
+{
+    struct stat st;
+    return list->has_home && !stat(folder, &st) && (uint64_t)st.st_dev == list->home_device &&
+           (uint64_t)st.st_ino == list->home_inode;
+}
+
 static int skip_hidden(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
@@ -67,6 +82,10 @@ static int skip_hidden(const struct dirent *entry)
 static void look_into(struct scan *scan, const char *folder, int depth)
 {
     struct dirent **entries;
+    if (is_home(scan->list, folder)) {
+        scan->list->met_home = true;
+        return;
+    }
     char *log = path_join(folder, "history.log");
     bool is_run = path_exists(log);
     free(log);

@@ -24,7 +24,12 @@ struct source_list {
     struct name_table paths, names;
     size_t n_models; /* .keras and .h5 files that were passed by */
     bool cut;        /* there was more than was looked at */
+    bool has_home, met_home;
+    uint64_t home_device, home_inode; /* the folder that is passed by */
 };
+
+/* From now on this folder is not entered: the home, whose runs are there already. One that does not exist is fine. */
+void source_list_pass_by(struct source_list *list, const char *home);
 
 /* Adds those that are not in the list. ERR_NOT_FOUND when there is no such path; ERR_FORMAT when it is a file that is
  * no history. A folder without any is fine. */

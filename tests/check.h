@@ -99,6 +99,9 @@ static inline const char *check_tmp(void)
             exit(1);
         }
         atexit(check_remove_folder);
+        char own[sizeof check_folder + 8];
+        snprintf(own, sizeof own, "%s/own", check_folder);
+        setenv("XDG_CONFIG_HOME", own, 1); /* nobody's own settings hold in a test, none are changed by it */
     }
     return check_folder;
 }

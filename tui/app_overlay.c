@@ -173,8 +173,9 @@ static void palette_draw(const struct app *app, struct grid *grid)
         char keys[64];
         struct rect line = rect_top(&inside, 1);
         grid_text(grid, rect_part(line, 0, 0, 20, 1), 0, 0, STYLE_TEXT, row->name);
-        grid_text(grid, rect_part(line, 21, 0, line.w - 31, 1), 0, 0, STYLE_FAINT, row->help);
-        grid_text_right(grid, line, line.w, 0, STYLE_KEY, keys_of(&app->map, action, keys, sizeof keys));
+        keys_of(&app->map, action, keys, sizeof keys);
+        grid_text(grid, rect_part(line, 21, 0, line.w - 23 - grid_columns(grid, keys), 1), 0, 0, STYLE_FAINT, row->help);
+        grid_text_right(grid, line, line.w, 0, STYLE_KEY, keys);
         if (list.top + i == list.selected)
             grid_flag(grid, line, CELL_SELECTED);
     }

@@ -70,8 +70,10 @@ static bool add_argument(struct import *import, const char *path, struct err *er
     if (models && import->list.n > before)
         str_addf(&import->remarks, "%s'%s' holds %zu models, which become runs when they are named",
                  import->remarks.length ? "; " : "", path, models);
-    return import->list.n > before || err_set(err, ERR_FORMAT, "'%s' holds no history that could be imported%s", path,
-                                              models ? "; models are imported when they are named" : "");
+    return import->list.n > before ||
+           err_set(err, ERR_FORMAT, "'%s' holds no history that could be imported%s%s", path,
+                   import->list.met_home ? " (the runs of the home are there already)" : "",
+                   models ? "; models are imported when they are named" : "");
 }
 
 static void print_remarks(const struct str *remarks)
@@ -104,6 +106,7 @@ bool cli_import(struct cli *cli, struct err *err)
 {
     struct import import = {0};
     bool ok = true;
+    source_list_pass_by(&import.list, cli->home);
     for (size_t i = 0; ok && i < cli->n_arguments; i++)
         ok = add_argument(&import, cli->arguments[i], err);
     char **ids = xcalloc(import.n + 1, sizeof *ids);

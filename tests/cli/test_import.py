@@ -44,6 +44,16 @@ def test_an_imported_run_is_only_read(other):
     check(sorted(os.listdir(other.dir(imported))) == before, "nothing is written into an imported run")
 
 
+def test_the_home_inside_a_folder_is_passed_by(other):
+    before = len(other.json("list"))
+    with open(os.path.join(other.folder, "history.csv"), "w") as f:
+        f.write("epoch,loss\n0,1.0\n1,0.5\n")
+    taken = other.json("import", other.folder)
+    check(len(taken) == 1 and len(other.json("list")) == before + 1, f"of a folder around the home only what is new is taken: {taken}")
+    code, _, err = other.antler("import", other.home, ok=False)
+    check(code == 4 and "are there already" in err, f"the home itself is refused: {err}")
+
+
 def test_a_copied_home_is_whole(other):
     copy = Home()
     shutil.copytree(other.home, copy.home)
@@ -72,6 +82,7 @@ try:
     path = test_a_checkpoint_keeps_its_place(home, other)
     test_an_imported_run_is_only_read(other)
     test_a_copied_home_is_whole(other)
+    test_the_home_inside_a_folder_is_passed_by(other)
     test_a_killed_import_leaves_the_whole_run_or_none(path)
 finally:
     home.close()
