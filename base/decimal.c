@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 enum { DIGITS_MAX = 19, POWER_MAX = 27, TEXT_MAX = 400 };
 
 struct decimal {
@@ -19,9 +20,30 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Eight digits at once (Lemire, "Quickly parsing eight digits", 2018). */
+static bool eight_digits(const char *p, uint64_t *value)
+{
+    uint64_t word;
+    memcpy(&word, p, 8);
+    if (((word & 0xF0F0F0F0F0F0F0F0u) | ((word + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4) !=
+        0x3333333333333333u)
+        return false;
+    word = (word & 0x0F0F0F0F0F0F0F0Fu) * 2561 >> 8;
+    word = (word & 0x00FF00FF00FF00FFu) * 6553601 >> 16;
+    *value = (word & 0x0000FFFF0000FFFFu) * 42949672960001u >> 32;
+    return true;
+}
+
 static const char *take_digits(struct decimal *d, const char *p, const char *end, bool fraction, size_t *n)
 {
     const char *start = p;
+    uint64_t eight;
+    while (little_endian && end - p >= 8 && d->n_digits && d->n_digits + 8 <= DIGITS_MAX && eight_digits(p, &eight)) {
+        d->digits = d->digits * 100000000 + eight;
+        d->n_digits += 8;
+        d->exponent -= fraction ? 8 : 0;
+        p += 8;
+    }
     for (; p < end && is_digit(*p); p++) {
         if (d->n_digits < DIGITS_MAX) {
             d->digits = d->digits * 10 + (uint64_t)(*p - '0');

@@ -27,6 +27,19 @@ __attribute__((target("pclmul,sse2"))) static inline __m128i fold(__m128i x, __m
     return _mm_xor_si128(_mm_xor_si128(low, high), _mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
+/* The remainder of 16 bytes: 128 bits are folded to 96 and 64, Barrett's reduction leaves 32. The constants are x^96
+ * and x^64 mod P, P and x^64 / P, bit-reflected. */
+__attribute__((target("pclmul,sse2"))) static inline uint32_t remainder_of(__m128i x)
+{
+    const __m128i low = _mm_set_epi64x(0, 0xFFFFFFFF), by = _mm_set_epi64x(0x163cd6124, 0x0ccaa009e),
+                  divide = _mm_set_epi64x(0x1f7011641, 0x1db710641);
+    x = _mm_xor_si128(_mm_clmulepi64_si128(x, by, 0x00), _mm_srli_si128(x, 8));
+    x = _mm_xor_si128(_mm_clmulepi64_si128(_mm_and_si128(x, low), by, 0x10), _mm_srli_si128(x, 4));
+    __m128i quotient = _mm_and_si128(_mm_clmulepi64_si128(_mm_and_si128(x, low), divide, 0x10), low);
+    x = _mm_xor_si128(x, _mm_clmulepi64_si128(quotient, divide, 0x00));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_srli_si128(x, 4));
+}
+
 /* Folding by carry-less multiplication (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ",
  * Intel 2009): four lanes of 128 bits, then one; the last 16 bytes have the same remainder as everything in front of
  * them. The constants are x^(n) mod P, bit-reflected, for n = 512 + 32, 512 - 32, 128 + 32, 128 - 32. Wants at least 64
@@ -36,7 +49,6 @@ __attribute__((target("pclmul,sse2"))) static uint32_t crc_folded(uint32_t crc, 
 {
     const __m128i by512 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4), by128 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
     __m128i lanes[4];
-    unsigned char last[16];
     for (int i = 0; i < 4; i++)
         lanes[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
     lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128((int)~crc));
@@ -46,14 +58,11 @@ __attribute__((target("pclmul,sse2"))) static uint32_t crc_folded(uint32_t crc, 
         lanes[2] = fold(lanes[2], by512, p + 32);
         lanes[3] = fold(lanes[3], by512, p + 48);
     }
-    for (int i = 1; i < 4; i++) {
-        _mm_storeu_si128((__m128i *)(void *)last, lanes[i]);
-        lanes[0] = fold(lanes[0], by128, last);
-    }
+    for (int i = 1; i < 4; i++)
+        lanes[0] = fold(lanes[0], by128, (const unsigned char *)&lanes[i]);
     for (; size_bytes >= 16; p += 16, size_bytes -= 16)
         lanes[0] = fold(lanes[0], by128, p);
-    _mm_storeu_si128((__m128i *)(void *)last, lanes[0]);
-    return crc_plain(crc_plain(UINT32_MAX, last, sizeof last), p, size_bytes);
+    return crc_plain(~remainder_of(lanes[0]), p, size_bytes);
 }
 
 __attribute__((target("avx512f,vpclmulqdq"))) static inline __m512i fold_wide(__m512i x, __m512i by, __m512i next)
@@ -88,7 +97,7 @@ crc_folded_wide(uint32_t crc, const unsigned char *p, size_t size_bytes)
 
 static uint32_t crc_fast(uint32_t crc, const unsigned char *p, size_t size_bytes)
 {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq"))
+    if (size_bytes >= 256 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq"))
         return crc_folded_wide(crc, p, size_bytes);
     return __builtin_cpu_supports("pclmul") ? crc_folded(crc, p, size_bytes) : crc_plain(crc, p, size_bytes);
 }
@@ -101,7 +110,7 @@ static uint32_t crc_fast(uint32_t crc, const unsigned char *p, size_t size_bytes
 
 uint32_t hash_crc32(uint32_t crc, const void *data, size_t size_bytes)
 {
-    return size_bytes >= 256 ? crc_fast(crc, data, size_bytes) : crc_plain(crc, data, size_bytes);
+    return size_bytes >= 64 ? crc_fast(crc, data, size_bytes) : crc_plain(crc, data, size_bytes);
 }
 
 /* Eight bits at a time, the remainders of one byte computed once. */

@@ -47,6 +47,15 @@ static inline void frame_add_f64(struct str *out, double value)
     memcpy(&bits, &value, sizeof bits);
     frame_add(out, bits, 8);
 }
+static inline void frame_add_value(struct str *out, uint16_t id, double value)
+{
+    char raw[10] = {(char)id, (char)(id >> 8)};
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    for (int i = 0; i < 8; i++)
+        raw[2 + i] = (char)(bits >> 8 * i);
+    str_add_bytes(out, raw, sizeof raw);
+}
 /* Opens a frame in `out`; returns where it starts. frame_end fills in length and crc. */
 static inline size_t frame_begin(struct str *out, int kind)
 {

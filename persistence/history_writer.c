@@ -20,8 +20,8 @@ struct history_writer {
     bool torn;      /* cutting back failed: tried again before the next write */
     struct name_table names;
     size_t n_written; /* of the names */
-    uint16_t *ids;    /* of the record at hand */
-    size_t ids_capacity;
+    uint16_t *ids;    /* n_ids of them: of the last record of metrics */
+    size_t n_ids, ids_capacity;
     struct str buffer; /* records that are not written yet */
     size_t gather;     /* so many bytes of them are written at once; 0: each record */
 };
@@ -41,6 +41,7 @@ static void set_names(struct history_writer *writer, const char *const *names, s
 {
     char unused[32]; /* a number that was declared no name: no metric is called like this */
     name_table_release(&writer->names);
+    writer->n_ids = 0;
     for (size_t i = 0; i < n; i++) {
         snprintf(unused, sizeof unused, "\n%zu", i);
         const char *name =
@@ -149,6 +150,7 @@ bool history_flush(struct history_writer *writer, struct err *err)
         writer->n_written = writer->names.n;
     } else {
         name_table_cut(&writer->names, writer->n_written);
+        writer->n_ids = 0;
         if (!cut(writer, writer->length, NULL))
             err_prefix(err, "a torn record stays for now");
     }
@@ -205,26 +207,28 @@ bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_
 {
     if (n > FRAME_MAX_METRICS)
         return err_set(err, ERR_FAILED, "%zu metrics in one record, at most %d fit", n, FRAME_MAX_METRICS);
-    size_t n_known = writer->names.n, before = writer->buffer.length;
+    size_t n_known = writer->names.n, before = writer->buffer.length, n_before = writer->n_ids;
     writer->ids = xgrow(writer->ids, &writer->ids_capacity, n + 1, sizeof *writer->ids);
     for (size_t i = 0; i < n; i++) {
+        if (i < n_before && !strcmp(names[i], writer->names.list[writer->ids[i]])) /* mostly as in the last record */
+            continue;
         size_t length = strlen(names[i]),
                id = length && length <= FRAME_NAME_MAX_BYTES ? declared(writer, names[i], length) : SIZE_MAX;
         writer->ids[i] = (uint16_t)id;
         if (id > FRAME_MAX_METRICS) {
             forget(writer, n_known, before);
+            writer->n_ids = 0;
             return err_set(err, ERR_FAILED,
                            "the metric name '%.40s' has %zu bytes, expected 1 to %d (and at most 65536 names)",
                            names[i], length, FRAME_NAME_MAX_BYTES);
         }
     }
+    writer->n_ids = n;
     size_t start = frame_begin(&writer->buffer, RECORD_METRICS);
     add_position(&writer->buffer, epoch, step, time);
     frame_add(&writer->buffer, n, 2);
-    for (size_t i = 0; i < n; i++) {
-        frame_add(&writer->buffer, writer->ids[i], 2);
-        frame_add_f64(&writer->buffer, values[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        frame_add_value(&writer->buffer, writer->ids[i], values[i]);
     frame_end(&writer->buffer, start);
     return record_is_complete(writer, err);
 }

@@ -59,6 +59,12 @@ static int not_yet(struct wandb_log *log)
     return 0;
 }
 
+/* A piece that reaches to the end of the file may still be written. */
+static bool is_last(const struct wandb_log *log, size_t whole)
+{
+    return log->file.offset + (int64_t)whole >= growing_size(&log->file);
+}
+
 /* One piece; *data is lent until the next one. */
 static int next_piece(struct wandb_log *log, const uint8_t **data, size_t *size_bytes, int *type, struct err *err)
 {
@@ -70,14 +76,13 @@ static int next_piece(struct wandb_log *log, const uint8_t **data, size_t *size_
     if (found != 1)
         return found;
     size_t length = (size_t)bytes_get(p + 4, 2), whole = PIECE_BYTES + length;
-    bool last_of_file = log->file.offset + (int64_t)whole >= growing_size(&log->file);
     if ((int64_t)whole > BLOCK_BYTES - log->file.offset % BLOCK_BYTES)
-        return last_of_file ? 0 : damaged(log, "a piece reaches behind its block", err);
+        return is_last(log, whole) ? 0 : damaged(log, "a piece reaches behind its block", err);
     found = growing_want(&log->file, whole, &p, err);
     if (found != 1)
         return found;
     if (hash_crc32(0, p + 6, length + 1) != bytes_get(p, 4))
-        return last_of_file ? 0 : damaged(log, "the checksum of a piece is wrong", err);
+        return is_last(log, whole) ? 0 : damaged(log, "the checksum of a piece is wrong", err);
     *type = p[6];
     *data = p + PIECE_BYTES;
     *size_bytes = length;

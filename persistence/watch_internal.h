@@ -21,6 +21,7 @@ struct watched {
     int changes;             /* of what is known of it, when it was saved */
     enum run_state state;
     bool failed; /* it cannot be read */
+    bool loaded; /* all that was there at first was read */
     struct watched_model *models;
     size_t n_models;
     double models_due;

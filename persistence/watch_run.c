@@ -57,7 +57,11 @@ int64_t watched_stamp(const char *path)
 static enum run_state state_of(const struct watched *w, const struct source_about *about)
 {
     bool silent = io_wall_seconds() - w->touched > SILENT_S;
-    if (w->failed || about->end == SOURCE_FAILED)
+    if (w->failed)
+        return RUN_FAILED;
+    if (!w->loaded)
+        return RUN_RUNNING;
+    if (about->end == SOURCE_FAILED)
         return RUN_FAILED;
     if (about->end == SOURCE_FINISHED || (about->end == SOURCE_UNKNOWN && silent))
         return RUN_FINISHED;
@@ -122,6 +126,15 @@ static bool hold_lock(const struct watch *watch, struct watched *w, struct err *
     return !alive || w->lock >= 0;
 }
 
+/* Of what was there at first, the last record or the file itself tells how old it is. */
+static void loaded_until_now(struct watched *w, bool all)
+{
+    double modified = 0;
+    w->stamp = stamp_of(w->path, 0, &modified);
+    w->touched = w->copy.last > 0 ? w->copy.last : modified > 0 ? modified : io_wall_seconds();
+    w->loaded = all;
+}
+
 /* The folder is made hidden, filled with what could be read by the deadline, and then becomes the run. */
 static int make_run(struct watch *watch, struct watched *w, double deadline, struct err *err)
 {
@@ -136,9 +149,7 @@ static int make_run(struct watch *watch, struct watched *w, double deadline, str
     if (ok && source_copy_open(&w->copy, w->source, w->path, run_making_folder(making), &why))
         found = source_copy_some(&w->copy, deadline, &why);
     w->failed = found == -1;
-    double modified = 0;
-    w->stamp = stamp_of(w->path, 0, &modified);
-    w->touched = w->copy.last > 0 ? w->copy.last : modified > 0 ? modified : io_wall_seconds();
+    loaded_until_now(w, found == 0);
     ok = ok && describe(w, making, err) && (!w->failed || run_making_fail(making, why.text, err)) &&
          run_batch_settle(batch, &making, 1, err) && run_making_commit(&making, &w->id, err);
     if (making)
@@ -218,8 +229,14 @@ int watched_read(struct watch *watch, struct watched *w, double deadline, struct
     int found = is_news(watch, w, &why) ? source_copy_some(&w->copy, deadline, &why) : why.code ? -1 : 0;
     w->failed = found == -1 || (found == 0 && failed && w->copy.n_records == before);
     bool news = w->copy.n_records != before;
-    if (news)
+    if (!w->loaded)
+        loaded_until_now(w, found != 1);
+    else if (news)
         w->touched = io_wall_seconds();
+    if (!w->copy.reader && !w->failed) { /* closed, as it was when all of it had been read */
+        set_due(w);
+        return 0;
+    }
     struct source_about about = about_of(w);
     enum run_state state = state_of(w, &about);
     bool told = state != w->state || about.changes != w->changes || failed != w->failed;

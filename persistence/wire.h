@@ -69,6 +69,7 @@ static inline bool wire_next(struct wire *w, struct wire_field *f)
         return false;
     f->number = (uint32_t)(tag >> 3);
     f->type = (enum wire_type)(tag & 7);
+    f->value = 0;
     f->data = NULL;
     f->size_bytes = 0;
     if (!f->number || tag >> 32)

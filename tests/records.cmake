@@ -18,3 +18,10 @@ antler_fuzz(fuzz_history antler_persistence)
 antler_fuzz(fuzz_text antler_persistence)
 antler_script(import_keras keras 120 ${CMAKE_CURRENT_SOURCE_DIR}/keras/python.sh ${CMAKE_CURRENT_SOURCE_DIR}/keras/test_import.py)
 antler_test(source_formats unit/test_source_formats.c unit antler_persistence PkgConfig::ZLIB)
+antler_fuzz(fuzz_source antler_persistence)
+set(FOREIGN ${CMAKE_SOURCE_DIR}/tests/files/foreign)
+add_executable(bounded_source fuzz/bounded.c fuzz/fuzz_source.c)
+target_link_libraries(bounded_source PRIVATE antler_persistence antler_base antler_flags m)
+antler_script(fuzz_source_bounded fuzz 120 $<TARGET_FILE:bounded_source> 300
+  0001=${FOREIGN}/tf2/events.out.tfevents.3.host.1.2.v2 0001=${FOREIGN}/tensorboardx/events.out.tfevents.4.host
+  0000=${FOREIGN}/events.payloads 0100=${FOREIGN}/wandb.payloads 0101=${FOREIGN}/wandb/offline-run-20261125_211100-tiny0001/run-tiny0001.wandb 02=${FOREIGN}/history.csv 03=${FOREIGN}/history.json)

@@ -10,7 +10,7 @@ detaches are counted too: this process makes itself their reaper. Results also g
 """
 import argparse, fcntl, json, os, pathlib, pty, select, shutil, statistics, struct, subprocess, sys, tempfile, termios, time
 
-import bench_crowd, bench_engine, bench_gemm, bench_models, bench_readme
+import bench_crowd, bench_engine, bench_gemm, bench_leet, bench_models, bench_readme
 from common import ANTLER, BUILD, PYTHON, SOURCE, clean_env, cpu_name, keras_backends, median, reap_all, results, run, say
 
 KERAS_DIGITS = """
@@ -273,7 +273,7 @@ def bench_many(work):
         say("many", f"list of 10,000 runs: {warm:.0f} ms (the first time, all new: {cold / 1e3:.1f} s)", warm_ms=warm, cold_ms=cold)
 
 
-BENCHES = {name[6:]: function for module in (globals(), vars(bench_crowd), vars(bench_engine), vars(bench_gemm)) for name, function in list(module.items()) if name.startswith("bench_") and callable(function)}
+BENCHES = {name[6:]: function for module in (globals(), vars(bench_crowd), vars(bench_engine), vars(bench_leet), vars(bench_gemm)) for name, function in list(module.items()) if name.startswith("bench_") and callable(function)}
 
 
 def main():
