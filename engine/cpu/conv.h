@@ -2,6 +2,7 @@
  *
  *   winograd    3x3, stride 1: F(4x4, 3x3), unless the device was asked for direct convolutions
  *   depthwise   one output channel per input channel: vectors of channels, tap by tap
+ *   bfloat16    direct, on the kernels of gemm_bfloat16_kernel.h: bfloat16 numbers with enough channels
  *   direct      everything else, exact: sums over taps and channels in registers, no patches are gathered
  *
  * Each has three uses: forward, dx (gradient of x: a convolution of dy, one per residue of the stride), dw (gradient of
@@ -21,6 +22,7 @@ struct conv { /* of the forward op, whatever the use */
     struct spatial s;
     int64_t n, c, o, groups, taps;
     const struct map_program *epilogue;
+    bool bfloat16;      /* its sums are to run on the bfloat16 kernels */
     bool product_apart; /* the product goes to the workspace, see epilogue_may_overwrite */
 };
 

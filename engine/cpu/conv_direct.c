@@ -1,5 +1,5 @@
 /* conv_direct.c - exact convolutions and their gradients of x without gathered patches, see conv.h and conv_pass.h */
-#include "engine/cpu/conv_pass.h"
+#include "engine/cpu/conv_bfloat16.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@ struct direct {
     struct conv v;
     struct pass *passes;
     int n_passes, n_slices;
-    bool depthwise, has_gaps;        /* gaps: a pass without taps, its positions are zero */
+    bool depthwise, bfloat16, has_gaps; /* gaps: a pass without taps, its positions are zero */
     int64_t scratch, scratch_floats; /* in the workspace, of each thread: for copies of the source */
     int64_t product;                 /* in the workspace, when it is apart */
 };
@@ -33,6 +33,10 @@ static void pack_slice(void *context, int slice)
             og = v->o / v->groups;
     int64_t n = p->group_out - first < p->panel ? p->group_out - first : p->panel;
     float *to = (float *)call->kernel->workspace + p->packed + slice * p->panel_floats;
+    if (call->d->bfloat16) {
+        conv_bfloat16_pack(to, p, v, w, group, first, n);
+        return;
+    }
     for (int64_t t = 0; t < p->n_taps * p->merged; t++)
         for (int64_t i = 0; i < p->group_in; i++, to += p->panel) {
             const float *tap = w + p->kernel_of[t] * cg * v->o + group * og;
@@ -86,6 +90,14 @@ static void product_unit(const struct direct_call *call, const struct pass *p, c
                                                  .panel = p->panel});
 }
 
+static void bfloat16_unit(const struct direct_call *call, const struct pass *p, const float *x, float *y, int64_t lines)
+{
+    const float *packed = (const float *)call->kernel->workspace + p->packed;
+    for (int64_t g = 0; g < call->d->v.groups; g++)
+        conv_bfloat16_product(p, x + g * p->group_in, y + g * p->group_out, lines,
+                              packed + g * pass_panels(p) * p->panel_floats);
+}
+
 static float *product_of(const struct direct *d, const struct kernel *k)
 {
     return d->v.product_apart ? (float *)k->workspace + d->product : k->out[0];
@@ -98,7 +110,7 @@ static void run_unit(const struct direct_call *call, const struct pass *p, int64
     const float *x = pass_source(p, call->kernel->in[0], &at, scratch);
     float *product = product_of(d, call->kernel);
     int64_t to = pass_destination(p, &at);
-    (d->depthwise ? depthwise_unit : product_unit)(call, p, x, product + to, at.lines);
+    (d->depthwise ? depthwise_unit : d->bfloat16 ? bfloat16_unit : product_unit)(call, p, x, product + to, at.lines);
     if (d->v.epilogue && d->n_passes == 1)
         epilogue_run(d->v.epilogue, call->kernel, product, to, at.lines * p->out[2] * p->out_channels);
 }
@@ -161,8 +173,13 @@ static struct direct *direct_new(struct arena *arena, const struct conv *v, int 
 static void finish_direct(struct kernel *kernel, const struct device *device, struct direct *d)
 {
     int64_t floats = 0, units = d->n_passes > 1 ? d->v.n : d->passes->units;
+    d->bfloat16 = d->v.bfloat16;
+    for (int i = 0; i < d->n_passes; i++)
+        d->bfloat16 = d->bfloat16 && (!d->passes[i].units || !d->passes[i].n_taps || conv_bfloat16_fits(&d->passes[i], false));
     for (int i = 0; i < d->n_passes; i++) {
         struct pass *p = &d->passes[i];
+        if (d->bfloat16)
+            conv_bfloat16_panels(p);
         int64_t copy = p->units ? pass_copy_floats(p) : 0;
         d->scratch_floats = d->scratch_floats > copy ? d->scratch_floats : copy;
         d->has_gaps = d->has_gaps || p->n_taps == 0;
@@ -177,7 +194,7 @@ static void finish_direct(struct kernel *kernel, const struct device *device, st
     kernel->workspace_bytes = (size_t)floats * sizeof(float);
     kernel->prepared = d;
     kernel->run = run_direct;
-    kernel->variant = d->depthwise ? "depthwise" : "direct";
+    kernel->variant = d->depthwise ? "depthwise" : d->bfloat16 ? "bfloat16" : "direct";
 }
 
 void direct_prepare(struct device *device, struct kernel *kernel, struct arena *arena, const struct conv *v)

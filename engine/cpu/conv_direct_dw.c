@@ -3,7 +3,7 @@
  * Every slice has a sum of its own, [group][tap][c of the group][o of the group, whole vectors]; they are added in
  * order.
  */
-#include "engine/cpu/conv_pass.h"
+#include "engine/cpu/conv_bfloat16.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ struct direct_dw {
     struct conv v;
     struct pass pass; /* of the forward convolution */
     int n_slices;
-    bool depthwise;
+    bool depthwise, bfloat16;
     int64_t width;                   /* columns of a sum: o of the group, rounded up to whole vectors */
     int64_t scratch, scratch_floats; /* in the workspace, of each thread: for copies of x and dy */
     int64_t dy_copy;                 /* floats of the second behind the first; 0 when dy is read in place */
@@ -64,6 +64,15 @@ static void outer_unit(const struct direct_dw_call *call, const float *x, const 
     }
 }
 
+static void bfloat16_unit(const struct direct_dw_call *call, const float *x, const float *dy, int64_t lines, float *partial)
+{
+    const struct direct_dw *d = call->d;
+    const struct pass *p = &d->pass;
+    for (int64_t g = 0; g < d->v.groups; g++)
+        conv_bfloat16_outer(p, x + g * p->group_in, dy + g * p->group_out, p->out_channels, lines,
+                            partial + g * d->v.taps * p->group_in * d->width, d->width);
+}
+
 static void depthwise_dw_unit(const struct direct_dw_call *call, const float *x, const float *dy, int64_t lines,
                               float *partial)
 {
@@ -91,6 +100,8 @@ static void dw_slice(void *context, int slice)
         const float *dy = (const float *)call->kernel->in[1] + pass_destination(p, &at);
         if (d->depthwise)
             depthwise_dw_unit(call, x, dy, at.lines, partial);
+        else if (d->bfloat16)
+            bfloat16_unit(call, x, dy, at.lines, partial);
         else
             outer_unit(call, x, dy, at.lines, scratch + pass_copy_floats(p), partial);
     }
@@ -155,7 +166,8 @@ void direct_prepare_dw(struct device *device, struct kernel *kernel, struct aren
     const struct pass *p = &d->pass;
     int64_t floats = 0;
     d->width = round_up(p->group_out, device->conv->lanes);
-    d->dy_copy = !d->depthwise && d->width != p->group_out ? round_up(p->band * p->grid[2] * d->width, 16) : 0;
+    d->bfloat16 = v->bfloat16 && conv_bfloat16_fits(p, true);
+    d->dy_copy = !d->depthwise && !d->bfloat16 && d->width != p->group_out ? round_up(p->band * p->grid[2] * d->width, 16) : 0;
     d->n_slices = slices_for(conv_multiply_adds(v), 1 << 20, p->units < CONV_PARTIALS ? (int)p->units : CONV_PARTIALS);
     d->scratch_floats = pass_copy_floats(p) + d->dy_copy;
     floats += conv_scratch_count(device, d->n_slices) * d->scratch_floats;
@@ -167,5 +179,5 @@ void direct_prepare_dw(struct device *device, struct kernel *kernel, struct aren
     kernel->workspace_bytes = (size_t)floats * sizeof(float);
     kernel->prepared = d;
     kernel->run = run_direct_dw;
-    kernel->variant = d->depthwise ? "depthwise" : "direct";
+    kernel->variant = d->depthwise ? "depthwise" : d->bfloat16 ? "bfloat16" : "direct";
 }

@@ -198,6 +198,11 @@ bool gemm_bfloat16_can_stream(const struct gemm *g)
     return g->k > 0 && g->k <= K_BLOCK;
 }
 
+const struct bfloat16_kernels *gemm_bfloat16_kernels(void)
+{
+    return kernels;
+}
+
 const char *gemm_bfloat16_name(void)
 {
     return kernels ? kernels->name : NULL;
@@ -222,7 +227,7 @@ void gemm_bfloat16_choose(const char *level, const char *wanted)
     bool amx = (!wanted || !strcmp(wanted, bfloat16_kernels_amx.name)) && may_use_amx();
     if (amx)
         kernels = &bfloat16_kernels_amx;
-    else if (!wanted || !strcmp(wanted, bfloat16_kernels_avx512.name))
+    else if (wanted ? !strcmp(wanted, bfloat16_kernels_avx512.name) : __builtin_cpu_is("amd"))
         kernels = &bfloat16_kernels_avx512;
 }
 #else

@@ -16,7 +16,8 @@
 #include "engine/cpu/gemm.h"
 
 /* Chooses the kernels once, before there are threads: the best this process may use where `level` (rows_choose) is
- * "avx512"; `wanted` ("AMX", "AVX512_BF16") asks for one of them, NULL for any. */
+ * "avx512"; `wanted` ("AMX", "AVX512_BF16") asks for one of them, NULL for any that pays: the dot products of Intel's
+ * processors are no faster than their float32 ones. */
 void gemm_bfloat16_choose(const char *level, const char *wanted);
 /* "AMX" or "AVX512_BF16"; NULL when there is neither. */
 const char *gemm_bfloat16_name(void);

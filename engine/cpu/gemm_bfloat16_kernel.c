@@ -22,26 +22,35 @@ INLINE __m512i to_bfloat16(__m512 low, __m512 high)
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
+/* 32 neighbours. */
+INLINE __m512i load_line(const float *from, __mmask16 low, __mmask16 high)
+{
+    return to_bfloat16(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from + 16));
+}
+
 /* Row i: the 32 steps of line i. */
 INLINE void load_lines(block_rows r, const float *from, int64_t ld, int lines, int steps)
 {
     __mmask16 low = first_of_16(steps), high = first_of_16(steps - 16);
     for (int i = 0; i < BLOCK_LINES; i++)
-        r[i] = i < lines ? to_bfloat16(_mm512_maskz_loadu_ps(low, from + i * ld), _mm512_maskz_loadu_ps(high, from + i * ld + 16))
-                         : _mm512_setzero_si512();
+        r[i] = i < lines ? load_line(from + i * ld, low, high) : _mm512_setzero_si512();
 }
 
-/* Row i: steps 2 i and 2 i + 1 of all lines, side by side. */
+/* 16 numbers of one step and 16 of the next, side by side. */
+INLINE __m512i interleaved(__m512 even, __m512 odd)
+{
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
+                                           20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, to_bfloat16(even, odd));
+}
+
+/* Row i: steps 2 i and 2 i + 1 of all lines. */
 INLINE void load_pairs(block_rows r, const float *from, int64_t ld, int lines, int steps)
 {
-    const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
-                                                20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     __mmask16 mask = first_of_16(lines);
-    for (int i = 0; i < BLOCK_LINES; i++) {
-        __m512 even = _mm512_maskz_loadu_ps(2 * i < steps ? mask : 0, from + 2 * i * ld);
-        __m512 odd = _mm512_maskz_loadu_ps(2 * i + 1 < steps ? mask : 0, from + (2 * i + 1) * ld);
-        r[i] = _mm512_permutexvar_epi16(interleave, to_bfloat16(even, odd));
-    }
+    for (int i = 0; i < BLOCK_LINES; i++)
+        r[i] = interleaved(_mm512_maskz_loadu_ps(2 * i < steps ? mask : 0, from + 2 * i * ld),
+                           _mm512_maskz_loadu_ps(2 * i + 1 < steps ? mask : 0, from + (2 * i + 1) * ld));
 }
 
 /* 16 x 16 numbers of 32 bits: by pairs, by quarters of a vector, by quarters across vectors. */
@@ -96,6 +105,30 @@ static void pack_right(uint16_t *block, const float *from, int64_t ld, bool alon
     } else {
         load_pairs(r, from, ld, lines, steps);
     }
+    store_block(block, r);
+}
+
+static void pack_lines(uint16_t *block, const float *const *from, int64_t offset, int lines, int steps)
+{
+    __mmask16 low = first_of_16(steps), high = first_of_16(steps - 16);
+    for (int i = 0; i < BLOCK_LINES; i++)
+        _mm512_storeu_si512(block + i * BLOCK_STEPS,
+                            i < lines ? load_line(from[i] + offset, low, high) : _mm512_setzero_si512());
+}
+
+static void pack_steps(uint16_t *block, const float *const *from, int64_t offset, int lines, int steps)
+{
+    __mmask16 mask = first_of_16(lines);
+    block_rows r;
+    for (int i = 0; i < BLOCK_LINES; i++) {
+        __m512 even = _mm512_setzero_ps(), odd = even;
+        if (2 * i < steps)
+            even = _mm512_maskz_loadu_ps(mask, from[2 * i] + offset);
+        if (2 * i + 1 < steps)
+            odd = _mm512_maskz_loadu_ps(mask, from[2 * i + 1] + offset);
+        r[i] = interleaved(even, odd);
+    }
+    transpose(r);
     store_block(block, r);
 }
 
@@ -237,5 +270,5 @@ static void avx512_tile(const struct bfloat16_tile *t)
     }
 }
 
-const struct bfloat16_kernels bfloat16_kernels_amx = {"AMX", pack_left, pack_right, amx_begin, amx_end, amx_tile};
-const struct bfloat16_kernels bfloat16_kernels_avx512 = {"AVX512_BF16", pack_left, pack_right, nothing, nothing, avx512_tile};
+const struct bfloat16_kernels bfloat16_kernels_amx = {"AMX", pack_left, pack_right, pack_lines, pack_steps, amx_begin, amx_end, amx_tile};
+const struct bfloat16_kernels bfloat16_kernels_avx512 = {"AVX512_BF16", pack_left, pack_right, pack_lines, pack_steps, nothing, nothing, avx512_tile};

@@ -148,7 +148,8 @@ struct op_attrs {
     bool keep_dims;               /* REDUCE */
     enum reduce_kind reduce;
     bool transpose_a, transpose_b;/* MATMUL */
-    bool bfloat16;                /* MATMUL: the operands are rounded to bfloat16 as they are read, the result as it is written */
+    bool bfloat16;                /* MATMUL: the operands are rounded to bfloat16 as they are read, the result as it is written; CONV*: the operands are
+                                     bfloat16 numbers, the result is float32 */
     struct window window;         /* CONV*, POOL* */
     enum pool_kind pool;
     int64_t begin[RANK_MAX], end[RANK_MAX], stride[RANK_MAX]; /* SLICE; PAD: begin = before, end = after, stride = distance of

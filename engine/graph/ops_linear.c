@@ -128,7 +128,8 @@ struct value *op_conv(struct graph *g, struct value *x, struct value *w, const s
     if (!window_shape(g, OP_CONV, &attrs.window, x, w->shape.rank ? w->shape.dim[w->shape.rank - 1] : 1, &shape) ||
         !kernel_ok(g, OP_CONV, &attrs.window, w->shape, x->shape.dim[x->shape.rank - 1]))
         return NULL;
-    return rounded_if(g, both_bfloat16(x, w), node_1(g, OP_CONV, INPUTS(x, w), &attrs, DTYPE_F32, shape));
+    attrs.bfloat16 = both_bfloat16(x, w);
+    return rounded_if(g, attrs.bfloat16, node_1(g, OP_CONV, INPUTS(x, w), &attrs, DTYPE_F32, shape));
 }
 
 struct value *op_conv_dx(struct graph *g, struct value *dy, struct value *w, const struct window *window,
@@ -146,7 +147,8 @@ struct value *op_conv_dx(struct graph *g, struct value *dy, struct value *w, con
     if (!shape_equal(y, dy->shape))
         return graph_fail(g, ERR_USAGE, "conv_dx: expected a gradient of shape %s, found %s", shape_text(&g->arena, y),
                           shape_text(&g->arena, dy->shape));
-    return rounded_if(g, both_bfloat16(dy, w), node_1(g, OP_CONV_DX, INPUTS(dy, w), &attrs, DTYPE_F32, x_shape));
+    attrs.bfloat16 = both_bfloat16(dy, w);
+    return rounded_if(g, attrs.bfloat16, node_1(g, OP_CONV_DX, INPUTS(dy, w), &attrs, DTYPE_F32, x_shape));
 }
 
 struct value *op_conv_dw(struct graph *g, struct value *x, struct value *dy, const struct window *window,
@@ -156,7 +158,8 @@ struct value *op_conv_dw(struct graph *g, struct value *x, struct value *dy, con
     if (!inputs_ok(g, OP_CONV_DW, (struct value *const[]){x, dy}, 2) ||
         !window_ok(g, OP_CONV_DW, window, &attrs.window))
         return NULL;
-    return rounded_if(g, both_bfloat16(x, dy), node_1(g, OP_CONV_DW, INPUTS(x, dy), &attrs, DTYPE_F32, w_shape));
+    attrs.bfloat16 = both_bfloat16(x, dy);
+    return rounded_if(g, attrs.bfloat16, node_1(g, OP_CONV_DW, INPUTS(x, dy), &attrs, DTYPE_F32, w_shape));
 }
 
 void gradient_conv(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)

@@ -235,6 +235,10 @@ static void check_conv(const struct conv_case *v)
              (int)v->batch, (int)v->size, (int)v->stride, (int)v->dilation, (int)v->pad, (int)v->groups, (int)v->in, (int)v->channels, (int)v->out);
     CASE(what, true, y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, rank)), feed(&c, shape_make(k, rank)), &w),
                                  feed(&c, SHAPE(v->out)), NULL, NULL););
+    CASE(what, true,
+         y = op_expr(c.g, "bfloat16(relu(a + b))",
+                     op_conv(c.g, feed_rounded(&c, shape_make(x, rank)), feed_rounded(&c, shape_make(k, rank)), &w),
+                     feed_rounded(&c, SHAPE(v->out)), NULL, NULL););
 }
 
 static void test_convolutions(void)
@@ -258,6 +262,16 @@ static void test_convolutions_of_every_small_size(void)
             check_conv(&(struct conv_case){2, 1, 3, 2, 1, pad, 1, size, 16, 33});
         }
     check_conv(&(struct conv_case){2, 3, 3, 1, 1, 2, 1, 8, 8, 8});
+}
+
+/* With channels enough for the kernels of bfloat16, whose strips have 32 positions and whose sums run over all of them. */
+static void test_bfloat16_convolutions(void)
+{
+    static const struct conv_case cases[] = {{2, 3, 3, 1, 1, 1, 1, 9, 32, 40},  {2, 2, 3, 2, 1, 1, 1, 10, 33, 70}, {1, 3, 5, 1, 1, 2, 1, 50, 35, 32},
+                                             {2, 2, 3, 1, 2, 2, 1, 9, 32, 33},  {2, 3, 3, 1, 1, 1, 2, 8, 64, 64},  {3, 2, 2, 1, 1, 1, 1, 4, 32, 32},
+                                             {2, 2, 1, 1, 1, 0, 1, 13, 48, 40}, {2, 2, 3, 1, 1, 0, 1, 40, 32, 64}, {1, 1, 3, 1, 1, 1, 1, 7, 1000, 32}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_conv(&cases[i]);
 }
 
 static void test_depthwise_convolutions(void)
@@ -611,6 +625,7 @@ int main(void)
     RUN(test_bfloat16_products);
     RUN(test_convolutions);
     RUN(test_convolutions_of_every_small_size);
+    RUN(test_bfloat16_convolutions);
     RUN(test_depthwise_convolutions);
     RUN(test_the_algorithm_follows_the_shape);
     RUN(test_transposed_convolutions);
