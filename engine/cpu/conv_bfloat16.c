@@ -1,13 +1,21 @@
 /* conv_bfloat16.c - see conv_bfloat16.h */
 #include "engine/cpu/conv_bfloat16.h"
 #include "engine/cpu/gemm_bfloat16_kernel.h"
+#include "engine/cpu/scratch.h"
 
 #include <string.h>
 
 enum { STRIP = 2 * BLOCK_LINES, BLOCKS_MAX = 256, DY_BLOCKS_MAX = 512 };
 
-/* One thread's left operand, and dw's right one. */
-static _Thread_local _Alignas(64) uint16_t left_blocks[2 * BLOCKS_MAX * BLOCK_SIZE], right_blocks[DY_BLOCKS_MAX * BLOCK_SIZE];
+/* The left operand, and dw's right one. */
+struct buffers {
+    _Alignas(64) uint16_t left[2 * BLOCKS_MAX * BLOCK_SIZE], dy[DY_BLOCKS_MAX * BLOCK_SIZE];
+};
+
+static struct buffers *own_buffers(void)
+{
+    return thread_scratch(SCRATCH_CONV_BFLOAT16, sizeof(struct buffers));
+}
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -69,10 +77,9 @@ static void find_positions(const struct pass *p, const float *x, int64_t first, 
 }
 
 /* The patches of up to 32 positions. */
-static void gather_patches(const struct pass *p, const float *x, int64_t first, int n)
+static void gather_patches(const struct pass *p, const float *x, int64_t first, int n, uint16_t *block)
 {
     const float *at[STRIP];
-    uint16_t *block = left_blocks;
     find_positions(p, x, first, n, at);
     for (int line = 0; line < n; line += BLOCK_LINES)
         for (int64_t tap = 0; tap < p->n_taps; tap++)
@@ -82,11 +89,11 @@ static void gather_patches(const struct pass *p, const float *x, int64_t first, 
 }
 
 /* The left operand's rows times `columns` columns, whose groups lie behind each other. */
-static void run_tiles(const uint16_t *right, int64_t blocks, float *c, int64_t ldc, int rows, int64_t columns, bool adds)
+static void run_tiles(const uint16_t *left, const uint16_t *right, int64_t blocks, float *c, int64_t ldc, int rows, int64_t columns, bool adds)
 {
     struct bfloat16_tile t = {.blocks = blocks, .ldc = ldc, .rows = rows, .adds = adds};
-    t.left[0] = left_blocks;
-    t.left[1] = rows > BLOCK_LINES ? left_blocks + blocks * BLOCK_SIZE : NULL;
+    t.left[0] = left;
+    t.left[1] = rows > BLOCK_LINES ? left + blocks * BLOCK_SIZE : NULL;
     for (int64_t column = 0; column < columns; column += STRIP) {
         t.c = c + column;
         t.columns = (int)least(columns - column, STRIP);
@@ -100,30 +107,29 @@ void conv_bfloat16_product(const struct pass *p, const float *x, float *y, int64
 {
     int64_t row = p->out_step[2] * p->out_channels, line = p->out_step[1] * p->out[2] * p->out_channels;
     int64_t together = line == p->grid[2] * row ? lines * p->grid[2] : p->grid[2]; /* positions that are evenly apart in y */
+    uint16_t *left = own_buffers()->left;
     gemm_bfloat16_kernels()->begin();
     for (int64_t first = 0; first < lines * p->grid[2]; first += together)
         for (int64_t i = 0; i < together; i += STRIP) {
             int n = (int)least(together - i, STRIP);
-            gather_patches(p, x, first + i, n);
-            run_tiles((const uint16_t *)panels, blocks_of_patch(p), y + first / p->grid[2] * line + i * row, row, n,
+            gather_patches(p, x, first + i, n, left);
+            run_tiles(left, (const uint16_t *)panels, blocks_of_patch(p), y + first / p->grid[2] * line + i * row, row, n,
                       p->group_out, false);
         }
     gemm_bfloat16_kernels()->end();
 }
 
 /* Channels [first, first + n) of a run at all positions of a unit: n is at most 32. */
-static void gather_channels(const float *const *at, int64_t positions, int64_t offset, int n)
+static void gather_channels(const float *const *at, int64_t positions, int64_t offset, int n, uint16_t *block)
 {
-    uint16_t *block = left_blocks;
     for (int line = 0; line < n; line += BLOCK_LINES)
         for (int64_t k = 0; k < positions; k += BLOCK_STEPS, block += BLOCK_SIZE)
             gemm_bfloat16_kernels()->pack_steps(block, at + k, offset + line, (int)least(n - line, BLOCK_LINES),
                                                 (int)least(positions - k, BLOCK_STEPS));
 }
 
-static void pack_dy(const float *dy, int64_t dy_row, int64_t positions, int64_t columns)
+static void pack_dy(const float *dy, int64_t dy_row, int64_t positions, int64_t columns, uint16_t *block)
 {
-    uint16_t *block = right_blocks;
     for (int64_t column = 0; column < columns; column += BLOCK_LINES)
         for (int64_t k = 0; k < positions; k += BLOCK_STEPS, block += BLOCK_SIZE)
             gemm_bfloat16_kernels()->pack_right(block, dy + k * dy_row + column, dy_row, false,
@@ -136,14 +142,15 @@ void conv_bfloat16_outer(const struct pass *p, const float *x, const float *dy, 
 {
     const float *at[BLOCKS_MAX * BLOCK_STEPS];
     int64_t positions = lines * p->grid[2];
+    struct buffers *b = own_buffers();
     find_positions(p, x, 0, positions, at);
-    pack_dy(dy, dy_row, positions, p->group_out);
+    pack_dy(dy, dy_row, positions, p->group_out, b->dy);
     gemm_bfloat16_kernels()->begin();
     for (int64_t tap = 0; tap < p->n_taps; tap++)
         for (int64_t k = 0; k < p->depth; k += STRIP) {
             int n = (int)least(p->depth - k, STRIP);
-            gather_channels(at, positions, p->taps[tap] + k, n);
-            run_tiles(right_blocks, blocks_of(positions),
+            gather_channels(at, positions, p->taps[tap] + k, n, b->left);
+            run_tiles(b->left, b->dy, blocks_of(positions),
                       sum + (p->kernel_of[tap * p->merged] * p->group_in + k) * width, width, n, p->group_out, true);
         }
     gemm_bfloat16_kernels()->end();

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 /* One for each kernel family that keeps some; a call of one may run inside a call of another. */
-enum scratch { SCRATCH_GEMM, SCRATCH_GEMM_BFLOAT16, SCRATCH_COUNT };
+enum scratch { SCRATCH_GEMM, SCRATCH_GEMM_BFLOAT16, SCRATCH_CONV_BFLOAT16, SCRATCH_COUNT };
 
 /* 64-byte aligned, zeros at first, the same memory at every call of a thread. The size is the same at every call. Aborts
  * when there is no memory. */
