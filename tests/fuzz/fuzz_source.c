@@ -4,6 +4,7 @@
  * grew. */
 #include "persistence/bytes.h"
 #include "persistence/index.h"
+#include "persistence/run_making.h"
 #include "persistence/source_copy.h"
 
 #include "base/hash.h"
@@ -25,11 +26,18 @@ static const struct {
              {"x.csv", &source_csvlogger},
              {"history.json", &source_history}};
 
+static char folder[64];
+
+static void clean_up(void)
+{
+    run_remove_tree(folder);
+}
+
 static const char *place(void)
 {
-    static char folder[64];
     if (!folder[0]) {
         char inner[96];
+        atexit(clean_up);
         snprintf(folder, sizeof folder, "/dev/shm/fuzz-source-%d", (int)getpid());
         snprintf(inner, sizeof inner, "%s/events", folder);
         if (!io_make_folders(inner, NULL))
