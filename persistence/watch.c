@@ -99,12 +99,14 @@ static void scan_again(struct watch *watch)
     watch->scan_due = began + (took * SCAN_SHARE > SCAN_EVERY_S ? took * SCAN_SHARE : SCAN_EVERY_S);
 }
 
-struct watch *watch_open(const char *const *paths, size_t n_paths, struct err *err)
+struct watch *watch_open(const char *const *paths, size_t n_paths, const char *home, struct err *err)
 {
     struct watch *watch = xcalloc(1, sizeof *watch);
     *watch = (struct watch){
         .lock = -1, .paths = xcalloc(n_paths + 1, sizeof *watch->paths), .list = xcalloc(1, sizeof *watch->list)};
     bool ok = true;
+    if (home)
+        source_list_pass_by(watch->list, home);
     for (size_t i = 0; ok && i < n_paths; i++) {
         ok = source_scan(paths[i], watch->list, err);
         watch->paths[watch->n_paths++] = xstrdup(paths[i]);

@@ -1,7 +1,7 @@
 /* watch.h - histories of other tools, looked at while they grow: each is kept as a run in a private home that lives as
  * long as the watch. Nothing is written beside the files that are watched.
  *
- *     struct watch *watch = watch_open(paths, n, &err);             files and folders; what appears in folders later is
+ *     struct watch *watch = watch_open(paths, n, home, &err);             files and folders; what appears in folders later is
  * taken in too while (...) { int more = watch_poll(watch, 0.03, &err);                 reads what is new for so many
  * seconds; 1 = there is more to read now index_refresh(watch_index(watch), NULL, &err);
  *     }
@@ -18,8 +18,8 @@
 #include "persistence/index.h"
 
 struct watch;
-/* ERR_NOT_FOUND and ERR_FORMAT as source_scan. Reads nothing yet. */
-struct watch *watch_open(const char *const *paths, size_t n_paths, struct err *err);
+/* ERR_NOT_FOUND and ERR_FORMAT as source_scan. Reads nothing yet. home: passed by where a folder holds it; may be NULL. */
+struct watch *watch_open(const char *const *paths, size_t n_paths, const char *home, struct err *err);
 /* Removes the private home. NULL is fine. */
 void watch_close(struct watch *watch);
 /* 1 = more can be read at once, 0 = all that is there was read, -1 = err (the private home cannot be written). */

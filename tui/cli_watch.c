@@ -138,7 +138,7 @@ bool cli_watch(struct cli *cli, struct err *err)
         return false;
     bool plain = cli_option(cli, "--plain") != NULL, once = cli_option(cli, "--once") != NULL;
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    struct watch *watch = watch_open(cli->arguments, cli->n_arguments, err);
+    struct watch *watch = watch_open(cli->arguments, cli->n_arguments, cli->home, err);
     if (!watch)
         return false;
     bool ok = true;

@@ -62,6 +62,14 @@ def test_the_list_names_all_of_a_folder():
     check(os.listdir(temporary) == [], f"nothing is left in the temporary folder: {os.listdir(temporary)}")
 
 
+def test_the_home_inside_a_folder_is_passed_by():
+    own = ["--home", "mixed/runs"]
+    write("mixed/c.csv", b"epoch,loss\n0,1.0\n1,0.5\n")
+    subprocess.run([ANTLER, *own, "import", "mixed/c.csv", "--name", "mine"], env=ENV, cwd=work, check=True, stdout=subprocess.DEVNULL)
+    text = subprocess.run([ANTLER, *own, "watch", "mixed"], env=ENV, cwd=work, stdout=subprocess.PIPE, text=True).stdout
+    check("c " in text and "runs/" not in text, f"runs of the home are not watched:\n{text}")
+
+
 def test_a_single_history_is_opened():
     text = watch("logs/wandb/run-20260101_000000-abc/run-abc.wandb", "--once")
     for words in ("nightly", "failed", "val/loss", "settings", "adam", "imported"):
