@@ -189,10 +189,11 @@ static int wait_ms(const struct loop *loop, bool blocked)
         due = fmin(due, loop->next_tick);
     if (input_waiting(&loop->input))
         due = fmin(due, loop->escape_at);
+    double frame = now + term_wait_s(loop->term);
     if (loop->now && !blocked)
-        due = now;
+        due = fmin(due, frame);
     else if (loop->soon && !blocked)
-        due = fmin(due, loop->last_frame + 1.0 / LOOP_FRAMES_PER_SECOND);
+        due = fmin(due, fmax(frame, loop->last_frame + 1.0 / LOOP_FRAMES_PER_SECOND));
     if (!isfinite(due))
         return -1;
     double ms = (due - now) * 1000;
@@ -245,7 +246,8 @@ int loop_run(struct loop *loop)
         double frame_due = loop->last_frame + 1.0 / LOOP_FRAMES_PER_SECOND;
         if (loop->suspend)
             suspend(loop);
-        if (loop->now || (loop->soon && io_monotonic_seconds() >= frame_due))
+        bool due = loop->now || (loop->soon && io_monotonic_seconds() >= frame_due);
+        if (due && term_wait_s(loop->term) <= 0)
             draw(loop);
         wait_once(loop);
     }

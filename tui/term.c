@@ -2,6 +2,8 @@
 #include "tui/term.h"
 
 #include "base/arena.h"
+#include "base/io.h"
+#include "tui/pace.h"
 #include "tui/painter.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@ static const char modes_off[] = "\033[?2026l\033[?1004l\033[?2004l\033[?1006l\03
 static const char crash_leave[] = "\033[?2026l\033[?1004l\033[?2004l\033[?1006l\033[?1002l\033[?1l\033>\033[?1049l";
 static const char ask_ground[] =
     "\033]11;?\033\\\033[c"; /* every terminal answers the second: that ends the wait for the first */
+static const char ask_status[] = "\033[5n";
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
 static const char title_push[] = "\033[22;0t", title_pop[] = "\033[23;0t";
 enum { SYNC_FROM_BYTES = 400, COPY_MAX_BYTES = 74994 / 4 * 3 };
@@ -35,6 +38,7 @@ struct term {
     int old_flags;
     struct termios cooked, raw;
     bool entered, asked;
+    struct pace pace;
     char *title;                /* as set last, NULL: the person's */
     int passes; /* tmux lets notifications through: 1 yes, -1 no, 0 not asked yet */
     char *rest; /* bytes of a frame the terminal has not taken yet */
@@ -204,11 +208,34 @@ void term_enter(struct term *term)
     term->entered = true;
 }
 
+/* The answers to our question must not be left for the shell. */
+static void await_answer(struct term *term)
+{
+    enum { PATIENCE_MS = 150, MOST_MS = 3000 };
+    char bytes[256];
+    bool paced = term->pace.state == PACE_PACED;
+    int wait_ms = PATIENCE_MS + (paced ? (int)(2000 * term->pace.round_trip_s) : 0);
+    for (int tries = 0; (term->asked || (paced && term->pace.n)) && tries < PACE_FRAMES; tries++) {
+        struct pollfd p = {.fd = term->fd, .events = POLLIN};
+        if (poll(&p, 1, wait_ms < MOST_MS ? wait_ms : MOST_MS) <= 0)
+            return;
+        ssize_t n = read(term->fd, bytes, sizeof bytes);
+        if (n <= 0)
+            return;
+        for (ssize_t i = 0; i < n; i++) { /* what else is typed now is for nobody */
+            term->asked = term->asked && bytes[i] != 'c';
+            if (bytes[i] == 'n')
+                pace_answered(&term->pace, io_monotonic_seconds());
+        }
+    }
+}
+
 void term_leave(struct term *term)
 {
     size_t n;
     if (!term->entered)
         return;
+    await_answer(term);
     write_all_now(term->fd, term->rest + term->rest_sent, term->rest_size - term->rest_sent);
     term->rest_size = term->rest_sent = 0;
     if (term->facts.rich)
@@ -297,28 +324,11 @@ struct term *term_open(const struct term_facts *facts, struct err *err)
     return term;
 }
 
-/* The answers to our question must not be left for the shell. */
-static void await_answer(struct term *term)
-{
-    enum { PATIENCE_MS = 150 };
-    char bytes[256];
-    for (int tries = 0; term->asked && tries < 8; tries++) {
-        struct pollfd p = {.fd = term->fd, .events = POLLIN};
-        if (poll(&p, 1, PATIENCE_MS) <= 0)
-            return;
-        ssize_t n = read(term->fd, bytes, sizeof bytes);
-        if (n <= 0)
-            return;
-        term->asked = bytes[n - 1] != 'c';
-    }
-}
-
 void term_close(struct term *term)
 {
     if (!term)
         return;
     if (term->painter) {
-        await_answer(term);
         term_leave(term);
         disarm_crash();
         painter_close(term->painter);
@@ -389,6 +399,8 @@ bool term_draw(struct term *term, const struct grid *grid)
     queue(term, bytes, n);
     if (bracket)
         queue(term, sync_off, sizeof sync_off - 1);
+    if (term->facts.rich && pace_frame(&term->pace, term->rest_size, io_monotonic_seconds()))
+        queue(term, ask_status, sizeof ask_status - 1);
     term_flush(term);
     return true;
 }
@@ -404,6 +416,11 @@ void term_set_theme(struct term *term, enum theme_name name)
     painter_set_theme(term->painter, term_theme(term));
 }
 
+double term_wait_s(struct term *term)
+{
+    return pace_wait_s(&term->pace, io_monotonic_seconds());
+}
+
 void term_repaint(struct term *term)
 {
     painter_repaint(term->painter);
@@ -413,6 +430,8 @@ void term_reply(struct term *term, const struct event *event)
 {
     if (event->reply == REPLY_DEVICE)
         term->asked = false;
+    if (event->reply == REPLY_STATUS)
+        pace_answered(&term->pace, io_monotonic_seconds());
     if (event->reply == REPLY_BACKGROUND && !term->facts.light_known) {
         term->facts.light_known = true;
         term->facts.light = event->x;

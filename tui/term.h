@@ -1,9 +1,10 @@
 /* term.h - the terminal we run on: raw mode, size, what it can show, output that never blocks, and leaving it sane
  * whatever happens.
  *
- * A frame is one write. While the terminal has not taken the last frame, new ones are skipped, not queued: a slow line
- * shows fewer frames, never old ones. A crash writes a string prepared at the start and restores the modes, then dies
- * of the same signal. Only one terminal is open at a time.
+ * A frame is one write. While the terminal has not taken the last frame, or has not said that it has shown the last
+ * ones (pace.h), new ones are skipped, not queued: a slow line shows fewer frames, never old ones. A crash writes a
+ * string prepared at the start and restores the modes, then dies of the same signal. Only one terminal is open at a
+ * time.
  */
 #ifndef TUI_TERM_H
 #define TUI_TERM_H
@@ -41,6 +42,9 @@ const struct term_facts *term_facts(const struct term *term);
 bool term_measure(struct term *term);
 /* Draws what changed. False: the last frame is still under way, draw later. */
 bool term_draw(struct term *term, const struct grid *grid);
+/* Seconds until a frame may be drawn even when the terminal does not say before that it has shown what it was sent
+ * (pace.h); 0: now. */
+double term_wait_s(struct term *term);
 /* Sends what is left of a frame; false while the terminal does not take it. */
 bool term_flush(struct term *term);
 /* Other colours from the next frame on. */
