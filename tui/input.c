@@ -155,12 +155,40 @@ static void finish_osc(struct input *input, input_emit *emit, void *context)
     emit(context, &(struct event){.kind = EVENT_REPLY, .reply = REPLY_BACKGROUND, .x = bright > 0.5});
 }
 
+/* Bytes of the character at the start of text, 0: it begins none. */
+static size_t character_at(const char *text)
+{
+    char one[5] = "";
+    for (size_t n = 1; n <= 4 && text[n - 1]; n++) {
+        one[n - 1] = text[n - 1];
+        if (str_is_utf8(one))
+            return n;
+    }
+    return 0;
+}
+
+/* What is no UTF-8 (a paste from a Latin-1 world) becomes question marks. */
+static void make_utf8(struct str *text)
+{
+    struct str good = {0};
+    if (str_is_utf8(str_text(text)))
+        return;
+    for (const char *c = str_text(text); *c;) {
+        size_t n = character_at(c);
+        str_add_bytes(&good, n ? c : "?", n ? n : 1);
+        c += n ? n : 1;
+    }
+    str_release(text);
+    *text = good;
+}
+
 static void paste_byte(struct input *input, unsigned char byte, input_emit *emit, void *context)
 {
     if (byte == (unsigned char)paste_end[input->paste_match]) {
         if (paste_end[++input->paste_match])
             return;
         input->state = GROUND;
+        make_utf8(&input->paste);
         emit(context, &(struct event){.kind = EVENT_PASTE, .text = str_text(&input->paste)});
         return;
     }

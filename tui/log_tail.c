@@ -29,6 +29,14 @@ static size_t escape_length(const char *s, size_t n)
     return 2;
 }
 
+/* The last character, whatever its bytes. */
+static void drop_last(struct str *out)
+{
+    while (out->length > 1 && ((unsigned char)out->data[out->length - 1] & 0xC0) == 0x80)
+        out->length--;
+    out->data[--out->length] = 0;
+}
+
 void log_clean(const char *line, size_t length, struct str *out)
 {
     str_clear(out);
@@ -40,7 +48,7 @@ void log_clean(const char *line, size_t length, struct str *out)
         else if (line[i] == '\r')
             str_clear(out);
         else if (line[i] == '\b' && out->length)
-            out->data[--out->length] = 0;
+            drop_last(out);
         else if (line[i] == '\t')
             do
                 str_add_char(out, ' ');
