@@ -156,6 +156,9 @@ static void read_signals(struct loop *loop)
         const struct term_facts *facts = term_facts(loop->term);
         deliver(loop, (struct event){.kind = EVENT_RESIZE, .x = facts->width, .y = facts->height}, true);
         loop->now = true;
+    } else if (resized) { /* there and back again between two frames: the terminal has moved what it showed */
+        term_repaint(loop->term);
+        loop->now = true;
     }
     if (child)
         deliver(loop, (struct event){.kind = EVENT_CHILD}, false);

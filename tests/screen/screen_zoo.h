@@ -152,6 +152,7 @@ static inline void zoo_make(void)
     if (chdir(check_tmp()))
         exit(1);
     unsetenv("ANTLER_HOME");
+    setenv("XDG_CONFIG_HOME", check_tmp(), 1);
     zoo_strangers();
     zoo_digits = screen_run("digits", NULL, 0, zoo_config);
     screen_epochs(zoo_digits, 1, 8, 2);
@@ -217,7 +218,7 @@ static const struct zoo_view zoo_views[] = {{"runs", "runs", NULL, "digits"},
                                             {"predict", "predict", zoo_of_checkpoint, "sample 0"},
                                             {"rivals", "predict", zoo_of_two, "broken"},
                                             {"inspect", "inspect", zoo_of_checkpoint, "no model"},
-                                            {"diff", "diff", zoo_of_two, "digits-branch"}};
+                                            {"diff", "diff", zoo_of_two, "no model here"}};
 enum { ZOO_VIEWS = sizeof zoo_views / sizeof *zoo_views };
 
 /* Opens it in the screen that is open already. */

@@ -3,10 +3,9 @@
 #include "../check.h"
 
 #include "base/rng.h"
-#include "tui/painter.h"
+#include "tests/screen/emulator.h"
 
 #include <locale.h>
-#include <vterm.h>
 
 /* ncurses keeps a block of its own when it does not know a terminal; read by the leak checker, where there is one. */
 const char *__lsan_default_suppressions(void);
@@ -16,66 +15,6 @@ const char *__lsan_default_suppressions(void)
 }
 
 static const char *const terminals[] = {"xterm-256color", "screen-256color", "tmux-256color", "linux", "vt100"};
-
-struct emulator {
-    VTerm *vterm;
-    VTermScreen *screen;
-};
-
-static struct emulator emulator_new(int width, int height)
-{
-    struct emulator e = {.vterm = vterm_new(height, width)};
-    vterm_set_utf8(e.vterm, 1);
-    e.screen = vterm_obtain_screen(e.vterm);
-    vterm_screen_enable_altscreen(e.screen, 1);
-    vterm_screen_reset(e.screen, 1);
-    return e;
-}
-
-static struct painter *painter_for(const char *terminal, int width, int height)
-{
-    struct err err = {0};
-    struct painter *painter = painter_open(terminal, width, height, COLORS_256, false, &err);
-    if (!painter)
-        SKIP("%s", err.text);
-    return painter;
-}
-
-static void show(struct emulator *e, struct painter *painter, const struct grid *grid)
-{
-    size_t n;
-    const char *bytes = painter_frame(painter, grid, &n);
-    vterm_input_write(e->vterm, bytes, n);
-    vterm_screen_flush_damage(e->screen);
-}
-
-static bool same_colors(const struct cell *cell, const VTermScreenCell *got, struct theme theme)
-{
-    struct look look = theme_look(theme, (enum style)cell->style, cell->flags, cell->ink, cell->ground);
-    bool ink = look.ink < 0 ? VTERM_COLOR_IS_DEFAULT_FG(&got->fg)
-                            : VTERM_COLOR_IS_INDEXED(&got->fg) && got->fg.indexed.idx == look.ink;
-    bool ground = look.ground < 0 ? VTERM_COLOR_IS_DEFAULT_BG(&got->bg)
-                                  : VTERM_COLOR_IS_INDEXED(&got->bg) && got->bg.indexed.idx == look.ground;
-    bool lines = !got->attrs.underline == !(look.attributes & LOOK_UNDERLINE) &&
-                 !got->attrs.reverse == !(look.attributes & LOOK_REVERSE);
-    return ground && lines && (cell->ch == ' ' || (ink && got->attrs.bold == !!(look.attributes & LOOK_BOLD)));
-}
-
-/* Cells whose character, or (where there are 256 colours) whose look differs from the grid. */
-static int differences(struct emulator *e, const struct grid *grid, enum color_depth depth)
-{
-    int wrong = 0;
-    for (int y = 0; y < grid->height; y++)
-        for (int x = 0; x < grid->width; x++) {
-            const struct cell *cell = grid_at(grid, x, y);
-            VTermScreenCell got;
-            vterm_screen_get_cell(e->screen, (VTermPos){y, x}, &got);
-            uint32_t ch = got.chars[0] == (uint32_t)-1 ? 0 : got.chars[0] ? got.chars[0] : ' ';
-            wrong += ch != cell->ch ||
-                     (depth == COLORS_256 && ch && !same_colors(cell, &got, (struct theme){.depth = depth}));
-        }
-    return wrong;
-}
 
 static void scribble(struct grid *grid, uint32_t round)
 {
@@ -113,7 +52,7 @@ static void check_terminal(const char *name, enum color_depth depth)
     for (uint32_t round = 0; round < 200; round++) {
         VTermPos at;
         scribble(&grid, round);
-        show(&e, painter, &grid);
+        emulator_show(&e, painter, &grid);
         wrong += differences(&e, &grid, painter_depth(painter));
         vterm_state_get_cursorpos(vterm_obtain_state(e.vterm), &at);
         CHECK(at.col == grid.cursor_x && at.row == grid.cursor_y);
@@ -145,7 +84,7 @@ static void test_resizing_at_random_loses_nothing(void)
         grid_resize(&grid, width, height);
         vterm_set_size(e.vterm, height, width);
         scribble(&grid, round);
-        show(&e, painter, &grid);
+        emulator_show(&e, painter, &grid);
         wrong += differences(&e, &grid, COLORS_256);
     }
     CHECK_EQ(wrong, 0);

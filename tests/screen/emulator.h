@@ -1,0 +1,71 @@
+/* emulator.h - a terminal emulator (libvterm) that is shown what a painter writes, and compared with the grid cell by cell.
+ */
+#ifndef TESTS_SCREEN_EMULATOR_H
+#define TESTS_SCREEN_EMULATOR_H
+
+#include "tests/check.h"
+#include "tui/painter.h"
+
+#include <vterm.h>
+
+struct emulator {
+    VTerm *vterm;
+    VTermScreen *screen;
+};
+
+static inline struct emulator emulator_new(int width, int height)
+{
+    struct emulator e = {.vterm = vterm_new(height, width)};
+    vterm_set_utf8(e.vterm, 1);
+    e.screen = vterm_obtain_screen(e.vterm);
+    vterm_screen_enable_altscreen(e.screen, 1);
+    vterm_screen_reset(e.screen, 1);
+    return e;
+}
+
+static inline struct painter *painter_for(const char *terminal, int width, int height)
+{
+    struct err err = {0};
+    struct painter *painter = painter_open(terminal, width, height, COLORS_256, false, &err);
+    if (!painter)
+        SKIP("%s", err.text);
+    return painter;
+}
+
+static inline void emulator_show(struct emulator *e, struct painter *painter, const struct grid *grid)
+{
+    size_t n;
+    const char *bytes = painter_frame(painter, grid, &n);
+    vterm_input_write(e->vterm, bytes, n);
+    vterm_screen_flush_damage(e->screen);
+}
+
+static inline bool same_colors(const struct cell *cell, const VTermScreenCell *got, struct theme theme)
+{
+    struct look look = theme_look(theme, (enum style)cell->style, cell->flags, cell->ink, cell->ground);
+    bool ink = look.ink < 0 ? VTERM_COLOR_IS_DEFAULT_FG(&got->fg)
+                            : VTERM_COLOR_IS_INDEXED(&got->fg) && got->fg.indexed.idx == look.ink;
+    bool ground = look.ground < 0 ? VTERM_COLOR_IS_DEFAULT_BG(&got->bg)
+                                  : VTERM_COLOR_IS_INDEXED(&got->bg) && got->bg.indexed.idx == look.ground;
+    bool lines = !got->attrs.underline == !(look.attributes & LOOK_UNDERLINE) &&
+                 !got->attrs.reverse == !(look.attributes & LOOK_REVERSE);
+    return ground && lines && (cell->ch == ' ' || (ink && got->attrs.bold == !!(look.attributes & LOOK_BOLD)));
+}
+
+/* Cells whose character, or (where there are 256 colours) whose look differs from the grid. */
+static inline int differences(struct emulator *e, const struct grid *grid, enum color_depth depth)
+{
+    int wrong = 0;
+    for (int y = 0; y < grid->height; y++)
+        for (int x = 0; x < grid->width; x++) {
+            const struct cell *cell = grid_at(grid, x, y);
+            VTermScreenCell got;
+            vterm_screen_get_cell(e->screen, (VTermPos){y, x}, &got);
+            uint32_t ch = got.chars[0] == (uint32_t)-1 ? 0 : got.chars[0] ? got.chars[0] : ' ';
+            wrong += ch != cell->ch ||
+                     (depth == COLORS_256 && ch && !same_colors(cell, &got, (struct theme){.depth = depth}));
+        }
+    return wrong;
+}
+
+#endif
