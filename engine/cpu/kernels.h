@@ -55,7 +55,7 @@ bool epilogue_may_overwrite(const struct kernel *kernel);
 void cpu_measure(struct device *device, double *gflops, double *gbytes_per_s);
 
 typedef bool prepare_function(struct device *device, struct kernel *kernel, struct arena *arena);
-prepare_function prepare_map, prepare_matmul, prepare_conv, prepare_conv_dx, prepare_conv_dw, prepare_pool, prepare_pool_dx,
+prepare_function prepare_map, prepare_matmul, prepare_row_product, prepare_conv, prepare_conv_dx, prepare_conv_dw, prepare_pool, prepare_pool_dx,
     prepare_reduce, prepare_softmax, prepare_softmax_dx, prepare_xent, prepare_xent_dx, prepare_sparse_xent, prepare_sparse_xent_dx,
     prepare_batch_norm, prepare_batch_norm_dx, prepare_layer_norm, prepare_layer_norm_dx, prepare_dropout, prepare_random,
     prepare_gather, prepare_gather_dtable, prepare_transpose, prepare_broadcast, prepare_slice, prepare_reverse, prepare_concat,

@@ -286,6 +286,8 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     const struct op_attrs *attrs = &kernel->node->attrs;
     if (a.rank < 2 || b.rank < 2 || shape_elements(c) == 0)
         return false;
+    if (prepare_row_product(device, kernel, arena))
+        return true;
     struct matmul *m = arena_alloc(arena, sizeof *m);
     int64_t k = a.dim[attrs->transpose_a ? a.rank - 2 : a.rank - 1];
     m->shape = (struct gemm){.transpose_a = attrs->transpose_a, .transpose_b = attrs->transpose_b, .alpha = 1};

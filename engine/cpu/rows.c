@@ -274,6 +274,21 @@ static void axpy(float *restrict acc, float factor, const float *restrict x, int
         acc[i] += factor * x[i];
 }
 
+static void combine(float *restrict y, const float *restrict x, const float *restrict matrix, int64_t k, int64_t n)
+{
+    enum { TOGETHER = 4 }; /* rows for each time that y is read and written */
+    fill(y, 0, (int)n);
+    for (; k >= TOGETHER; k -= TOGETHER, x += TOGETHER, matrix += TOGETHER * n)
+        for (int64_t i = 0; i < n; i++) {
+            float sum = y[i];
+            for (int row = 0; row < TOGETHER; row++)
+                sum += x[row] * matrix[row * n + i];
+            y[i] = sum;
+        }
+    for (; k > 0; k--, matrix += n)
+        axpy(y, *x++, matrix, n);
+}
+
 static void scale(float *x, float factor, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -602,6 +617,7 @@ const struct rows ROWS_TABLE = {
     .min_into = min_into,
     .mul_into = mul_into,
     .axpy = axpy,
+    .combine = combine,
     .scale = scale,
     .sum = sum,
     .dot = dot,

@@ -29,6 +29,8 @@ struct rows {
     void (*min_into)(float *acc, const float *x, int64_t n);
     void (*mul_into)(float *acc, const float *x, int64_t n);
     void (*axpy)(float *acc, float a, const float *x, int64_t n); /* acc += a * x */
+    /* y = x times a matrix of k rows of n numbers, dense; every sum in rising order of the rows. */
+    void (*combine)(float *y, const float *x, const float *matrix, int64_t k, int64_t n);
     void (*scale)(float *x, float a, int64_t n);
     /* Fixed order: 16 partial sums, then a tree. */
     float (*sum)(const float *x, int64_t n);

@@ -164,6 +164,10 @@ static void test_products_of_every_orientation(void)
     CASE("gradient of a wide layer's input", false,
          y = op_expr(c.g, "where(b > 0, a, 0)", op_matmul(c.g, feed(&c, SHAPE(130, 600)), feed(&c, SHAPE(520, 600)), false, true),
                      feed(&c, SHAPE(130, 520)), NULL, NULL););
+    CASE("row times matrix, several slices", true, y = op_matmul(c.g, feed(&c, SHAPE(1, 601)), feed(&c, SHAPE(601, 333)), false, false););
+    CASE("row times matrix with bias and relu", true,
+         y = op_expr(c.g, "relu(a + b)", op_matmul(c.g, feed(&c, SHAPE(1, 517)), feed(&c, SHAPE(517, 131)), false, false), feed(&c, SHAPE(131)), NULL, NULL););
+    CASE("row times matrix of few rows", true, y = op_matmul(c.g, feed(&c, SHAPE(1, 1, 3)), feed(&c, SHAPE(3, 70001)), false, false););
     CASE("batch of matmuls", true, y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
     CASE("matmul broadcast", true, y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
     CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
