@@ -1,7 +1,7 @@
 /* main.c - the program antler: parses the command line, runs the command, turns an error into one line and an exit
  * status. */
-#include "tui/cli.h"
 #include "base/arena.h"
+#include "tui/cli/cli.h"
 
 #include <fcntl.h>
 #include <locale.h>

@@ -2,7 +2,7 @@
 #include "engine/compile/metrics.h"
 
 #include "engine/compile/metric_class.h"
-#include "persistence/model_spec.h"
+#include "persistence/keras/model_spec.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* csv_reader.c - see csv_reader.h */
-#include "engine/data/csv_reader.h"
 #include "base/arena.h"
 #include "base/str.h"
+#include "engine/data/csv_reader.h"
 #include "engine/data/table.h"
-#include "persistence/byte_stream.h"
+#include "persistence/files/byte_stream.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* data_csv.c - format csv: which columns are inputs and labels, missing cells, text labels. Reading of cells:
  * csv_reader.h. */
+#include "base/size.h"
 #include "engine/data/categories.h"
 #include "engine/data/csv_reader.h"
 #include "engine/data/table.h"
-#include "base/size.h"
-#include "persistence/byte_stream.h"
+#include "persistence/files/byte_stream.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* data_idx.c - formats idx (MNIST and its relatives) and cifar10 (binary version): headers of fixed size, then bytes.
  */
-#include "engine/data/table.h"
 #include "base/io.h"
 #include "base/size.h"
-#include "persistence/byte_stream.h"
+#include "engine/data/table.h"
+#include "persistence/files/byte_stream.h"
 
 #include <stdlib.h>
 #include <string.h>

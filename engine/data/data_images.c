@@ -1,10 +1,10 @@
 /* data_images.c - format images: a folder of class folders. */
-#include "engine/data/table.h"
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/size.h"
-#include "persistence/byte_stream.h"
-#include "persistence/image_file.h"
+#include "engine/data/table.h"
+#include "persistence/files/byte_stream.h"
+#include "persistence/files/image_file.h"
 
 #include <dirent.h>
 #include <errno.h>

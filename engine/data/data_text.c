@@ -2,7 +2,7 @@
 #include "engine/data/csv_reader.h"
 #include "engine/data/dataset.h"
 #include "engine/data/table.h"
-#include "persistence/byte_stream.h"
+#include "persistence/files/byte_stream.h"
 
 #include <stdlib.h>
 #include <string.h>

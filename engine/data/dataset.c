@@ -1,7 +1,7 @@
 /* dataset.c - opening, splits, fingerprint; see dataset.h */
-#include "engine/data/parts.h"
 #include "base/hash.h"
-#include "persistence/run_config.h"
+#include "engine/data/parts.h"
+#include "persistence/config/run_config.h"
 
 #include <math.h>
 #include <stdlib.h>

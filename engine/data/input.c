@@ -1,8 +1,8 @@
 /* input.c - dataset_open_input: a file given to predict, recognised by its content and fitted to the model's inputs. */
-#include "engine/data/parts.h"
 #include "base/io.h"
-#include "persistence/byte_stream.h"
-#include "persistence/image_file.h"
+#include "engine/data/parts.h"
+#include "persistence/files/byte_stream.h"
+#include "persistence/files/image_file.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* table.c - see table.h */
-#include "engine/data/table.h"
 #include "base/io.h"
 #include "base/size.h"
-#include "persistence/byte_stream.h"
+#include "engine/data/table.h"
+#include "persistence/files/byte_stream.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* table.h - what one source holds: arrays with equal numbers of samples, as they came. Formats fill it; dataset.c
  * splits and scales.
  *
- * To add a format: its keys in persistence/config_table.c, one data_<format>.c with a loader, one row in formats[] of
+ * To add a format: its keys in persistence/config/config_table.c, one data_<format>.c with a loader, one row in formats[] of
  * table.c.
  */
 #ifndef ENGINE_DATA_TABLE_H
@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "engine/graph/graph.h"
-#include "persistence/npy_file.h"
+#include "persistence/files/npy_file.h"
 
 struct samples {
     const char *name;   /* of the model's input or output, NULL for the only one */

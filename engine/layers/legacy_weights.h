@@ -11,7 +11,7 @@
 #define ENGINE_LAYERS_LEGACY_WEIGHTS_H
 
 #include "engine/layers/layer.h"
-#include "persistence/keras_file.h"
+#include "persistence/keras/keras_file.h"
 
 /* NULL when there is none, or several fit. */
 const struct weight *layer_find_weight(const struct keras_file *file, const struct layer *layer, const struct variable *variable);

@@ -7,10 +7,10 @@
 #ifndef ENGINE_LAYERS_MODEL_H
 #define ENGINE_LAYERS_MODEL_H
 
-#include "engine/graph/graph.h"
 #include "base/arena.h"
-#include "persistence/keras_file.h"
-#include "persistence/model_spec.h"
+#include "engine/graph/graph.h"
+#include "persistence/keras/keras_file.h"
+#include "persistence/keras/model_spec.h"
 
 enum model_mode { MODE_TRAIN, MODE_INFER };
 

@@ -19,8 +19,8 @@
 #include "engine/train/pass.h"
 #include "engine/train/steering.h"
 #include "engine/train/step.h"
-#include "persistence/run_folder.h"
-#include "persistence/run_live.h"
+#include "persistence/runs/run_folder.h"
+#include "persistence/runs/run_live.h"
 
 struct position {
     int64_t epoch;         /* epochs finished, as Keras counts: the 0-based number of the one in progress */

@@ -1,7 +1,7 @@
 /* fit_setup.c - from a config to a training loop that is ready to run. See fit.h. */
 #include "base/io.h"
 #include "engine/train/fit_internal.h"
-#include "persistence/history_log.h"
+#include "persistence/runs/history_log.h"
 
 #include <math.h>
 #include <stdlib.h>

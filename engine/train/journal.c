@@ -1,9 +1,9 @@
 /* journal.c - see journal.h */
-#include "engine/train/journal.h"
 #include "base/arena.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "persistence/history_log.h"
+#include "engine/train/journal.h"
+#include "persistence/runs/history_log.h"
 
 #include <fcntl.h>
 #include <pthread.h>

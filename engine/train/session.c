@@ -1,9 +1,9 @@
 /* session.c - see session.h */
-#include "engine/train/session.h"
 #include "base/io.h"
 #include "base/memory.h"
-#include "persistence/dtype_policy.h"
+#include "engine/train/session.h"
 #include "engine/train/weights.h"
+#include "persistence/config/dtype_policy.h"
 
 #include <stdlib.h>
 #include <string.h>

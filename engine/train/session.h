@@ -4,7 +4,7 @@
  * A session is opened from a config, from a model file, or from both (resume: the config says what to do, the file
  * where to start). It owns everything it opens. The architecture comes from the config's model, unless that is itself a
  * file or the checkpoint is to be taken as it is; weights come from the checkpoint, else from the config's model.file /
- * model.weights, else from the initializers. Foreign files are read in the sandbox of persistence/keras_file.h.
+ * model.weights, else from the initializers. Foreign files are read in the sandbox of persistence/keras/keras_file.h.
  *
  *     struct session *s = session_open(&(struct session_options){.config = config, .folder = folder, .where =
  * "a.json"}, err); if (!s || !session_start_device(s, err)) ...

@@ -8,7 +8,7 @@
 #define ENGINE_TRAIN_SNAPSHOT_H
 
 #include "engine/train/checkpoint.h"
-#include "persistence/atomic_file.h"
+#include "persistence/files/atomic_file.h"
 
 struct snapshot {
     struct snapshot_request request;

@@ -9,7 +9,7 @@
 #define ENGINE_TRAIN_STEERING_H
 
 #include "base/err.h"
-#include "persistence/run_commands.h"
+#include "persistence/runs/run_commands.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -11,7 +11,7 @@
 #ifndef ENGINE_TRAIN_TRACE_H
 #define ENGINE_TRAIN_TRACE_H
 
-#include "persistence/atomic_file.h"
+#include "persistence/files/atomic_file.h"
 
 enum { TRACE_EVENTS_MAX = 160000, TRACE_SPANS_MAX = 20000, TRACE_PARTS_MAX = 20000 };
 

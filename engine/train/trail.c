@@ -1,10 +1,10 @@
 /* trail.c - see trail.h */
-#include "engine/train/trail.h"
 #include "base/arena.h"
 #include "base/io.h"
 #include "engine/train/checkpoint.h"
-#include "persistence/history_log.h"
-#include "persistence/keras_file.h"
+#include "engine/train/trail.h"
+#include "persistence/keras/keras_file.h"
+#include "persistence/runs/history_log.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* checkpoint_session.c - see checkpoint_session.h */
 #include "engine/worker/checkpoint_session.h"
 #include "engine/worker/jobs.h"
-#include "persistence/run_config.h"
-#include "persistence/run_folder.h"
+#include "persistence/config/run_config.h"
+#include "persistence/runs/run_folder.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* control.c - see control.h */
-#include "engine/worker/control.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "engine/worker/control.h"
 #include "engine/worker/vitals.h"
-#include "persistence/run_commands.h"
+#include "persistence/runs/run_commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

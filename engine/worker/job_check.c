@@ -6,7 +6,7 @@
 #include "engine/train/report.h"
 #include "engine/worker/jobs.h"
 #include "engine/worker/model_json.h"
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 
 #include <stdlib.h>
 

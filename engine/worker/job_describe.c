@@ -4,7 +4,7 @@
 #include "engine/data/dataset.h"
 #include "engine/train/callbacks.h"
 #include "engine/worker/jobs.h"
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "engine/cpu/threads.h"
 #include "engine/plan/backend.h"
 #include "engine/worker/jobs.h"
-#include "persistence/sandbox.h"
+#include "persistence/keras/sandbox.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "engine/train/report.h"
 #include "engine/worker/checkpoint_session.h"
 #include "engine/worker/jobs.h"
-#include "persistence/atomic_file.h"
-#include "persistence/npy_file.h"
+#include "persistence/files/atomic_file.h"
+#include "persistence/files/npy_file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #include "engine/train/trail.h"
 #include "engine/worker/jobs.h"
 #include "engine/worker/launch.h"
-#include "persistence/atomic_file.h"
-#include "persistence/run_config.h"
-#include "persistence/run_queue.h"
+#include "persistence/config/run_config.h"
+#include "persistence/files/atomic_file.h"
+#include "persistence/runs/run_queue.h"
 
 #include <poll.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #include "base/io.h"
 #include "engine/worker/jobs.h"
 #include "engine/worker/launch.h"
-#include "persistence/run_config.h"
-#include "persistence/run_queue.h"
+#include "persistence/config/run_config.h"
+#include "persistence/runs/run_queue.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

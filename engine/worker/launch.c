@@ -1,9 +1,9 @@
 /* launch.c - see launch.h */
-#include "engine/worker/launch.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "engine/worker/jobs.h"
-#include "persistence/run_queue.h"
+#include "engine/worker/launch.h"
+#include "persistence/runs/run_queue.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * Up to the answer an error goes to whoever asked; afterwards it goes to run.json (failed), the history and log.txt. A run that was
  * started by the queue has nobody who asked: job_start writes every error there.
  *
- * While it trains a worker holds a place on its device (persistence/run_queue.h). At its very end, with all its locks free, it starts
+ * While it trains a worker holds a place on its device (persistence/runs/run_queue.h). At its very end, with all its locks free, it starts
  * the next run that waits, then tells of its end (notify.h); it starts none after SIGTERM or SIGINT, when the machine may be going down.
  */
 #ifndef ENGINE_WORKER_LAUNCH_H

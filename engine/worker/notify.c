@@ -1,9 +1,9 @@
 /* notify.c - see notify.h */
-#include "engine/worker/notify.h"
 #include "base/io.h"
-#include "persistence/history_log.h"
-#include "persistence/metric_direction.h"
-#include "persistence/settings.h"
+#include "engine/worker/notify.h"
+#include "persistence/config/settings.h"
+#include "persistence/runs/history_log.h"
+#include "persistence/runs/metric_direction.h"
 
 #include <math.h>
 #include <poll.h>

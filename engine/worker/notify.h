@@ -1,7 +1,7 @@
 /* notify.h - a person's own command, run by the worker when something happens to the run: it finished, was stopped, failed, a metric
  * became NaN, the monitored one has a new best value. So it works with no screen open.
  *
- * The command is a line for /bin/sh: $ANTLER_NOTIFY, else the setting notify.command of one's own settings (persistence/settings.h; never
+ * The command is a line for /bin/sh: $ANTLER_NOTIFY, else the setting notify.command of one's own settings (persistence/config/settings.h; never
  * of a home or a config: those may come from somebody else). It gets the facts in its environment:
  *
  *   ANTLER_EVENT  finished, stopped, failed, nan, best      ANTLER_RUN, ANTLER_NAME, ANTLER_DIR  id, name and folder of the run

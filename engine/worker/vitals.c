@@ -1,8 +1,8 @@
 /* vitals.c - see vitals.h */
-#include "engine/worker/vitals.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "persistence/system_log.h"
+#include "engine/worker/vitals.h"
+#include "persistence/index/system_log.h"
 
 #include <fcntl.h>
 #include <math.h>

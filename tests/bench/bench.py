@@ -52,7 +52,7 @@ def wall_ms(command, rounds=30):
 
 
 def first_step_ms(command, home):
-    """From the command to the end of its worker's first step, as the worker writes it into the live page (persistence/run_live.h)."""
+    """From the command to the end of its worker's first step, as the worker writes it into the live page (persistence/runs/run_live.h)."""
     start = time.time()
     run(command)
     page = max(pathlib.Path(home).glob("*/live"), key=lambda path: path.stat().st_mtime).read_bytes()

@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/io.h"
 #include "base/size.h"
-#include "persistence/keras_file.h"
+#include "persistence/keras/keras_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

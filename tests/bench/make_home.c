@@ -1,8 +1,8 @@
 /* Fills a home with finished runs: make_home HOME RUNS METRICS RECORDS. Every run has METRICS metrics ("metric-00"...),
  * each with RECORDS values: falling curves with noise. */
 #include "base/rng.h"
-#include "persistence/history_log.h"
-#include "persistence/run_making.h"
+#include "persistence/runs/history_log.h"
+#include "persistence/runs/run_making.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "tests/check.h"
 
 #include "base/io.h"
-#include "persistence/history_log.h"
+#include "persistence/runs/history_log.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
 /* An atomic file is the old one or the new one, whatever call fails. */
-#include "persistence/atomic_file.h"
+#include "persistence/files/atomic_file.h"
 
 #include "base/arena.h"
 #include "base/str.h"

@@ -3,7 +3,7 @@
 #include "tests/fault/io_fault.h"
 #include "tests/unit/data_files.h"
 
-#include "persistence/npy_file.h"
+#include "persistence/files/npy_file.h"
 
 static const char *const objects[] = {
     "{\"format\": \"csv\", \"path\": \"t.csv\"}",

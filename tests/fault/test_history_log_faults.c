@@ -4,8 +4,8 @@
 #include "tests/fault/io_fault.h"
 
 #include "base/arena.h"
-#include "persistence/history_log.h"
-#include "persistence/run_folder.h"
+#include "persistence/runs/history_log.h"
+#include "persistence/runs/run_folder.h"
 
 #include <dirent.h>
 

@@ -3,7 +3,7 @@
 #include "tests/fault/io_fault.h"
 #include "tests/unit/sample_model.h"
 
-#include "persistence/keras_open.h"
+#include "persistence/keras/keras_open.h"
 
 #include <dirent.h>
 

@@ -3,7 +3,7 @@
 #include "tests/fault/io_fault.h"
 
 #include "base/arena.h"
-#include "persistence/source.h"
+#include "persistence/sources/source.h"
 
 #include <dirent.h>
 #include <sys/stat.h>

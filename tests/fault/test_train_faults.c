@@ -5,8 +5,8 @@
 #include "tests/fault/io_fault.h"
 
 #include "engine/train/fit.h"
-#include "persistence/history_log.h"
-#include "persistence/keras_file.h"
+#include "persistence/keras/keras_file.h"
+#include "persistence/runs/history_log.h"
 
 #include <dirent.h>
 #include <signal.h>

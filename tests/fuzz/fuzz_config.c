@@ -1,5 +1,5 @@
 /* fuzz_config - the input is a config: read it as YAML (which JSON is, too), check it, fill it in, check it again. */
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 
 #include <stdlib.h>
 

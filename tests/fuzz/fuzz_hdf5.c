@@ -1,5 +1,5 @@
 /* fuzz_hdf5 - the input is an HDF5 file: read its structure, then every dataset that is small enough. */
-#include "persistence/hdf5_file.h"
+#include "persistence/hdf5/hdf5_file.h"
 
 #include "base/io.h"
 

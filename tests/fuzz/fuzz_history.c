@@ -1,7 +1,7 @@
 /* fuzz_history - the input is a history: pieces become frames with right checksums, or, for an odd first byte, the file as it is. The index
  * ingests it and everything is read back. */
-#include "persistence/history_frame.h"
-#include "persistence/index.h"
+#include "persistence/index/index.h"
+#include "persistence/runs/history_frame.h"
 
 #include "base/io.h"
 

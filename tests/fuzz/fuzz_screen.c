@@ -1,9 +1,9 @@
 /* fuzz_screen - the input is what a terminal sends, what a worker printed into log.txt, and a text that is broken into
  * rows. */
 #include "base/arena.h"
-#include "tui/input.h"
-#include "tui/log_tail.h"
-#include "tui/text_flow.h"
+#include "tui/terminal/input.h"
+#include "tui/terminal/text_flow.h"
+#include "tui/views/log_tail.h"
 
 #include <locale.h>
 #include <stdlib.h>

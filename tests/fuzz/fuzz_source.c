@@ -2,10 +2,10 @@
  * Weights & Biases get right frames and checksums for an even second byte; else the file is what it is. Everything is
  * copied into a run folder, which the index reads, and read a second time as the file that was cut in the middle and
  * grew. */
-#include "persistence/bytes.h"
-#include "persistence/index.h"
-#include "persistence/run_making.h"
-#include "persistence/source_copy.h"
+#include "persistence/files/bytes.h"
+#include "persistence/index/index.h"
+#include "persistence/runs/run_making.h"
+#include "persistence/sources/source_copy.h"
 
 #include "base/hash.h"
 #include "base/io.h"

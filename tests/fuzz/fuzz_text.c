@@ -1,6 +1,6 @@
 /* fuzz_text - the input is a filter and, as a file, a foreign history. */
-#include "persistence/run_filter.h"
-#include "persistence/source.h"
+#include "persistence/index/run_filter.h"
+#include "persistence/sources/source.h"
 
 #include "base/io.h"
 

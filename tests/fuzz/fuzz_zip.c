@@ -1,5 +1,5 @@
 /* fuzz_zip - the input is a zip archive: check its directory, then read every member that is small enough. */
-#include "persistence/zip_archive.h"
+#include "persistence/files/zip_archive.h"
 
 #include "base/io.h"
 

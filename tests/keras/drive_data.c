@@ -9,7 +9,7 @@
  */
 #include "base/arena.h"
 #include "engine/data/dataset.h"
-#include "persistence/npy_file.h"
+#include "persistence/files/npy_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
 #include "engine/layers/layer.h"
 #include "engine/layers/model.h"
 #include "engine/plan/plan.h"
-#include "persistence/keras_file.h"
-#include "persistence/npy_file.h"
+#include "persistence/files/npy_file.h"
+#include "persistence/keras/keras_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,12 +5,12 @@
  * integers as int32) file_tool sample TO             a weights file with one dataset of every type file_tool image FILE
  * MODE       {"height", "width", "pixels"}
  */
-#include "persistence/keras_file.h"
+#include "persistence/keras/keras_file.h"
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/hdf5_file.h"
-#include "persistence/image_file.h"
+#include "persistence/files/image_file.h"
+#include "persistence/hdf5/hdf5_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

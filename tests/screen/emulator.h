@@ -4,7 +4,7 @@
 #define TESTS_SCREEN_EMULATOR_H
 
 #include "tests/check.h"
-#include "tui/painter.h"
+#include "tui/terminal/painter.h"
 
 #include <vterm.h>
 

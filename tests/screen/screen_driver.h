@@ -5,7 +5,7 @@
 
 #include "base/io.h"
 #include "tests/check.h"
-#include "tui/views.h"
+#include "tui/app/views.h"
 
 struct driver {
     struct index *index;

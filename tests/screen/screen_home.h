@@ -16,7 +16,7 @@
 #include "tests/screen/screen_driver.h"
 
 #include "base/arena.h"
-#include "persistence/history_log.h"
+#include "persistence/runs/history_log.h"
 
 #include <locale.h>
 

@@ -11,7 +11,7 @@
 
 #include "tests/screen/screen_home.h"
 
-#include "tui/evaluation.h"
+#include "tui/client/evaluation.h"
 
 #include <sys/stat.h>
 

@@ -1,7 +1,7 @@
 /* terminal_host.c - the smallest program on the ground of the screen, for test_terminal.c: shows its size, the last key
  * and how many came; 'x' crashes, 'b' trips an invariant, 't' turns ticks on, Ctrl-Z suspends, q quits. */
-#include "tui/keys.h"
-#include "tui/loop.h"
+#include "tui/terminal/keys.h"
+#include "tui/terminal/loop.h"
 
 #include <signal.h>
 #include <stdio.h>

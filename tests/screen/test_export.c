@@ -2,7 +2,7 @@
  * chosen. */
 #include "tests/screen/screen_home.h"
 
-#include "tui/compare_view.h"
+#include "tui/views/compare_view.h"
 
 #include <sys/stat.h>
 

@@ -1,9 +1,9 @@
 /* Lists of a config in the form: layers, callbacks and metrics are added, taken out and moved; in a graph the chain
  * stays whole; and the command line at the bottom always says the same. */
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 #include "tests/check.h"
-#include "tui/form.h"
-#include "tui/train_request.h"
+#include "tui/client/train_request.h"
+#include "tui/form/form.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,10 +2,10 @@
  * it grows while it is watched. */
 #include "tests/screen/screen_home.h"
 
-#include "persistence/settings.h"
+#include "persistence/config/settings.h"
 
-#include "persistence/run_live.h"
-#include "tui/painter.h"
+#include "persistence/runs/run_live.h"
+#include "tui/terminal/painter.h"
 
 #include <sys/stat.h>
 

@@ -1,7 +1,7 @@
 /* The queue on the screen: what waits is put there by the form, reordered, changed, started and taken out by keys. */
-#include "persistence/run_queue.h"
+#include "persistence/runs/run_queue.h"
 #include "tests/screen/screen_driver.h"
-#include "tui/form_view.h"
+#include "tui/form/form_view.h"
 
 #include <locale.h>
 

@@ -2,7 +2,7 @@
  */
 #include "tests/screen/screen_driver.h"
 
-#include "tui/evaluation.h"
+#include "tui/client/evaluation.h"
 
 #include <fcntl.h>
 #include <locale.h>

@@ -1,7 +1,7 @@
 /* The screen over a line of 9,600 bit/s with 300 ms each way: frames are left out, not queued, and the last one is right.
  * Bytes are counted, not seconds. */
 #include "tests/screen/screen_home.h"
-#include "tui/pace.h"
+#include "tui/terminal/pace.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/keras_file.h"
+#include "persistence/keras/keras_file.h"
 #include "tests/check.h"
 
 static const float sample_kernel[6] = {0.5f, -1.25f, 3e-8f, 4, 5, -6};

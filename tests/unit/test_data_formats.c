@@ -1,6 +1,6 @@
 /* Every format gives the samples that its file holds; splits, scales and classes follow the rules of dataset.h. */
-#include "persistence/image_file.h"
-#include "persistence/npy_file.h"
+#include "persistence/files/image_file.h"
+#include "persistence/files/npy_file.h"
 #include "tests/unit/data_files.h"
 
 static const char ten_rows[] =

@@ -1,6 +1,6 @@
 /* Every shipped example is a whole config whose data load; it says what to expect, and where its data come from is
  * written down. */
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 #include "tests/unit/data_files.h"
 
 #include <dirent.h>

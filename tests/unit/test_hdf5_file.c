@@ -1,9 +1,9 @@
 /* HDF5: what we write reads back exactly; what a hostile file does to the structure is refused. */
-#include "persistence/hdf5_file.h"
+#include "persistence/hdf5/hdf5_file.h"
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/bytes.h"
+#include "persistence/files/bytes.h"
 #include "tests/check.h"
 
 #include <sys/mman.h>

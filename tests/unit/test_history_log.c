@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/history_frame.h"
-#include "persistence/history_log.h"
+#include "persistence/runs/history_frame.h"
+#include "persistence/runs/history_log.h"
 
 #include <sys/stat.h>
 

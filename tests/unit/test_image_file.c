@@ -1,6 +1,6 @@
 /* Pictures: round trip, conversion of colours, damaged files. JPEG and odd PNGs by Pillow-free means are in
  * tests/keras/test_files.py. */
-#include "persistence/image_file.h"
+#include "persistence/files/image_file.h"
 
 #include "base/io.h"
 #include "tests/check.h"

@@ -2,7 +2,7 @@
 #include "../check.h"
 
 #include "base/rng.h"
-#include "tui/importance.h"
+#include "tui/client/importance.h"
 
 static void test_ties_share_the_mean_of_their_ranks(void)
 {

@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/history_log.h"
-#include "persistence/index.h"
+#include "persistence/index/index.h"
+#include "persistence/runs/history_log.h"
 
 #include <signal.h>
 #include <sys/resource.h>

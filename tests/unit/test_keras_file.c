@@ -1,10 +1,10 @@
 /* Keras files as the rest of antler sees them: round trips, refusals that say what to do, no byte that changes a weight
  * in silence. */
-#include "persistence/keras_open.h"
+#include "persistence/keras/keras_open.h"
 #include "tests/unit/sample_model.h"
 
 #include "base/hash.h"
-#include "persistence/bytes.h"
+#include "persistence/files/bytes.h"
 
 #include <sys/stat.h>
 

@@ -1,7 +1,7 @@
 /* model_spec: Keras' order of layers, both ways of writing a model, and what is refused. Order against real Keras:
  * keras/test_layers.py */
-#include "persistence/model_spec.h"
 #include "base/arena.h"
+#include "persistence/keras/model_spec.h"
 #include "tests/check.h"
 
 static struct model_spec *read_spec(const char *text, bool keras, struct err *err)

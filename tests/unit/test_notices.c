@@ -1,6 +1,6 @@
 /* test_notices.c - what is told about runs between two readings of a home, and the title of the window. */
 #include "tests/check.h"
-#include "tui/notices.h"
+#include "tui/app/notices.h"
 
 static struct metric_summary loss(double last, double best, int64_t best_epoch)
 {

@@ -1,6 +1,6 @@
 /* The config file: what is read, what is refused and in which words, what is filled in. */
-#include "persistence/run_config.h"
 #include "base/io.h"
+#include "persistence/config/run_config.h"
 #include "tests/check.h"
 
 #define DATA "\"data\": {\"format\": \"csv\", \"path\": \"a.csv\"}"

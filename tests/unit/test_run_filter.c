@@ -2,7 +2,7 @@
 #include "tests/check.h"
 
 #include "base/arena.h"
-#include "persistence/run_filter.h"
+#include "persistence/index/run_filter.h"
 
 static const char *const tags[] = {"paper", "First Try"};
 static const struct metric_summary metrics[] = {

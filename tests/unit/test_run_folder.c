@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/run_commands.h"
-#include "persistence/run_folder.h"
-#include "persistence/run_making.h"
+#include "persistence/runs/run_commands.h"
+#include "persistence/runs/run_folder.h"
+#include "persistence/runs/run_making.h"
 
 #include <dirent.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* The sandbox: results and errors come back, everything else is stopped. */
-#include "persistence/sandbox.h"
+#include "persistence/keras/sandbox.h"
 
 #include "base/arena.h"
 #include "tests/check.h"

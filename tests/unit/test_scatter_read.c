@@ -3,9 +3,9 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "persistence/scatter_read.h"
-#include "tests/fault/io_fault.h"
+#include "persistence/keras/scatter_read.h"
 #include "tests/check.h"
+#include "tests/fault/io_fault.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

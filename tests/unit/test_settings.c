@@ -1,6 +1,6 @@
 /* test_settings.c - settings of a home and one's own: which wins, what is refused, what may never come from a home. */
 #include "base/io.h"
-#include "persistence/settings.h"
+#include "persistence/config/settings.h"
 #include "tests/check.h"
 
 static const char *home(void)

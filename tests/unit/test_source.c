@@ -4,8 +4,8 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/index.h"
-#include "persistence/source.h"
+#include "persistence/index/index.h"
+#include "persistence/sources/source.h"
 
 #include <signal.h>
 #include <sys/wait.h>

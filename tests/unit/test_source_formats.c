@@ -6,12 +6,12 @@
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "persistence/bytes.h"
-#include "persistence/index.h"
-#include "persistence/name_table.h"
-#include "persistence/source_copy.h"
-#include "persistence/source_scan.h"
-#include "persistence/wire.h"
+#include "persistence/files/bytes.h"
+#include "persistence/index/index.h"
+#include "persistence/runs/name_table.h"
+#include "persistence/sources/source_copy.h"
+#include "persistence/sources/source_scan.h"
+#include "persistence/sources/wire.h"
 
 #include <sys/stat.h>
 #include <zlib.h>

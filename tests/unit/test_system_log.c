@@ -1,6 +1,6 @@
 /* test_system_log.c - what the machine did: bounded however long a run is, safe with a torn end, and what was done again counts. */
 #include "base/io.h"
-#include "persistence/system_log.h"
+#include "persistence/index/system_log.h"
 #include "tests/check.h"
 
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "../check.h"
 
 #include "plots/chart.h"
-#include "tui/theme.h"
+#include "tui/terminal/theme.h"
 
 struct color {
     double r, g, b; /* linear */

@@ -6,7 +6,7 @@
 #include "engine/train/journal.h"
 #include "engine/train/pass.h"
 #include "engine/train/steering.h"
-#include "persistence/history_log.h"
+#include "persistence/runs/history_log.h"
 
 /* Counts how often each sample comes in one epoch. */
 static int64_t run_epoch(struct pass *pass, int *seen)

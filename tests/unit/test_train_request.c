@@ -1,7 +1,7 @@
 /* What leads from one config to another as --set assignments, and how a shell must read them. */
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 #include "tests/check.h"
-#include "tui/train_request.h"
+#include "tui/client/train_request.h"
 
 static json_t *read_json(const char *text)
 {

@@ -7,7 +7,7 @@
 
 #include "base/io.h"
 #include "engine/train/fit.h"
-#include "persistence/run_config.h"
+#include "persistence/config/run_config.h"
 
 #include <signal.h>
 #include <sys/mman.h>

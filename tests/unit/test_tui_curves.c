@@ -1,8 +1,8 @@
 /* Histories become lines: axes, the parent's part, families; and meanings become looks. */
 #include "../check.h"
 
-#include "tui/curves.h"
-#include "tui/grid.h"
+#include "tui/client/curves.h"
+#include "tui/terminal/grid.h"
 
 static const int64_t epochs[] = {1, 2, 3, 4}, steps[] = {45, 90, 135, 180}, crowded[] = {1, 1, 2, 2};
 static const double times[] = {1000, 1010, 1030, 1060}, values[] = {2, 1, NAN, 0.5};

@@ -4,8 +4,8 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "plots/format.h"
-#include "tui/widget_bars.h"
-#include "tui/widget_overlay.h"
+#include "tui/widgets/widget_bars.h"
+#include "tui/widgets/widget_overlay.h"
 
 #include <locale.h>
 

@@ -2,7 +2,7 @@
 #include "../check.h"
 
 #include "base/rng.h"
-#include "tui/keys.h"
+#include "tui/terminal/keys.h"
 
 static struct str seen;
 

@@ -1,7 +1,7 @@
 /* The one table of keys: names, dispatch, key map files. */
 #include "../check.h"
 
-#include "tui/keys.h"
+#include "tui/terminal/keys.h"
 
 static void test_no_key_means_two_things_at_one_place(void)
 {

@@ -1,11 +1,11 @@
 /* Archives: what we write reads back; every trick that could make two zip readers see different things is refused. */
-#include "persistence/zip_archive.h"
+#include "persistence/files/zip_archive.h"
 
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "persistence/atomic_file.h"
-#include "persistence/bytes.h"
+#include "persistence/files/atomic_file.h"
+#include "persistence/files/bytes.h"
 #include "tests/check.h"
 
 #include <fcntl.h>

@@ -1,0 +1,148 @@
+/* queue_plan.c - see queue_plan.h */
+#include "base/io.h"
+#include "persistence/config/settings.h"
+#include "persistence/runs/run_queue.h"
+#include "tui/client/queue_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+double queue_item_share(const struct queue_item *item)
+{
+    const struct run_live *live = &item->live;
+    if (!item->has_live || live->epochs < 1 || live->steps_per_epoch < 1)
+        return NAN;
+    double inside = (double)live->step_in_epoch / live->steps_per_epoch;
+    return ((double)(live->epoch - 1) + (inside < 1 ? inside : 1)) / (double)live->epochs;
+}
+
+static double time_left(const struct queue_item *item)
+{
+    double share = queue_item_share(item), total = (double)item->live.epochs * item->live.steps_per_epoch;
+    return item->live.steps_per_second > 0 && isfinite(share) ? (1 - share) * total / item->live.steps_per_second : NAN;
+}
+
+/* The worker writes what it will be; "auto" is the CPU where there is nothing else. */
+static const char *device_of(const struct run_summary *run)
+{
+    const char *device = run->device ? run->device : "cpu";
+    return str_starts(device, "cuda") ? (strchr(device, ':') ? device : "cuda:0") : "cpu";
+}
+
+/* Seconds an epoch took: of this run, else of the newest one of its name. */
+static double epoch_seconds(const struct run_summary *run, const struct run_summary *runs, size_t n)
+{
+    if (run->epoch > run->parent_epoch && run->duration_s > 0)
+        return run->duration_s / (double)(run->epoch - run->parent_epoch);
+    for (size_t i = 0; i < n; i++) {
+        const struct run_summary *other = &runs[i];
+        if (other != run && !other->source && !strcmp(other->name, run->name) && other->epoch > other->parent_epoch &&
+            other->duration_s > 0)
+            return other->duration_s / (double)(other->epoch - other->parent_epoch);
+    }
+    return NAN;
+}
+
+static const struct run_summary *find(const struct run_summary *runs, size_t n, const char *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(runs[i].id, id))
+            return &runs[i];
+    return NULL;
+}
+
+/* A queued run with a worker is being started. */
+static bool is_starting(const char *home, const struct run_summary *run)
+{
+    char *folder = path_join(home, run->folder);
+    bool held = run->state == RUN_QUEUED && run_lock_is_held(folder);
+    free(folder);
+    return held;
+}
+
+static void add_running(struct queue_plan *plan, const char *home, const struct run_summary *runs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct run_summary *run = &runs[i];
+        bool lives = run->state == RUN_RUNNING || run->state == RUN_PAUSED || is_starting(home, run);
+        if (!lives)
+            continue;
+        struct queue_item *item = &plan->items[plan->n++];
+        *item = (struct queue_item){.run = run, .device = arena_strdup(&plan->arena, device_of(run)), .starts_s = NAN};
+        char *folder = path_join(home, run->folder);
+        item->has_live = run->state != RUN_QUEUED && run_live_read(folder, &item->live);
+        item->left_s = item->has_live && run->state == RUN_RUNNING ? time_left(item) : NAN;
+        free(folder);
+    }
+}
+
+static void add_waiting(struct queue_plan *plan, const char *home, const struct queue *queue,
+                        const struct run_summary *runs, size_t n)
+{
+    for (size_t k = 0; k < queue->n; k++) {
+        const struct run_summary *run = find(runs, n, queue->waiting[k]);
+        if (!run || run->state != RUN_QUEUED || is_starting(home, run))
+            continue;
+        double epoch_s = epoch_seconds(run, runs, n);
+        plan->items[plan->n++] = (struct queue_item){.run = run,
+                                                     .waits = true,
+                                                     .place = (int)++plan->n_waiting,
+                                                     .device = arena_strdup(&plan->arena, queue->device[k]),
+                                                     .left_s = epoch_s * (double)(run->epochs - run->epoch),
+                                                     .starts_s = NAN};
+    }
+}
+
+/* The time at which a place of the device is free next, and which place that is; INFINITY: nobody knows. */
+static int next_place(const double *free_at, int64_t slots)
+{
+    int best = 0;
+    for (int k = 1; k < slots; k++)
+        if (free_at[k] < free_at[best])
+            best = k;
+    return best;
+}
+
+/* Those that train take a place each; those that wait follow in order. */
+static void estimate(struct queue_plan *plan, const char *device)
+{
+    double free_at[QUEUE_MAX_SLOTS] = {0};
+    for (size_t i = 0; i < plan->n; i++) {
+        struct queue_item *item = &plan->items[i];
+        if (strcmp(item->device, device) != 0)
+            continue;
+        int place = next_place(free_at, plan->slots);
+        double start = free_at[place];
+        if (item->waits)
+            item->starts_s = isfinite(start) && !plan->held ? start : NAN;
+        free_at[place] = start + (isnan(item->left_s) ? INFINITY : item->left_s);
+    }
+}
+
+void queue_plan_make(struct queue_plan *plan, const char *home, const struct run_summary *runs, size_t n)
+{
+    struct queue queue;
+    json_t *settings = settings_read(home, NULL);
+    queue_read(home, &queue);
+    *plan = (struct queue_plan){.held = queue.held, .slots = js_int(settings, "queue.slots", 1)};
+    plan->items = xcalloc(n + queue.n + 1, sizeof *plan->items);
+    add_running(plan, home, runs, n);
+    add_waiting(plan, home, &queue, runs, n);
+    for (size_t i = 0; i < plan->n; i++) {
+        bool first = true;
+        for (size_t j = 0; j < i; j++)
+            first = first && strcmp(plan->items[j].device, plan->items[i].device) != 0;
+        if (first)
+            estimate(plan, plan->items[i].device);
+    }
+    queue_release(&queue);
+    json_decref(settings);
+}
+
+void queue_plan_release(struct queue_plan *plan)
+{
+    free(plan->items);
+    arena_release(&plan->arena);
+    *plan = (struct queue_plan){0};
+}

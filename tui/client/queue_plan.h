@@ -1,0 +1,38 @@
+/* queue_plan.h - what trains, what waits and about when it starts: for `antler queue` and the jobs view.
+ *
+ * When a run starts is an estimate: the time left of those that train, then of those before it in the queue, as long as
+ * earlier runs of the same name took for an epoch. NAN where nothing is known.
+ */
+#ifndef TUI_CLIENT_QUEUE_PLAN_H
+#define TUI_CLIENT_QUEUE_PLAN_H
+
+#include "persistence/index/index.h"
+#include "persistence/runs/run_live.h"
+
+struct queue_item {
+    const struct run_summary *run; /* lent */
+    bool waits;                    /* else it trains, is paused, or is being started */
+    int place;                     /* of one that waits, from 1 */
+    const char *device;            /* lent by the plan */
+    struct run_live live;          /* of one that trains */
+    bool has_live;
+    double left_s;   /* of one that trains: until its end; of one that waits: how long it will take */
+    double starts_s; /* of one that waits: from now */
+};
+
+struct queue_plan {
+    bool held;
+    int64_t slots;
+    struct queue_item *items; /* those that train, newest first; then those that wait, in order */
+    size_t n, n_waiting;
+    struct arena arena;
+};
+
+/* runs: all of the home. A damaged settings file counts as none. */
+void queue_plan_make(struct queue_plan *plan, const char *home, const struct run_summary *runs, size_t n);
+void queue_plan_release(struct queue_plan *plan);
+
+/* 0..1, NAN; seconds, NAN. */
+double queue_item_share(const struct queue_item *item);
+
+#endif

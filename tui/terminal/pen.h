@@ -1,0 +1,56 @@
+/* pen.h - writing on a terminal with the fewest bytes: knows where the cursor stands and what the next character will
+ * look like, and finds the shortest way to another place and another look. What a terminal can do comes from terminfo,
+ * which lives here only; nothing is sent, the bytes collect in `out`.
+ *
+ *     struct pen *pen = pen_open("xterm-256color", COLORS_256, &err);
+ *     pen_enter(pen, 80, 24);                  the whole screen is blank now
+ *     pen_move(pen, 3, 0), pen_put(pen, 'a', look);
+ *     send(pen->out.data, pen->out.length), str_clear(&pen->out);
+ *     pen_leave(pen), pen_close(pen);
+ */
+#ifndef TUI_TERMINAL_PEN_H
+#define TUI_TERMINAL_PEN_H
+
+#include "base/str.h"
+#include "tui/terminal/theme.h"
+
+struct pen {
+    struct str out; /* what was written since the caller cleared it */
+    int x, y;       /* of the cursor; x < 0: not known */
+    int width, height;
+    struct look look;       /* of what is written next */
+    enum color_depth depth; /* the colours it has and was allowed */
+    int colors;             /* how many of them */
+    bool entered;
+    struct pen_terminal *terminal; /* its terminfo entry */
+};
+
+/* terminal: a terminfo name. NULL and ERR_FAILED when it is unknown or cannot address its cursor. depth: the most
+ * colours to use. */
+struct pen *pen_open(const char *terminal, enum color_depth depth, struct err *err);
+void pen_close(struct pen *pen);
+
+/* Takes the screen and clears it; again, after a resize or foreign output, it clears it. The cursor is hidden. */
+void pen_enter(struct pen *pen, int width, int height);
+/* Gives it back: the cursor is shown, the look plain. */
+void pen_leave(struct pen *pen);
+void pen_show_cursor(struct pen *pen, bool shown);
+
+void pen_move(struct pen *pen, int x, int y);
+/* The bytes pen_move would take. */
+size_t pen_distance(const struct pen *pen, int x, int y);
+void pen_look(struct pen *pen, struct look look);
+/* A character of so many cells where the cursor stands. */
+void pen_put(struct pen *pen, uint32_t ch, int cells, struct look look);
+/* Blanks of the terminal's own ground from the cursor on; the cursor stays. False: it has no such order, nothing was
+ * done. */
+bool pen_erase_rest(struct pen *pen);
+bool pen_erase(struct pen *pen, int cells);
+/* The bytes of UTF-8 that a character takes. */
+int pen_char_size(uint32_t ch);
+
+bool look_equal(struct look a, struct look b);
+/* A blank of this look is a blank of the plain one. */
+bool look_is_blank(struct look look);
+
+#endif

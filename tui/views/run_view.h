@@ -1,0 +1,48 @@
+/* run_view.h - what the files of the run view share: view_run.c (state, keys), run_view_draw.c (header, checkpoints,
+ * layout), run_view_tabs.c (config, layers, log, events).
+ *
+ * Chart, rail and list are one selection: the list follows the cursor of the chart, moving in the list moves the
+ * cursor.
+ */
+#ifndef TUI_VIEWS_RUN_VIEW_H
+#define TUI_VIEWS_RUN_VIEW_H
+
+#include "persistence/runs/run_live.h"
+#include "tui/charts/chart_pane.h"
+#include "tui/widgets/widget_page.h"
+
+enum run_pane { PANE_CHART, PANE_CHECKPOINTS, PANE_TABS, PANE_COUNT };
+enum run_tab { TAB_CONFIG, TAB_LAYERS, TAB_LOG, TAB_EVENTS, TAB_COUNT };
+extern const char *const run_tab_names[TAB_COUNT];
+
+struct run_view {
+    struct chart_pane chart; /* first: see chart_pane.h */
+    char id[256];
+    struct arena arena; /* of checkpoints and events */
+    const struct checkpoint_summary *checkpoints;
+    size_t n_checkpoints;
+    const struct notable_event *events; /* those that lie on the rail */
+    size_t n_events;
+    struct run_live live;
+    bool has_live;
+    enum run_pane focus;
+    bool alone;       /* the focused pane only */
+    struct list list; /* of the checkpoints, in their order: one that is added moves no other */
+    enum run_tab tab;
+    struct page text;
+    bool text_is_old;
+    json_t *model; /* what inspect said of a checkpoint */
+    int model_job;
+    char model_error[256];
+    struct rect place[PANE_COUNT]; /* where they were drawn, for the mouse */
+    struct rect tab_bar;
+};
+
+const struct run_summary *run_view_run(const struct app *app, const struct run_view *v); /* NULL: deleted meanwhile */
+/* The page of a worker that lives. */
+void run_view_read_live(struct app *app, struct run_view *v);
+/* Fills the text of the tab that is shown, when it is old. */
+void run_view_fill_tab(struct app *app, struct run_view *v);
+void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect);
+
+#endif

@@ -1,0 +1,51 @@
+/* widget_list.h - a list with columns: selection, scrolling, sort mark, numbers aligned at their point. The rows belong
+ * to the caller. */
+#ifndef TUI_WIDGETS_WIDGET_LIST_H
+#define TUI_WIDGETS_WIDGET_LIST_H
+
+#include "tui/terminal/grid.h"
+#include "tui/terminal/keys.h"
+
+struct list {
+    int count;    /* rows there are */
+    int selected; /* 0 .. count - 1; 0 when there are none */
+    int top;      /* first row shown */
+    bool calm;    /* it grows while it is looked at: it scrolls by several rows at once, so that most of the time no row
+                     moves */
+    bool unmarked; /* the selection is not emphasised: it follows by itself */
+};
+
+/* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible.
+ */
+void list_settle(struct list *list, int rows);
+/* UP, DOWN, PAGE_*, HALF_*, TOP, BOTTOM; true when the action is one of these. */
+bool list_action(struct list *list, enum action action, int rows);
+void list_wheel(struct list *list, int by, int rows);
+
+enum list_align { LIST_LEFT, LIST_RIGHT, LIST_POINT }; /* POINT: decimal points under each other; what is no number stands at the right */
+struct list_column {
+    const char *title;
+    enum list_align align;
+    int min, max; /* columns of text; max 0: as wide as the content */
+    int rank;     /* where there is no room, the highest rank goes first; 0 always stays */
+    bool grow;    /* takes what is left (the first such column) */
+};
+struct list_cell {
+    char text[192];
+    enum style style;
+    const uint32_t *points; /* before the text: code points (a sparkline), lent */
+    int n_points;
+    enum style points_style;
+};
+/* Fills a cell (zeroed before). */
+typedef void list_fill(void *context, int row, int column, struct list_cell *cell);
+
+enum { LIST_MAX_COLUMNS = 32 };
+/* A header line, then rows. sort: the column with the mark, -1: none. focused: the selection is bright and carries the
+ * cursor. */
+void list_draw(struct list *list, struct grid *grid, struct rect rect, const struct list_column *columns, int n,
+               int sort, bool reverse, bool focused, list_fill *fill, void *context);
+/* The row at a cell of the rectangle it was drawn into, -1: none. */
+int list_hit(const struct list *list, struct rect rect, int x, int y);
+
+#endif
