@@ -187,12 +187,12 @@ static int hidden_cells(const struct canvas *plot, struct block block, int curso
     return n;
 }
 
-/* Beside the cursor at the top, unless the curves run there and leave more room on its other side, at the bottom or in
- * a corner. Where a curve grows, in a corner: there it need not move along. */
+/* Beside the cursor at the top, unless the curves run there and leave more room on its other side, further down or in a
+ * corner. Where a curve grows, in a corner: there it need not move along. */
 static struct block place_notes(const struct canvas *plot, const struct chart *chart, int cursor, int width, int height)
 {
     enum { SNAP = 8, FEW = 3 };
-    int right = cursor + 2, left = cursor - 1 - width, bottom = plot->height - height;
+    int right = cursor + 2, left = cursor - 1 - width, bottom = plot->height - height, middle = bottom / 2;
     if (chart->cursor_hidden) {
         int room = (width + SNAP - 1) / SNAP * SNAP; /* for longer numbers */
         right = plot->width - room - 1;
@@ -200,6 +200,7 @@ static struct block place_notes(const struct canvas *plot, const struct chart *c
     }
     const struct block candidates[] = {{right, 0, width, height},      {left, 0, width, height},
                                        {right, bottom, width, height}, {left, bottom, width, height},
+                                       {right, middle, width, height}, {left, middle, width, height},
                                        {1, bottom, width, height},     {plot->width - width - 1, bottom, width, height},
                                        {1, 0, width, height},          {plot->width - width - 1, 0, width, height}};
     struct block best = {.left = -1};
