@@ -130,21 +130,44 @@ static void set_unqueued(json_t *run, const void *context)
     json_decref(entry);
 }
 
+/* A run that waits, in the hands of one who changes it: the queue's lock and the run's own are held. */
+struct waiting {
+    json_t *order;
+    char *folder;
+    int queue_fd, run_fd;
+};
+
+static bool still_waits(const char *folder, struct err *err)
+{
+    char *device = queue_device_of(folder, err);
+    free(device);
+    return device != NULL;
+}
+
+/* Asked before the run's lock too: of a run that trains it is to be said that it does not wait. */
+static bool waiting_begin(struct waiting *w, const char *home, const char *id, struct err *err)
+{
+    *w = (struct waiting){.folder = path_join(home, id), .run_fd = -1};
+    w->queue_fd = queue_change_begin(home, &w->order, err);
+    return w->queue_fd >= 0 && still_waits(w->folder, err) &&
+           (w->run_fd = run_lock_take(w->folder, RUN_LOCK_WRITER, err)) >= 0 && still_waits(w->folder, err);
+}
+
+static void waiting_end(struct waiting *w)
+{
+    if (w->run_fd >= 0)
+        io->close(w->run_fd);
+    free(w->folder);
+    queue_change_end(w->queue_fd, w->order);
+}
+
 bool queue_remove(const char *home, const char *id, struct err *err)
 {
-    json_t *order;
-    int fd = queue_change_begin(home, &order, err), lock = -1;
-    char *folder = path_join(home, id), *device = NULL;
-    bool ok = fd >= 0 && (lock = run_lock_take(folder, RUN_LOCK_WRITER, err)) >= 0 &&
-              (device = queue_device_of(folder, err)) != NULL && run_edit(folder, set_unqueued, NULL, err);
-    size_t place = ok ? queue_order_place(order, id) : 0;
-    if (ok && !json_array_remove(json_object_get(order, "waiting"), place))
-        ok = queue_order_save(home, order, err);
-    if (lock >= 0)
-        io->close(lock);
-    free(device);
-    free(folder);
-    queue_change_end(fd, order);
+    struct waiting w;
+    bool ok = waiting_begin(&w, home, id, err) && run_edit(w.folder, set_unqueued, NULL, err);
+    if (ok && !json_array_remove(json_object_get(w.order, "waiting"), queue_order_place(w.order, id)))
+        ok = queue_order_save(home, w.order, err);
+    waiting_end(&w);
     return ok;
 }
 
@@ -187,16 +210,9 @@ static void note_edit(json_t *run, const void *context)
 
 bool queue_edit(const char *home, const char *id, const json_t *config, struct err *err)
 {
-    json_t *order;
-    int fd = queue_change_begin(home, &order, err), lock = -1;
-    char *folder = path_join(home, id), *device = NULL;
-    bool ok = fd >= 0 && (lock = run_lock_take(folder, RUN_LOCK_WRITER, err)) >= 0 &&
-              (device = queue_device_of(folder, err)) != NULL && run_save_config(folder, config, err) &&
-              run_edit(folder, note_edit, NULL, err);
-    if (lock >= 0)
-        io->close(lock);
-    free(device);
-    free(folder);
-    queue_change_end(fd, order);
+    struct waiting w;
+    bool ok = waiting_begin(&w, home, id, err) && run_save_config(w.folder, config, err) &&
+              run_edit(w.folder, note_edit, NULL, err);
+    waiting_end(&w);
     return ok;
 }

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
-from runs import ANTLER, Home, check, done, weights
+from runs import ANTLER, Home, check, run_tests, weights
 
 BASE = {"seed": 3, "data": {"format": "synthetic", "name": "moons", "samples": 80, "noise": 0.2, "validation_split": 0.2},
         "model": {"layers": [{"class": "Dense", "units": 4, "activation": "relu"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
@@ -201,10 +201,4 @@ def test_what_the_machine_did_is_kept_beside_the_history():
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:]
-    for name, test in list(globals().items()):
-        if name.startswith("test_") and (not chosen or any(c in name for c in chosen)):
-            began = time.monotonic()
-            test()
-            print(f"{name} {time.monotonic() - began:.1f} s", flush=True)
-    done()
+    run_tests(globals())

@@ -28,6 +28,17 @@ def done():
     sys.exit(1 if failures else 0)
 
 
+def run_tests(module):
+    """Every function test_... of a module (globals()), or those whose names hold a word of the command line; ends the program."""
+    chosen = sys.argv[1:]
+    for name, test in list(module.items()):
+        if name.startswith("test_") and (not chosen or any(c in name for c in chosen)):
+            began = time.monotonic()
+            test()
+            print(f"{name} {time.monotonic() - began:.1f} s", flush=True)
+    done()
+
+
 class Home:
     def __init__(self, name="antler-test-"):
         memory = "/dev/shm"  # kill -9 does not test fsync: do not wait for it

@@ -6,11 +6,10 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 
-from runs import ANTLER, BUILD, Home, check, done, weights
+from runs import ANTLER, BUILD, Home, check, run_tests, weights
 from test_every_write import preload
 
 TABLE = {"format": "synthetic", "name": "moons", "samples": 60, "noise": 0.2}
@@ -278,10 +277,4 @@ def test_a_run_started_by_hand_keeps_its_place():
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:]
-    for name, test in list(globals().items()):
-        if name.startswith("test_") and (not chosen or any(c in name for c in chosen)):
-            began = time.monotonic()
-            test()
-            print(f"{name} {time.monotonic() - began:.1f} s", flush=True)
-    done()
+    run_tests(globals())

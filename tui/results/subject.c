@@ -61,6 +61,17 @@ const char *subject_neighbour(const struct subject *subject, int by)
     return NULL;
 }
 
+bool subject_leads(const struct subject *subject, struct app *app, enum action action, const char **path)
+{
+    int by = action == ACTION_PREVIOUS_CHECKPOINT ? -1 : action == ACTION_NEXT_CHECKPOINT ? 1 : 0;
+    if (!by && action != ACTION_BEST)
+        return false;
+    *path = subject_neighbour(subject, by);
+    if (!*path)
+        app_say(app, STYLE_FAINT, "there is no checkpoint further on");
+    return true;
+}
+
 const struct run_summary *subject_run(const struct subject *subject, const struct app *app)
 {
     return app_find_run(app, subject->run_id);

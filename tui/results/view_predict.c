@@ -216,10 +216,8 @@ static void cancel(struct app *app, struct predict_view *v)
 static int go_to(struct app *app, struct predict_view *v, const char *path)
 {
     const struct sample *sample = predict_selected(v);
-    if (!path) {
-        app_say(app, STYLE_FAINT, "there is no checkpoint further on");
+    if (!path)
         return LOOP_DRAW;
-    }
     v->wanted = sample ? sample->index : v->wanted;
     subject_open(&v->subject, app, path);
     cancel(app, v);
@@ -299,18 +297,15 @@ static int predict_action(struct app *app, void *state, enum action action)
 {
     struct predict_view *v = state;
     int flags = v->writing ? text_page_action(app, v, action) : sample_action(app, v, action);
+    const char *path;
     if (flags)
         return flags;
+    if (subject_leads(&v->subject, app, action, &path))
+        return go_to(app, v, path);
     switch (action) {
     case ACTION_NEXT_PANE:
     case ACTION_PREVIOUS_PANE:
         return turn_page(app, v);
-    case ACTION_PREVIOUS_CHECKPOINT:
-        return go_to(app, v, subject_neighbour(&v->subject, -1));
-    case ACTION_NEXT_CHECKPOINT:
-        return go_to(app, v, subject_neighbour(&v->subject, 1));
-    case ACTION_BEST:
-        return go_to(app, v, subject_neighbour(&v->subject, 0));
     case ACTION_DIFF:
         return compare(app, v);
     case ACTION_MAXIMISE:

@@ -201,10 +201,8 @@ static void cancel(struct app *app, struct result_view *v)
 /* Walking on: what was being computed is not wanted any more. */
 static int go_to(struct app *app, struct result_view *v, const char *path)
 {
-    if (!path) {
-        app_say(app, STYLE_FAINT, "there is no checkpoint further on");
+    if (!path)
         return LOOP_DRAW;
-    }
     subject_open(&v->subject, app, path);
     cancel(app, v);
     look(app, v, false);
@@ -235,8 +233,11 @@ static int compare(struct app *app, const struct result_view *v)
 static int result_action(struct app *app, void *state, enum action action)
 {
     struct result_view *v = state;
+    const char *path;
     if (list_action(v->page == RESULT_HARDEST ? &v->hardest : &v->classes, action, 10))
         return LOOP_DRAW;
+    if (subject_leads(&v->subject, app, action, &path))
+        return go_to(app, v, path);
     switch (action) {
     case ACTION_CANCEL:
         if (!app_find_job(app, v->job))
@@ -250,12 +251,6 @@ static int result_action(struct app *app, void *state, enum action action)
     case ACTION_MAXIMISE:
         v->alone = !v->alone;
         return LOOP_DRAW;
-    case ACTION_PREVIOUS_CHECKPOINT:
-        return go_to(app, v, subject_neighbour(&v->subject, -1));
-    case ACTION_NEXT_CHECKPOINT:
-        return go_to(app, v, subject_neighbour(&v->subject, 1));
-    case ACTION_BEST:
-        return go_to(app, v, subject_neighbour(&v->subject, 0));
     case ACTION_PART:
         return next_part(app, v);
     case ACTION_DIFF:
