@@ -97,9 +97,10 @@ def test_data_that_are_none(home):
         with open(os.path.join(home.folder, name), "w") as f:
             f.write(text)
         refused(home, (2, 4), [name], "train", home.config("data", {**MLP, "data": {"format": "csv", "path": name}}))
+    os.makedirs(os.path.join(home.folder, "pictures", "cats", "more"))
     for data, word in (({"format": "csv", "path": "good.csv", "label": "nope"}, "'nope'"), ({"format": "csv", "path": "good.csv", "label": 7}, "label"),
                        ({"format": "npy", "x": "good.csv", "y": "good.csv"}, "good.csv"), ({"format": "csv", "path": "nope.csv"}, "nope.csv"),
-                       ({"format": "idx", "images": "good.csv", "labels": "good.csv"}, "good.csv"), ({"format": "images", "path": "."}, "is a folder")):
+                       ({"format": "idx", "images": "good.csv", "labels": "good.csv"}, "good.csv"), ({"format": "images", "path": "pictures"}, "is a folder")):
         refused(home, (2, 4), [word], "train", home.config("data", {**MLP, "data": data}))
     for kind in ("csv", "npz", "text"):
         for path in ("pipe", "/dev/zero", "."):
