@@ -143,16 +143,20 @@ static void say(const struct notifier *n, const struct notice *notice, char *tex
              notice->metric[0] ? value : "", notice->error[0] ? "; " : "", notice->error);
 }
 
+/* A worker that was started by such a command has inherited the facts of another run. */
+static bool is_set(char *const *environment, size_t n, const char *entry)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strncmp(environment[i], entry, strcspn(entry, "=") + 1))
+            return true;
+    return false;
+}
+
 static char **notice_environment(const struct notifier *n, const struct notice *notice)
 {
     char **environment = NULL, number[32], text[700];
     size_t count = 0, capacity = 0;
     bool ended = strcmp(notice->event, "best") != 0 && strcmp(notice->event, "nan") != 0;
-    for (char **e = environ; *e; e++)
-        if (!str_starts(*e, "ANTLER_NOTIFY=")) { /* one that trains in there tells nobody on our behalf */
-            environment = xgrow(environment, &capacity, count + 2, sizeof *environment);
-            environment[count++] = xstrdup(*e);
-        }
     say(n, notice, text, sizeof text);
     add(&environment, &count, &capacity, "ANTLER_EVENT=%s", notice->event);
     add(&environment, &count, &capacity, "ANTLER_RUN=%s", n->id);
@@ -170,6 +174,13 @@ static char **notice_environment(const struct notifier *n, const struct notice *
     add(&environment, &count, &capacity, "ANTLER_BEST_EPOCH=%lld", (long long)notice->best_epoch);
     add(&environment, &count, &capacity, "ANTLER_ERROR=%s", notice->error);
     add(&environment, &count, &capacity, "ANTLER_TEXT=%s", text);
+    size_t n_facts = count;
+    for (char **e = environ; *e; e++) /* a worker that was started in there tells nobody on our behalf */
+        if (!str_starts(*e, "ANTLER_NOTIFY=") && !is_set(environment, n_facts, *e)) {
+            environment = xgrow(environment, &capacity, count + 2, sizeof *environment);
+            environment[count++] = xstrdup(*e);
+            environment[count] = NULL;
+        }
     return environment;
 }
 

@@ -46,10 +46,11 @@ def own(home, **settings):
 def test_the_end_of_a_run_is_told_with_its_facts():
     home = Home("antler-notify-")
     try:
-        env = own(home, notify_command=teller(home))
+        env = {**own(home, notify_command=teller(home)), "ANTLER_EVENT": "failed", "ANTLER_ERROR": "of another run"}
         run = home.json("train", home.config("a", BASE), "--name", "a; touch $(pwd)/x `id`", environment=env)
         notice = told(home, 1)[0]
         check(notice.get("EVENT") == "finished" and notice.get("STATE") == "finished", f"{notice}")
+        check(notice.get("ERROR") == "", "facts of another run are not inherited")
         check(notice.get("RUN") == run["run"] and notice.get("DIR") == os.path.realpath(home.dir(run["run"])), f"{notice}")
         check(notice.get("NAME") == "a; touch $(pwd)/x `id`", "a name is a fact, never a command")
         check((notice.get("EPOCH"), notice.get("EPOCHS"), notice.get("STEP")) == ("3", "3", "12"), f"{notice}")
