@@ -1,5 +1,5 @@
 """./dev bench leet: a real offline run of Weights & Biases (20 metrics x 50,000 steps) opened by W&B's own terminal viewer LEET and by antler watch, in turns, in the
-same kind of terminal that never answers.
+same kind of terminal, which says that it is well when it is asked (DSR) and answers nothing else.
 
 first: until the first cell of a curve was written. complete: until the last byte before a second of silence. CPU: of the process with all its
 children until then. memory: the most that was resident (of LEET's program alone, without the Python that starts it; of antler with what its private folder holds)."""
@@ -76,6 +76,7 @@ def look(command, program, width, height, temporary):
             break
         last = time.perf_counter() - began
         size += len(data)
+        os.write(master, b"\x1b[0n" * ((tail[-3:] + data).count(b"\x1b[5n")))
         if first is None and curve_cells(tail + data):
             first = last
         tail = data[-8:]
