@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """The ten models: milliseconds a training step of antler and of every peer that is installed, in interleaved rounds.
 
-  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--action ACTION] [--parts] [--resume]
+  ./dev bench models [MODEL...] [--peer NAME]... [--threads N]... [--rounds N] [--seconds S] [--action ACTION]... [--quick] [--resume]
 
 antler is measured as people use it: the worker that `antler train` starts, from the time of its second epoch record to that of its last.
 A peer is a process that has built and compiled the model beforehand and answers with the time of a window of steps. In each round every
-cell has one window; the figure is the median over the rounds. --action predict-1, predict-256 or evaluate-256 measures these instead, a
-call of so many samples that are in memory already: antler inside its worker (model_speed.c), peers inside their process. Each side is run with one thread (bound to one core) and with two, and
-counts with its better one. `antler bfloat16` is antler under mixed_bfloat16. The floor is the multiply-adds of a step at the rate that numpy's sgemm reaches in the same rounds.
+cell has one window; the figure is the median over the rounds. A peer that takes more than HOPELESS times as long as the fastest of the
+first round has had its only window (Keras on TensorFlow, which has a column of its own, stays). Each side is run with one thread (bound to
+one core) and with all, and counts with its better one. The actions predict-1, predict-256 and evaluate-256 are calls of so many samples
+that are in memory already: antler inside its worker (model_speed.c), peers inside their process; "all" means these and train, which share
+the time that the peers need to start. `antler bfloat16` is antler under mixed_bfloat16. The floor is the multiply-adds of a step at the
+rate that numpy's sgemm reaches in the same rounds.
 
-The whole grid takes hours. --parts measures one peer at a time, each in interleaved rounds with antler; --resume leaves out what
-build/bench-models-ACTION.json has of this machine from the last two days. Where a model was measured in several parts, every ratio is that
-of the rounds which the two had in common.
+All peers, settings and actions take about an hour. Every model's result is kept in build/bench-models-ACTION.json until it is measured
+again; --resume leaves out the models that have been measured in the last day.
 """
-import argparse, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
+import argparse, concurrent.futures, json, os, pathlib, select, statistics, subprocess, sys, tempfile, time
 
 import models
 from common import ANTLER, BUILD, CORES, FIRST, PEERS, clean_env, cpu_name, quiet, set_priority
@@ -36,8 +38,11 @@ VARIANTS = {
     "keras-torch": ("torch", "peer_keras.py", "torch", ()),
     "keras-jax bfloat16": ("keras", "peer_keras.py", "jax-bfloat16", (5, 6)),
 }
+ACTIONS = ("train", "predict-1", "predict-256", "evaluate-256")
+HOPELESS = 1.5
 # Rows that compute in less than float32: they are compared with each other, not with the rest.
 BFLOAT16 = ("antler bfloat16", "keras-jax bfloat16")
+OURS = ("antler", "antler bfloat16")
 
 
 # --quick: the peers that were fastest on two kinds of processor, besides Keras on TensorFlow; with one thread in models 1 and 2
@@ -194,65 +199,60 @@ def wanted(name, model, options):
     return not options.peer or any(name == p or p not in VARIANTS and name.startswith(p) for p in options.peer)
 
 
-def batches(model, options, have, done):
-    """Which peers are measured together: all that are asked for and not done yet, or one after the other. Without any, antler alone."""
-    known = {label for part in done for label in (*part["ms"], *part["failed"])}
-    names = [n for n, (package, _, _, unfit) in VARIANTS.items() if package in have and model not in unfit and wanted(n, model, options) and n not in known]
-    if not names:
-        return [] if done else [[]]
-    return [[n] for n in names] if options.parts else [names]
-
-
-def measure(model, options, folder, names):
-    """{label: {threads: [ms...]}}, and what could not be run: {label: why}."""
+def start(model, options, have, folder):
+    """(cells that are ready, {label: why} of those that are not): antler first, then the peers, two at a time."""
     models.make_data(model, folder)
-    cells, rows, failed = [Antler(model, t, folder) for t in options.threads], {}, {}
-    if not options.parts or BFLOAT16[1] in names:
-        cells += [Antler(model, t, folder, BFLOAT16[0], dtype_policy="mixed_bfloat16") for t in options.threads]
-    for name in names:
-        cells += [(name, t) for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
-    started = []
-    for cell in cells:
-        cell = Peer(cell[0], model, cell[1], folder) if isinstance(cell, tuple) else cell
-        if cell.ready():
-            started.append(cell)
-        else:
-            failed[cell.label] = cell.dead
-    gemm = []
+    ours = [Antler(model, t, folder) for t in options.threads] + [Antler(model, t, folder, BFLOAT16[0], dtype_policy="mixed_bfloat16") for t in options.threads]
+    answers = [(cell, cell.ready()) for cell in ours]
+    names = [n for n, (package, _, _, unfit) in VARIANTS.items() if package in have and model not in unfit and wanted(n, model, options)]
+    peers = [(n, t) for n in names for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
+
+    def begin(peer):
+        cell = Peer(peer[0], model, peer[1], folder)
+        return cell, cell.ready()
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers += pool.map(begin, peers)
+    return [cell for cell, ready in answers if ready], {cell.label: cell.dead for cell, ready in answers if not ready}
+
+
+def stays(cell, ms, fastest):
+    return cell.label in OURS or cell.label == "keras-tensorflow" or ms <= HOPELESS * fastest
+
+
+def rounds(action, cells, options, failed, gemm):
+    """{label: {threads: [ms...]}} of one action."""
+    rows = {}
+    for r in range(options.rounds):
+        gemm.append(sgemm_gflops(max(options.threads)))
+        now = []
+        for cell in cells[r % len(cells):] + cells[:r % len(cells)] if cells else []:
+            ms = cell.window(options.seconds, action)
+            if ms is None:
+                failed[cell.label] = cell.dead
+            else:
+                rows.setdefault(cell.label, {}).setdefault(cell.threads, []).append(ms)
+                now.append((cell, ms))
+        fastest = min((ms for cell, ms in now if cell.label not in (*OURS, BFLOAT16[1])), default=0)
+        cells = [cell for cell, ms in now if stays(cell, ms, fastest)]
+    return rows
+
+
+def measure(model, options, folder, have):
+    """One result for each action."""
+    cells, failed = start(model, options, have, folder)
+    expected, results = check(model, folder), []
     try:
-        for r in range(options.rounds):
-            gemm.append(sgemm_gflops(max(options.threads)))
-            for cell in started[r % len(started):] + started[:r % len(started)] if started else []:
-                ms = cell.window(options.seconds, options.action)
-                if ms is None:
-                    failed[cell.label] = cell.dead
-                else:
-                    rows.setdefault(cell.label, {}).setdefault(cell.threads, []).append(ms)
+        for action in options.action:
+            failed, gemm = dict(failed), []
+            rows = rounds(action, cells, options, failed, gemm)
+            results.append({"model": model, "date": time.strftime("%Y-%m-%d"), "time": time.time(), "action": action, "name": models.name(model), "ms": rows, "failed": failed,
+                            "sgemm_gflops": statistics.median(gemm), "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"),
+                            "memory": expected.get("memory"), "peak_bytes": {label: max(c.peak_bytes for c in cells if c.label == label) for label in rows}})
     finally:
-        for cell in started:
+        for cell in cells:
             cell.close()
-    expected = check(model, folder)
-    return {"model": model, "date": time.strftime("%Y-%m-%d"), "action": options.action, "name": models.name(model), "ms": rows, "failed": failed, "sgemm_gflops": statistics.median(gemm),
-            "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"), "memory": expected.get("memory"),
-            "peak_bytes": {label: max(c.peak_bytes for c in started if c.label == label) for label in rows}}
-
-
-def combined(parts):
-    """One result of the parts of a model: the times of antler are all of them, those of a peer are scaled by how antler's own time in that part
-    differs from its time in all."""
-    whole = {**parts[-1], "ms": {}, "failed": {}, "peak_bytes": {}, "sgemm_gflops": statistics.median(p["sgemm_gflops"] for p in parts)}
-    for part in parts:
-        whole["failed"].update(part["failed"])
-        for label in part["ms"]:
-            whole["peak_bytes"][label] = max(part["peak_bytes"][label], whole["peak_bytes"].get(label, 0))
-        for threads, values in part["ms"].get("antler", {}).items():
-            whole["ms"].setdefault("antler", {}).setdefault(threads, []).extend(values)
-    for part in parts:
-        scale = best(whole["ms"]["antler"])[0] / best(part["ms"]["antler"])[0] if "antler" in part["ms"] else 1.0
-        for label, per_threads in part["ms"].items():
-            if label != "antler":
-                whole["ms"][label] = {t: [ms * scale for ms in values] for t, values in per_threads.items()}
-    return whole
+    return results
 
 
 def best(per_threads):
@@ -262,12 +262,12 @@ def best(per_threads):
 
 def peers_of(r):
     """[(ms, label)] of those that compute in float32, the fastest first."""
-    return sorted((best(v)[0], label) for label, v in r["ms"].items() if label != "antler" and label not in BFLOAT16)
+    return sorted((best(v)[0], label) for label, v in r["ms"].items() if label not in (*OURS, BFLOAT16[1]))
 
 
 def print_cells(result):
     ours = best(result["ms"]["antler"])[0] if "antler" in result["ms"] else None
-    print(f"{result['model']}. {result['name']}")
+    print(f"{result['model']}. {result['name']}, {result['action']}")
     for label, per_threads in sorted(result["ms"].items(), key=lambda item: best(item[1])):
         cells = "  ".join(f"{t}t {statistics.median(v):9.4f} ms (spread {100 * (max(v) / min(v) - 1):3.0f} %)" for t, v in sorted(per_threads.items()))
         print(f"   {label:22} {cells}" + (f"  {best(per_threads)[0] / ours:7.2f}x" if ours else ""))
@@ -275,7 +275,8 @@ def print_cells(result):
         print(f"   {label:22} not run: {why}")
 
 
-HEAD = f"{'model':>5} {'antler ms':>10} {'2t gain':>8} {'fastest peer':>30} {'ratio':>7} {'wanted':>7} {'Keras-TF':>9} {'ratio':>7} {'wanted':>7} {'floor ms':>9} {'share':>6}"
+HEAD = f"{'model':>5} {'antler ms':>10} {'2t gain':>8} {'fastest peer':>30} {'ratio':>7} {'wanted':>7} {'Keras-TF':>9} {'ratio':>7} {'wanted':>7}"
+FLOOR = f" {'floor ms':>9} {'share':>6}"
 
 
 def summary_row(r):
@@ -290,8 +291,8 @@ def summary_row(r):
     tf = best(r["ms"]["keras-tensorflow"])[0] if "keras-tensorflow" in r["ms"] else None
     keras, keras_ratio = (f"{tf:.4f}", f"{tf / ms:.1f}") if tf else ("-", "-")
     floor = r["multiply_adds"] * 2 / r["sgemm_gflops"] / 1e6 if r["action"] == "train" else None
-    last = f"{floor:9.4f} {100 * floor / ms:5.0f}%" if floor else ""
-    return f"{r['model']:>5} {ms:10.4f} {gain:>8} {peer:>30} {ratio:>7} {wanted[0]:>7} {keras:>9} {keras_ratio:>7} {wanted[1]:>7} {last}"
+    last = f" {floor:9.4f} {100 * floor / ms:5.0f}%" if floor else ""
+    return f"{r['model']:>5} {ms:10.4f} {gain:>8} {peer:>30} {ratio:>7} {wanted[0]:>7} {keras:>9} {keras_ratio:>7} {wanted[1]:>7}{last}"
 
 
 def bfloat16_row(r):
@@ -303,7 +304,7 @@ def bfloat16_row(r):
 
 def memory_row(r):
     """The bound knows no data: parameters, gradients, optimizer state, what is alive at once, and 30 MB."""
-    peers = [b for label, b in r["peak_bytes"].items() if label != "antler" and label not in BFLOAT16]
+    peers = [b for label, b in r["peak_bytes"].items() if label not in (*OURS, BFLOAT16[1])]
     ours, expected, parts = r["peak_bytes"]["antler"], r["expected_bytes"], r["memory"]
     bound = 2 * parts["parameters"] + parts["optimizer"] + parts["live"] + (30 << 20)
     return (f"{r['model']:>5} {ours / 1e6:8.1f} MB, expected {expected / 1e6:8.1f} ({100 * (expected / ours - 1):+.0f} %); without its data {(ours - parts['data']) / 1e6:.1f}, bound "
@@ -312,7 +313,7 @@ def memory_row(r):
 
 
 def summary(results):
-    lines = ["", HEAD, *(summary_row(r) for r in results)]
+    lines = ["", results[0]["action"], HEAD + (FLOOR if results[0]["action"] == "train" else ""), *(summary_row(r) for r in results)]
     both = [r for r in results if {"antler", BFLOAT16[0]} <= set(r["ms"])]
     lines += ["", "mixed_bfloat16", *(bfloat16_row(r) for r in both)] if both else []
     if results[0]["action"] == "train":
@@ -320,33 +321,24 @@ def summary(results):
     return "\n".join(lines)
 
 
-RECENT_S = 2 * 86400
-
-
-def kept(path):
-    """{model: [part...]} of this machine, not older than RECENT_S."""
+def kept(action):
+    """{model: its newest result} of this machine."""
+    path = BUILD / f"bench-models-{action}.json"
     old = json.loads(path.read_text()) if path.exists() else {}
-    if old.get("cpu") != cpu_name():
-        return {}
-    parts = {}
-    for part in old.get("parts", []):
-        if time.time() - time.mktime(time.strptime(part["date"], "%Y-%m-%d")) <= RECENT_S:
-            part["ms"] = {label: {int(t): values for t, values in per_threads.items()} for label, per_threads in part["ms"].items()}
-            parts.setdefault(part["model"], []).append(part)
-    return parts
+    results = old.get("results", []) if old.get("cpu") == cpu_name() else []
+    for r in results:
+        r["ms"] = {label: {int(t): values for t, values in per_threads.items()} for label, per_threads in r["ms"].items()}
+    return {r["model"]: r for r in results}
 
 
-def keep(path, part):
-    """Adds a part; what it measured anew goes out of the older ones."""
-    parts = kept(path)
-    anew = {*part["ms"], *part["failed"]} - {"antler"}
-    for older in parts.get(part["model"], []):
-        for label in anew:
-            for values in (older["ms"], older["failed"], older["peak_bytes"]):
-                values.pop(label, None)
-    parts[part["model"]] = [p for p in parts.get(part["model"], []) if {*p["ms"], *p["failed"]} - {"antler"}] + [part]
-    everything = [p for model in sorted(parts) for p in parts[model]]
-    path.write_text(json.dumps({"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "action": part["action"], "parts": everything}, indent=2) + "\n")
+def keep(result):
+    results = {**kept(result["action"]), result["model"]: result}
+    everything = {"cpu": cpu_name(), "results": [results[model] for model in sorted(results)]}
+    (BUILD / f"bench-models-{result['action']}.json").write_text(json.dumps(everything, indent=2) + "\n")
+
+
+def is_recent(model, options):
+    return all(time.time() - kept(action).get(model, {"time": 0})["time"] < 86400 for action in options.action)
 
 
 def main(argv):
@@ -354,29 +346,29 @@ def main(argv):
     parser.add_argument("models", nargs="*", type=int, choices=[[], *models.MODELS], metavar="MODEL", default=[], help="1 to 10; default all")
     parser.add_argument("--peer", action="append", metavar="NAME", help="only this peer, or those whose name starts so: " + " ".join(VARIANTS) + "; none for antler alone")
     parser.add_argument("--threads", action="append", type=int, help="default 1 and all cores")
-    parser.add_argument("--action", default="train", choices=["train", "predict-1", "predict-256", "evaluate-256"])
+    parser.add_argument("--action", action="append", choices=[*ACTIONS, "all"], help="default train")
     parser.add_argument("--quick", action="store_true", help="only the peers that were fastest before, at their better number of threads")
-    parser.add_argument("--parts", action="store_true", help="one peer at a time")
-    parser.add_argument("--resume", action="store_true", help="leave out peers that were measured before")
+    parser.add_argument("--resume", action="store_true", help="leave out models that were measured in the last day")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.2, help="of a window")
     options = parser.parse_args(argv)
     options.threads = options.threads or sorted({1, len(CORES)})
-    have = installed()
+    options.action = list(ACTIONS) if "all" in (options.action or ()) else options.action or ["train"]
+    have, chosen = installed(), options.models or list(models.MODELS)
     if not have and not options.peer:
         print(f"no peers in {PEERS} (./dev bench --peers makes that environment): antler alone")
-    path, chosen = BUILD / f"bench-models-{options.action}.json", options.models or list(models.MODELS)
     for model in chosen:
-        for names in batches(model, options, have, kept(path).get(model, []) if options.resume else []):
-            with tempfile.TemporaryDirectory(prefix="antler-bench-") as folder:
-                part = measure(model, options, folder, names)
-            print_cells(part)
-            sys.stdout.flush()
-            keep(path, part)
-    results = [combined(parts) for model, parts in sorted(kept(path).items()) if model in chosen]
-    print(summary(results))
-    print(f"sgemm of numpy on {max(options.threads)} threads: {statistics.median(r['sgemm_gflops'] for r in results):.0f} GFLOP/s")
-    return results
+        if options.resume and is_recent(model, options):
+            continue
+        with tempfile.TemporaryDirectory(prefix="antler-bench-") as folder:
+            for result in measure(model, options, folder, have):
+                print_cells(result)
+                keep(result)
+        sys.stdout.flush()
+    for action in options.action:
+        results = [r for model, r in sorted(kept(action).items()) if model in chosen]
+        print(summary(results))
+        print(f"sgemm of numpy on {max(options.threads)} threads: {statistics.median(r['sgemm_gflops'] for r in results):.0f} GFLOP/s")
 
 
 if __name__ == "__main__":

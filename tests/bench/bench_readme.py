@@ -1,6 +1,6 @@
 """./dev bench readme: the figures of README.md, between its marks, from what ./dev bench models and ./dev bench left in build/."""
-from bench_models import best, combined, kept, peers_of
-from common import BUILD, SOURCE, cpu_name
+from bench_models import best, kept, peers_of
+from common import SOURCE, cpu_name
 
 START, END = "<!-- figures: ./dev bench readme -->\n", "<!-- end of figures -->\n"
 
@@ -16,7 +16,7 @@ def model_row(r):
 
 
 def models_table():
-    results = [combined(parts) for _, parts in sorted(kept(BUILD / "bench-models-train.json").items())]
+    results = [r for _, r in sorted(kept("train").items())]
     rows = [model_row(r) for r in results if "antler" in r["ms"]]
     if not rows:
         return []
