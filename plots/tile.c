@@ -105,11 +105,67 @@ static double mean_of(const float *image, int height, int width, int channels, i
     return sum / ((bottom - top) * (right - left));
 }
 
-static struct tile_cell image_cell(const double half[2][3], enum tile_depth depth)
+static uint32_t true_color(const double rgb[3])
+{
+    uint32_t out = TILE_RGB;
+    for (int c = 0; c < 3; c++)
+        out |= (uint32_t)(rgb[c] * 255 + 0.5) << (16 - 8 * c);
+    return out;
+}
+
+/* The sixteen as xterm has them; terminals differ, so nothing finer is tried. */
+static uint32_t nearest_of_16(const double rgb[3])
+{
+    static const uint8_t palette[16][3] = {{0, 0, 0},       {205, 0, 0},   {0, 205, 0},   {205, 205, 0},
+                                           {0, 0, 238},     {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
+                                           {127, 127, 127}, {255, 0, 0},   {0, 255, 0},   {255, 255, 0},
+                                           {92, 92, 255},   {255, 0, 255}, {0, 255, 255}, {255, 255, 255}};
+    uint32_t best = 0;
+    double least = INFINITY;
+    for (uint32_t k = 0; k < 16; k++) {
+        double error = 0;
+        for (int c = 0; c < 3; c++)
+            error += (palette[k][c] - rgb[c] * 255) * (palette[k][c] - rgb[c] * 255);
+        if (error < least) {
+            least = error;
+            best = k;
+        }
+    }
+    return best;
+}
+
+/* Bayer's matrix of 4 x 4, from -0.5 to 0.5: what sixteen colours cannot show, neighbours show together. */
+static double dither(int y, int x)
+{
+    static const uint8_t matrix[4][4] = {{0, 8, 2, 10}, {12, 4, 14, 6}, {3, 11, 1, 9}, {15, 7, 13, 5}};
+    return (matrix[y & 3][x & 3] + 0.5) / 16 - 0.5;
+}
+
+static uint32_t color_of(const double rgb[3], enum tile_depth depth, int y, int x)
+{
+    enum { SPREAD = 3 }; /* of the sixteen: about as far as they are from each other */
+    double shifted[3];
+    if (depth == TILE_TRUE)
+        return true_color(rgb);
+    if (depth == TILE_256)
+        return (uint32_t)tile_palette((int)(rgb[0] * 255 + 0.5), (int)(rgb[1] * 255 + 0.5), (int)(rgb[2] * 255 + 0.5));
+    for (int c = 0; c < 3; c++)
+        shifted[c] = clamp_share(rgb[c] + dither(y, x) / SPREAD);
+    return nearest_of_16(shifted);
+}
+
+/* As bright as it looks; of grey, the grey itself. */
+static double lightness(const double rgb[3])
+{
+    return rgb[0] == rgb[1] && rgb[1] == rgb[2] ? rgb[0] : 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+}
+
+/* row, col: of the cell, for the dither. */
+static struct tile_cell image_cell(const double half[2][3], enum tile_depth depth, int row, int col)
 {
     static const char ramp[] = " .:-=+*#%@";
     static const uint32_t blocks[] = {' ', 0x2580, 0x2584, 0x2588};
-    double upper = (half[0][0] + half[0][1] + half[0][2]) / 3, lower = (half[1][0] + half[1][1] + half[1][2]) / 3;
+    double upper = lightness(half[0]), lower = lightness(half[1]);
     if (depth == TILE_ASCII)
         return (struct tile_cell){.ch = (uint32_t)ramp[(int)((upper + lower) / 2 * 9.999)]};
     if (depth == TILE_BLOCKS) {
@@ -117,11 +173,10 @@ static struct tile_cell image_cell(const double half[2][3], enum tile_depth dept
             return (struct tile_cell){.ch = tile_shade((upper + lower) / 2, false)};
         return (struct tile_cell){.ch = blocks[(upper > lower) + 2 * (lower > upper)]};
     }
-    uint8_t color[2];
+    uint32_t color[2];
     for (int k = 0; k < 2; k++)
-        color[k] = (uint8_t)tile_palette((int)(half[k][0] * 255 + 0.5), (int)(half[k][1] * 255 + 0.5),
-                                         (int)(half[k][2] * 255 + 0.5));
-    return (struct tile_cell){0x2580, color[0], color[1]};
+        color[k] = color_of(half[k], depth, 2 * row + k, col);
+    return (struct tile_cell){0x2580, color[0], color[1], true};
 }
 
 void tile_image(const float *image, int height, int width, int channels, enum tile_depth depth, struct tile_cell *out,
@@ -136,7 +191,7 @@ void tile_image(const float *image, int height, int width, int channels, enum ti
                         mean_of(image, height, width, channels, channels == 3 ? c : 0,
                                 (2.0 * row + k) * height / (2.0 * rows), (2.0 * row + k + 1) * height / (2.0 * rows),
                                 (double)col * width / cols, (col + 1.0) * width / cols);
-            out[row * cols + col] = image_cell(half, depth);
+            out[row * cols + col] = image_cell(half, depth, row, col);
         }
 }
 

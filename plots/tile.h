@@ -24,11 +24,14 @@ int tile_ink(double share, bool light); /* text colour to put on tile_heat */
 /* The nearest of colours 16 .. 255 of the 256-colour palette. */
 int tile_palette(int red, int green, int blue);
 
+enum { TILE_RGB = 1 << 24 }; /* a colour of its own: TILE_RGB | red << 16 | green << 8 | blue; else one of the palette */
 struct tile_cell {
     uint32_t ch;
-    uint8_t ink, ground; /* of the 256 colours; 0 and 0 in the shapes below that use none */
+    uint32_t ink, ground;
+    bool colored; /* false: in the reader's own colours */
 };
-enum tile_depth { TILE_256, TILE_BLOCKS, TILE_ASCII }; /* colours; shades of one colour; characters */
+/* All colours; the palette of 256; the sixteen, dithered; shades of one colour; characters. */
+enum tile_depth { TILE_TRUE, TILE_256, TILE_16, TILE_BLOCKS, TILE_ASCII };
 
 /* Draws an image of height x width x channels values in 0 .. 1 (clamped; 1 = grey or 3 = RGB channels, row-major,
  * channels last) into rows x cols cells, two image rows to a cell; every cell shows the mean of what it covers. out[row

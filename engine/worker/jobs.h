@@ -20,6 +20,7 @@ bool job_inspect(const json_t *request, struct answer *answer, struct err *err);
 bool job_evaluate(const json_t *request, struct answer *answer, struct err *err);
 bool job_predict(const json_t *request, struct answer *answer, struct err *err);
 bool job_generate(const json_t *request, struct answer *answer, struct err *err);
+bool job_picture(const json_t *request, struct answer *answer, struct err *err);
 bool job_doctor(const json_t *request, struct answer *answer, struct err *err);
 bool job_train(const json_t *request, struct answer *answer, struct err *err);
 bool job_resume(const json_t *request, struct answer *answer, struct err *err);

@@ -19,6 +19,7 @@ const struct job jobs[] = {
     {"evaluate", "metrics of a checkpoint on a part of the data", job_evaluate},
     {"predict", "outputs of a checkpoint", job_predict},
     {"generate", "text that a checkpoint of a language model writes", job_generate},
+    {"picture", "a picture file as pixels to draw", job_picture},
     {"doctor", "sandbox, BLAS, processor, devices", job_doctor},
     {"train", "a new run", job_train},
     {"resume", "goes on with a run, or from a checkpoint", job_resume},

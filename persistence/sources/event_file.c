@@ -124,8 +124,15 @@ static bool element_number(const struct wire_field *f, int64_t type, double *val
     return true;
 }
 
-/* TensorProto: one number is a scalar; of strings, the first is text, or the third behind width and height a picture.
- */
+const char *event_image_suffix(const uint8_t *data, size_t size_bytes)
+{
+    if (size_bytes > 8 && !memcmp(data, "\x89PNG", 4))
+        return ".png";
+    return size_bytes > 8 && !memcmp(data, "\xFF\xD8\xFF", 3) ? ".jpg" : NULL;
+}
+
+/* TensorProto: one number is a scalar; of strings, the first is text, or the third and all others behind width and
+ * height are pictures. */
 static void read_tensor(const uint8_t *data, size_t size_bytes, struct event_value *value)
 {
     struct wire w = wire_of(data, size_bytes);
@@ -140,6 +147,7 @@ static void read_tensor(const uint8_t *data, size_t size_bytes, struct event_val
             if (n_strings++ == 0 || n_strings == 3) {
                 value->data = f.data;
                 value->size_bytes = f.size_bytes;
+                value->more = w;
             }
         } else if (wire_is(&f, 4, WIRE_BYTES) ? content_number(type, f.data, f.size_bytes, &number)
                    : f.number == 5 || f.number == 6 || f.number == 7 || f.number == 10 || f.number == 11 ||
@@ -154,7 +162,7 @@ static void read_tensor(const uint8_t *data, size_t size_bytes, struct event_val
         return;
     if (n_strings)
         value->kind =
-            n_strings >= 3 && value->size_bytes > 8 && !memcmp(value->data, "\x89PNG", 4) ? EVENT_IMAGE : EVENT_TEXT;
+            n_strings >= 3 && event_image_suffix(value->data, value->size_bytes) ? EVENT_IMAGE : EVENT_TEXT;
     else if (n_numbers == 1)
         value->kind = EVENT_SCALAR;
 }
@@ -229,6 +237,18 @@ bool event_next(struct wire *summary, struct event_value *value)
     while (wire_next(summary, &f))
         if (wire_is(&f, 1, WIRE_BYTES))
             return read_value(wire_of(f.data, f.size_bytes), value);
+    return false;
+}
+
+bool event_next_image(struct event_value *image)
+{
+    struct wire_field f;
+    while (wire_next(&image->more, &f))
+        if (wire_is(&f, 8, WIRE_BYTES)) {
+            image->data = f.data;
+            image->size_bytes = f.size_bytes;
+            return true;
+        }
     return false;
 }
 

@@ -26,12 +26,17 @@ struct event_value {
     size_t tag_length, plugin_length;
     enum event_kind kind; /* of what is in it; a tensor of one number is a scalar, of strings text */
     double scalar;
-    const uint8_t *data; /* TEXT: the words; IMAGE: the encoded picture; HPARAMS: the plugin's message */
+    const uint8_t *data; /* TEXT: the words; IMAGE: the first encoded picture; HPARAMS: the plugin's message */
     size_t size_bytes;
+    struct wire more; /* IMAGE: of the tensor, behind the first picture */
 };
 
 bool event_parse(const uint8_t *data, size_t size_bytes, struct event *event);
 bool event_next(struct wire *summary, struct event_value *value); /* false: no more, or what follows is damaged */
+/* The next picture of several that were written as one value; false: there is none. */
+bool event_next_image(struct event_value *image);
+/* ".png" or ".jpg" for the bytes of such a picture, NULL: it is of another kind. */
+const char *event_image_suffix(const uint8_t *data, size_t size_bytes);
 
 /* The message of the hparams plugin: settings are put into config, which is an object. *end: 0 = it does not say, 1 =
  * success, 2 = failure. */

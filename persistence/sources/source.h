@@ -21,7 +21,7 @@ enum source_kind {
     SOURCE_METRICS, /* n names and values */
     SOURCE_EVENT,   /* text: a JSON object as in history.log */
     SOURCE_LINES,   /* text: what was printed, any bytes */
-    SOURCE_PICTURE  /* text: a PNG file; names[0]: what it is called */
+    SOURCE_PICTURE  /* text: a PNG or JPEG file, not looked into; names[0]: what it is called */
 };
 struct source_record { /* lent until the next call */
     enum source_kind kind;

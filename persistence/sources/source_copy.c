@@ -4,6 +4,8 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "persistence/runs/run_pictures.h"
+#include "persistence/sources/event_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GATHER_BYTES = 1 << 20, CLOCK_EVERY = 64, PICTURES_MAX = 2000, PICTURE_NAME_BYTES = 80 };
+enum { GATHER_BYTES = 1 << 20, CLOCK_EVERY = 64, PICTURES_MAX = 2000 };
 #define PICTURES_MAX_BYTES (INT64_C(256) << 20)
 
 bool source_copy_open(struct source_copy *copy, const struct source *source, const char *path, const char *folder,
@@ -73,13 +75,14 @@ static bool add_event(struct source_copy *copy, const struct source_record *reco
     return ok;
 }
 
-/* pictures/<tag>@<step>.png; the tag without what would be another folder. */
+/* What is neither PNG nor JPEG could not be shown. */
 static bool add_picture(struct source_copy *copy, const struct source_record *record, struct err *err)
 {
-    if (copy->n_pictures >= PICTURES_MAX || copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES)
+    const char *suffix = event_image_suffix((const uint8_t *)record->text, record->length);
+    if (!suffix || copy->n_pictures >= PICTURES_MAX || copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES)
         return true;
-    char *safe = run_safe_name(record->names[0]), *folder = path_join(copy->folder, "pictures");
-    char *path = xprintf("%s/%.*s@%lld.png", folder, PICTURE_NAME_BYTES, safe, (long long)record->step);
+    char *folder = run_pictures_folder(copy->folder), *name = run_picture_name(record->names[0], record->step, suffix);
+    char *path = path_join(folder, name);
     int fd = io_make_folders(folder, err) ? io_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, err) : -1;
     bool ok = fd >= 0 && io_write_all(fd, record->text, record->length, path, err);
     if (fd >= 0)
@@ -87,8 +90,8 @@ static bool add_picture(struct source_copy *copy, const struct source_record *re
     copy->n_pictures++;
     copy->picture_bytes += (int64_t)record->length;
     free(path);
+    free(name);
     free(folder);
-    free(safe);
     return ok;
 }
 

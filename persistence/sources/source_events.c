@@ -29,7 +29,8 @@ enum {
     PAYLOAD_MAX_BYTES = 64 << 20,
     FILES_MAX = 4096,
     TAG_MAX_BYTES = 900,
-    TEXT_MAX_BYTES = 64 << 10
+    TEXT_MAX_BYTES = 64 << 10,
+    IMAGES_MAX = 64 /* of one value */
 };
 #define STEP_MAX (INT64_C(1) << 53)
 static const char *const parts[] = {"", "train", "validation"};
@@ -229,12 +230,14 @@ static void add_text(struct source_reader *r, const struct event *event, const s
     free(words);
 }
 
-static void add_picture(struct source_reader *r, const struct event *event, const struct event_value *value)
+/* number: of several that were written as one, -1: the only one. */
+static void add_picture(struct source_reader *r, const struct event *event, const struct event_value *value, int number)
 {
     struct queued *queued = enqueue(r);
     char *bytes = arena_alloc(&r->arena, value->size_bytes + 1);
     memcpy(bytes, value->data, value->size_bytes);
-    queued->name = arena_strndup(&r->arena, value->tag, value->tag_length);
+    const char *name = arena_strndup(&r->arena, value->tag, value->tag_length);
+    queued->name = number < 0 ? name : arena_printf(&r->arena, "%s/%d", name, number);
     queued->record = (struct source_record){.kind = SOURCE_PICTURE,
                                             .epoch = event->step,
                                             .step = event->step,
@@ -242,6 +245,16 @@ static void add_picture(struct source_reader *r, const struct event *event, cons
                                             .n = 1,
                                             .text = bytes,
                                             .length = value->size_bytes};
+}
+
+static void add_pictures(struct source_reader *r, const struct event *event, const struct event_value *value)
+{
+    struct event_value image = *value, second = *value;
+    bool several = event_next_image(&second);
+    int k = 0;
+    do
+        add_picture(r, event, &image, several ? k : -1);
+    while (++k < IMAGES_MAX && event_next_image(&image));
 }
 
 /* Keras' own tags; everything else keeps its name. */
@@ -297,7 +310,7 @@ static void take_value(struct source_reader *r, const struct event *event, const
         add_text(r, event, value);
     } else if (tag && value->kind == EVENT_IMAGE) {
         close_group(r);
-        add_picture(r, event, value);
+        add_pictures(r, event, value);
     }
 }
 

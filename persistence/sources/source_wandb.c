@@ -4,7 +4,8 @@
  *   wandb/offline-run-<date>_<time>-<id>/run-<id>.wandb     several folders with the same id are one run, in the order
  * of their dates
  *
- * Taken are the records run, config, history, stats (system metrics), output and exit; all others are passed over.
+ * Taken are the records run, config, history (with the pictures it names), stats (system metrics), output and exit; all
+ * others are passed over.
  * Numbers come as JSON text. Keys of several parts are joined with a dot. Keras' callback for it writes epoch/loss,
  * epoch/val_loss and epoch/epoch (from 0) and batch/loss: these become loss, val_loss, and batch_loss. Metrics that are
  * logged together come in any order: here always in that of their first appearance, so that they stay together in the
@@ -13,6 +14,7 @@
 #include "persistence/runs/name_table.h"
 #include "persistence/sources/source.h"
 #include "persistence/sources/wandb_log.h"
+#include "persistence/sources/wandb_media.h"
 #include "persistence/sources/wire.h"
 
 #include "base/arena.h"
@@ -52,6 +54,7 @@ struct source_reader {
     int changes, exit_code;
     bool ended;
     double started;
+    struct wandb_media media;
 };
 
 /* ---- keys ---- */
@@ -205,13 +208,27 @@ static int64_t step_of(double value)
     return value >= 0 && value < (double)STEP_MAX ? (int64_t)value : 0;
 }
 
+static void take_media(struct source_reader *r, struct wire w, const struct source_record *record)
+{
+    struct wire_field f;
+    struct item item;
+    while (wire_next(&w, &f)) {
+        if (!wire_is(&f, 1, WIRE_BYTES) || !read_item(&f, &item) || !item.json_length || item.json[0] != '{')
+            continue;
+        char *tag = xstrndup((const char *)item.key, item.key_length < KEY_MAX_BYTES ? item.key_length : 0);
+        wandb_media_add(&r->media, tag, (const char *)item.json, item.json_length, r->at, record);
+        free(tag);
+    }
+}
+
 static bool take_history(struct source_reader *r, struct wire w, struct source_record *record)
 {
+    const struct wire whole = w;
     struct wire_field f, inner;
     struct item item;
     int64_t step = -1;
     double epoch = NAN;
-    bool by_epoch = false;
+    bool by_epoch = false, objects = false;
     *record = (struct source_record){.time = NAN};
     while (wire_next(&w, &f)) {
         if (wire_is(&f, 2, WIRE_BYTES)) {
@@ -222,7 +239,9 @@ static bool take_history(struct source_reader *r, struct wire w, struct source_r
             continue;
         }
         double value;
-        if (!wire_is(&f, 1, WIRE_BYTES) || !read_item(&f, &item) || !item_number(&item, &value))
+        bool read = wire_is(&f, 1, WIRE_BYTES) && read_item(&f, &item);
+        objects = objects || (read && item.json_length && item.json[0] == '{');
+        if (!read || !item_number(&item, &value))
             continue;
         const struct key *key = find_key(r, item.key, item.key_length, false);
         switch (key ? key->kind : KEY_OTHER) {
@@ -245,6 +264,8 @@ static bool take_history(struct source_reader *r, struct wire w, struct source_r
     }
     record->step = r->step = step >= 0 ? step : r->step + 1;
     record->epoch = by_epoch && epoch >= 0 && epoch < 1e15 ? (int64_t)epoch + 1 : record->step;
+    if (objects)
+        take_media(r, whole, record);
     return give_metrics(r, record);
 }
 
@@ -484,6 +505,7 @@ static void close_wandb(struct source_reader *r)
     name_table_release(&r->metrics);
     json_decref(r->config);
     json_decref(r->tags);
+    wandb_media_release(&r->media);
     free(r->logs);
     free(r->key_list);
     free(r->values);
@@ -518,9 +540,12 @@ static struct source_reader *open_wandb(const char *path, struct err *err)
 static int next(struct source_reader *r, struct source_record *record, struct err *err)
 {
     const uint8_t *data;
-    size_t size_bytes;
+    size_t size_bytes, of;
     while (r->at < r->n_logs) {
         struct wandb_log *log = &r->logs[r->at];
+        while (wandb_media_waits(&r->media, &of))
+            if (wandb_media_next(&r->media, r->logs[of].file.path, record))
+                return 1;
         int found = wandb_next(log, &data, &size_bytes, err);
         if (found == -1)
             return -1;

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "persistence/runs/run_lock.h"
 #include "persistence/runs/run_making.h"
+#include "persistence/runs/run_pictures.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -182,6 +183,7 @@ static bool start_again(struct watch *watch, struct watched *w, struct err *err)
     source_copy_close(&w->copy);
     io->unlink(log); /* the index sees another file and reads it from the start */
     io->unlink(text);
+    run_pictures_clear(folder);
     watched_free_models(w);
     bool ok = source_copy_open(&w->copy, w->source, w->path, folder, err);
     free(text);

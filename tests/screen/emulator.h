@@ -40,13 +40,19 @@ static inline void emulator_show(struct emulator *e, struct painter *painter, co
     vterm_screen_flush_damage(e->screen);
 }
 
+static inline bool is_color(const VTermColor *got, int32_t color)
+{
+    if (color < TILE_RGB)
+        return VTERM_COLOR_IS_INDEXED(got) && got->indexed.idx == color;
+    return VTERM_COLOR_IS_RGB(got) && got->rgb.red == (color >> 16 & 255) && got->rgb.green == (color >> 8 & 255) &&
+           got->rgb.blue == (color & 255);
+}
+
 static inline bool same_colors(const struct cell *cell, const VTermScreenCell *got, struct theme theme)
 {
     struct look look = theme_look(theme, (enum style)cell->style, cell->flags, cell->ink, cell->ground);
-    bool ink = look.ink < 0 ? VTERM_COLOR_IS_DEFAULT_FG(&got->fg)
-                            : VTERM_COLOR_IS_INDEXED(&got->fg) && got->fg.indexed.idx == look.ink;
-    bool ground = look.ground < 0 ? VTERM_COLOR_IS_DEFAULT_BG(&got->bg)
-                                  : VTERM_COLOR_IS_INDEXED(&got->bg) && got->bg.indexed.idx == look.ground;
+    bool ink = look.ink < 0 ? VTERM_COLOR_IS_DEFAULT_FG(&got->fg) : is_color(&got->fg, look.ink);
+    bool ground = look.ground < 0 ? VTERM_COLOR_IS_DEFAULT_BG(&got->bg) : is_color(&got->bg, look.ground);
     bool lines = !got->attrs.underline == !(look.attributes & LOOK_UNDERLINE) &&
                  !got->attrs.reverse == !(look.attributes & LOOK_REVERSE);
     return ground && lines && (cell->ch == ' ' || (ink && got->attrs.bold == !!(look.attributes & LOOK_BOLD)));

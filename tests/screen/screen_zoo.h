@@ -11,6 +11,7 @@
 
 #include "tests/screen/screen_home.h"
 
+#include "persistence/runs/run_pictures.h"
 #include "tui/client/evaluation.h"
 
 #include <sys/stat.h>
@@ -146,6 +147,31 @@ static inline void zoo_strangers(void)
     }
 }
 
+/* Pictures of two tags in the branch; what is in the files does not matter, the stand-in for the worker answers. */
+static inline void zoo_paint(void)
+{
+    for (int i = 0; i < 6; i++) {
+        char *folder = xprintf("%s/%s", screen_home(), zoo_branch), *pictures = run_pictures_folder(folder),
+             *name = run_picture_name(i % 2 ? "layer/weights" : "examples", 10 * (i / 2), ".png"),
+             *path = path_join(pictures, name);
+        CHECK_OK(io_make_folders(pictures, &screen_err), screen_err);
+        FILE *file = fopen(path, "w");
+        CHECK(file && fputs("as if it were a picture", file) > 0 && !fclose(file));
+        free(path);
+        free(name);
+        free(pictures);
+        free(folder);
+    }
+    struct str pixels = {0};
+    for (int i = 0; i < 8 * 12; i++)
+        str_addf(&pixels, "%02x%02x%02x", i % 12 * 23, i % 12 * 23, i / 12 * 36);
+    zoo_write("picture",
+              json_pack("{s:s,s:i,s:i,s:[i,i,i],s:s}", "file", "", "height", 8, "width", 12, "shown", 8, 12, 3, "pixels",
+                        str_text(&pixels)),
+              "result");
+    str_release(&pixels);
+}
+
 static inline void zoo_make(void)
 {
     screen_clock(1700000000);
@@ -166,6 +192,7 @@ static inline void zoo_make(void)
           !fclose(file));
     zoo_write(config, js_parse(zoo_config, strlen(zoo_config), "config", JS_STRICT, &screen_err), NULL);
     zoo_worker();
+    zoo_paint();
     free(config);
     free(log);
 }
@@ -174,6 +201,11 @@ static inline void zoo_make(void)
 static inline char *zoo_of_run(void)
 {
     return xstrdup(zoo_digits);
+}
+
+static inline char *zoo_of_painted(void)
+{
+    return xstrdup(zoo_branch);
 }
 
 static inline char *zoo_of_checkpoint(void)
@@ -205,9 +237,11 @@ struct zoo_view {
     const char *name, *view;
     char *(*argument)(void); /* NULL: nothing */
     const char *ready;       /* what it shows once it is whole */
+    const char *keys;        /* typed first; NULL: none */
 };
 static const struct zoo_view zoo_views[] = {{"runs", "runs", NULL, "digits"},
                                             {"run", "run", zoo_of_run, "epoch"},
+                                            {"pictures", "run", zoo_of_painted, "▓▓▓", "Tab Tab Left"},
                                             {"compare", "compare", zoo_of_run, "digits"},
                                             {"new", "new", NULL, "config"},
                                             {"form", "form", zoo_of_config, "found 7"},
@@ -226,6 +260,8 @@ static inline void zoo_open(const struct zoo_view *of)
 {
     char *argument = of->argument ? of->argument() : NULL;
     CHECK_OK(app_open(screen.app, of->view, argument, &screen_err), screen_err);
+    if (of->keys)
+        driver_keys(&screen, of->keys);
     DRIVER_WAIT(&screen, of->ready);
     free(argument);
 }

@@ -33,8 +33,8 @@ static void scribble(struct grid *grid, uint32_t round)
         if (bits % 13 == 0) { /* a piece of a picture */
             struct tile_cell tiles[6];
             for (int t = 0; t < 6; t++)
-                tiles[t] = (struct tile_cell){0x2580, (uint8_t)(16 + (bits + (uint32_t)t) % 240),
-                                              (uint8_t)(16 + bits / 16 % 240)};
+                tiles[t] = (struct tile_cell){0x2580, bits % 2 ? TILE_RGB | bits >> 8 : 16 + (bits + (uint32_t)t) % 240,
+                                              bits % 3 ? 16 + bits / 16 % 240 : TILE_RGB | (bits * 7) >> 8, true};
             grid_tiles(grid, (struct rect){x, y, 6, 1}, tiles, 1, 6);
         }
     }

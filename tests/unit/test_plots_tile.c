@@ -69,6 +69,46 @@ static void test_an_image_keeps_its_proportions_and_its_grey(void)
     CHECK_EQ(cell[0].ch, '=');
 }
 
+static void test_every_depth_shows_the_colours_it_has(void)
+{
+    const float red_over_blue[] = {1, 0, 0, 0, 0, 1};
+    struct tile_cell cell[16];
+    tile_image(red_over_blue, 2, 1, 3, TILE_TRUE, cell, 1, 1);
+    CHECK_EQ(cell[0].ink, TILE_RGB | 0xFF0000);
+    CHECK_EQ(cell[0].ground, TILE_RGB | 0x0000FF);
+    CHECK(cell[0].colored);
+    tile_image(red_over_blue, 2, 1, 3, TILE_256, cell, 1, 1);
+    CHECK_EQ(cell[0].ink, 196);
+    tile_image(red_over_blue, 2, 1, 3, TILE_16, cell, 1, 1);
+    CHECK(cell[0].ink == 9 || cell[0].ink == 1);
+    CHECK(cell[0].ground == 4 || cell[0].ground == 12);
+}
+
+static void test_sixteen_colours_show_a_grey_between_two_of_them_together(void)
+{
+    static const double level[16] = {[8] = 127, [7] = 229, [15] = 255};
+    float grey[64];
+    struct tile_cell cell[32];
+    double sum = 0;
+    for (int i = 0; i < 64; i++)
+        grey[i] = 0.7f;
+    tile_image(grey, 8, 8, 1, TILE_16, cell, 4, 8);
+    for (int i = 0; i < 32; i++)
+        sum += level[cell[i].ink & 15] + level[cell[i].ground & 15];
+    CHECK_NEAR(sum / 64 / 255, 0.7, 0.1);
+}
+
+static void test_without_colours_yellow_is_brighter_than_blue(void)
+{
+    const float yellow[] = {1, 1, 0, 1, 1, 0}, blue[] = {0, 0, 1, 0, 0, 1};
+    struct tile_cell cell[2];
+    tile_image(yellow, 2, 1, 3, TILE_ASCII, &cell[0], 1, 1);
+    tile_image(blue, 2, 1, 3, TILE_ASCII, &cell[1], 1, 1);
+    CHECK_EQ(cell[0].ch, '%');
+    CHECK_EQ(cell[1].ch, '.');
+    CHECK(!cell[0].colored);
+}
+
 static void test_palette_entries_are_their_own_nearest(void)
 {
     CHECK_EQ(tile_palette(0, 0, 0), 16);
@@ -97,6 +137,9 @@ int main(void)
     RUN(test_a_sparkline_spans_its_values_and_leaves_gaps);
     RUN(test_a_bar_grows_by_eighths);
     RUN(test_an_image_keeps_its_proportions_and_its_grey);
+    RUN(test_every_depth_shows_the_colours_it_has);
+    RUN(test_sixteen_colours_show_a_grey_between_two_of_them_together);
+    RUN(test_without_colours_yellow_is_brighter_than_blue);
     RUN(test_palette_entries_are_their_own_nearest);
     RUN(test_shades_grow_with_their_share_and_can_be_written_on);
     return check_done();

@@ -212,8 +212,8 @@ static void test_bars_say_where_one_is_and_what_to_press(void)
     CHECK_STR(dumped(), "─ config ┬─ layers ┬─ log ──────────────────────────────────\n"
                         "███████████████···············  50 %  ~0:48 left\n"
                         " Enter open  Space mark  c compare  n new  ? help  16:02:11\n");
-    CHECK_EQ(tabs_hit(&grid, tabs, names, 3, 12), 1);
-    CHECK_EQ(tabs_hit(&grid, tabs, names, 3, 59), -1);
+    CHECK_EQ(tabs_hit(&grid, tabs, names, 3, 1, 12), 1);
+    CHECK_EQ(tabs_hit(&grid, tabs, names, 3, 1, 59), -1);
 }
 
 static void test_a_deletion_wants_the_name(void)

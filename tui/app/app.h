@@ -173,6 +173,8 @@ struct app_job *app_start_job(struct app *app, const char *job, json_t *request,
                               void (*done)(struct app *, struct app_job *), struct err *err);
 struct app_job *app_find_job(struct app *app, int number); /* NULL when it is gone */
 void app_cancel_job(struct app *app, struct app_job *job);
+/* One that has ended and whose result is taken: its place is free again. */
+void app_forget_job(struct app_job *job);
 bool app_busy(const struct app *app); /* a job runs */
 
 /* Starts `train` or `resume` (docs/worker-protocol.md) detached; its curve is shown once the worker is sure to run, at

@@ -83,6 +83,15 @@ void app_cancel_job(struct app *app, struct app_job *job)
         end_job(app, job, JOB_CANCELLED);
 }
 
+void app_forget_job(struct app_job *job)
+{
+    if (job->worker)
+        return;
+    json_decref(job->result);
+    json_decref(job->progress);
+    *job = (struct app_job){.state = JOB_DONE};
+}
+
 bool app_busy(const struct app *app)
 {
     for (int i = 0; i < APP_MAX_JOBS; i++)

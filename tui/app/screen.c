@@ -35,6 +35,15 @@ struct screen {
     double shown;              /* when it was shown how far that is */
 };
 
+static enum tile_depth tiles_of(enum color_depth depth, const struct term_facts *facts)
+{
+    return facts->ascii            ? TILE_ASCII
+           : depth == COLORS_NONE  ? TILE_BLOCKS
+           : depth == COLORS_16    ? TILE_16
+           : facts->true_color     ? TILE_TRUE
+                                   : TILE_256;
+}
+
 /* The app says how it is to look; the terminal has the colours for it or not. */
 static void follow_theme(struct screen *s)
 {
@@ -46,8 +55,7 @@ static void follow_theme(struct screen *s)
     term_set_theme(s->term, s->theme);
     theme = term_theme(s->term);
     s->app->markers = theme_wants_markers(theme);
-    if (s->app->tiles != TILE_ASCII)
-        s->app->tiles = theme.depth == COLORS_256 ? TILE_256 : TILE_BLOCKS;
+    s->app->tiles = tiles_of(theme.depth, term_facts(s->term));
 }
 
 /* Jobs come and go inside the app: the loop watches exactly those that run. */
@@ -228,7 +236,7 @@ bool screen_run(const struct screen_options *options, int *exit_signal, struct e
         app->theme = app->theme_kept = theme_parse(js_string(app->settings, "screen.theme", "auto"));
         app->markers = theme_wants_markers(theme_make(app->theme, facts.depth, facts.light));
         app->rung = facts.ascii ? RUNG_ASCII : RUNG_BRAILLE;
-        app->tiles = facts.ascii ? TILE_ASCII : facts.depth == COLORS_256 && !options->once ? TILE_256 : TILE_BLOCKS;
+        app->tiles = tiles_of(options->once ? COLORS_NONE : facts.depth, &facts);
         ok = options->once ? print_once(app, options, &facts, err)
                            : run_on_terminal(app, options, &facts, exit_signal, err);
     }

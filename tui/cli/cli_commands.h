@@ -20,6 +20,7 @@ bool cli_show(struct cli *cli, struct err *err);
 bool cli_history(struct cli *cli, struct err *err);
 bool cli_plot(struct cli *cli, struct err *err);
 bool cli_checkpoints(struct cli *cli, struct err *err);
+bool cli_pictures(struct cli *cli, struct err *err);
 bool cli_compare(struct cli *cli, struct err *err);
 bool cli_import(struct cli *cli, struct err *err);
 bool cli_watch(struct cli *cli, struct err *err);

@@ -1,6 +1,8 @@
 /* cli_show.c - antler show: everything about one run */
+#include "persistence/runs/run_pictures.h"
 #include "tui/cli/cli_commands.h"
 #include "tui/client/cli_text.h"
+#include "tui/client/run_events.h"
 
 #include "base/io.h"
 
@@ -95,12 +97,59 @@ static void print_config(const json_t *config)
     free(text);
 }
 
+static void print_pictures(const struct run_summary *run, const char *folder)
+{
+    struct arena arena = {0};
+    struct err ignored;
+    const struct picture_tag *tags;
+    size_t n = 0, n_pictures = 0;
+    char text[400];
+    if (!run_pictures_list(folder, &arena, &tags, &n, &ignored))
+        n = 0;
+    for (size_t t = 0; t < n; t++)
+        n_pictures += tags[t].n;
+    snprintf(text, sizeof text, "%zu of %zu tag%s (antler pictures %s)", n_pictures, n, n == 1 ? "" : "s", run->id);
+    line("pictures", n ? text : NULL);
+    arena_release(&arena);
+}
+
+/* The last ones, as the screen says them. */
+static void print_events(const struct run_event *events, size_t n)
+{
+    enum { MOST = 30 };
+    char words[512];
+    if (n)
+        printf("\nevents\n");
+    if (n > MOST)
+        printf("... %zu earlier ones (--json has all)\n", n - MOST);
+    for (size_t i = n > MOST ? n - MOST : 0; i < n; i++) {
+        event_words(&events[i], words, sizeof words);
+        printf("epoch %-4lld ", (long long)events[i].epoch);
+        text_print(TEXT_PLAIN, words);
+        putchar('\n');
+    }
+}
+
+static json_t *events_json(const struct run_event *events, size_t n)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *event = js_parse(events[i].json, strlen(events[i].json), "event", JS_STRICT, NULL);
+        json_array_append_new(all, json_pack("{s:I, s:I, s:o, s:o*}", "epoch", (json_int_t)events[i].epoch, "step",
+                                             (json_int_t)events[i].step, "time", js_number(events[i].time), "event", event));
+    }
+    return all;
+}
+
 bool cli_show(struct cli *cli, struct err *err)
 {
     struct index *index = text_open_index(cli->home, err);
     struct arena arena = {0};
     const struct run_summary *run = index ? index_find(index, cli->arguments[0], &arena, err) : NULL;
-    if (run) {
+    const struct run_event *events;
+    size_t n_events;
+    bool ok = run && index_events(index, run->id, &arena, &events, &n_events, err);
+    if (ok) {
         char *home = realpath(cli->home, NULL), *folder = path_join(home ? home : cli->home, run->folder);
         struct err why = {0};
         json_t *config = run_read_config(folder, &why); /* damage is the run's error, told already */
@@ -110,12 +159,15 @@ bool cli_show(struct cli *cli, struct err *err)
             json_object_set_new(json, "error", text_json(run->error ? run->error : config ? NULL : why.text));
             json_object_set_new(json, "note", text_json(run->note));
             json_object_set_new(json, "dir", text_json(folder));
+            json_object_set_new(json, "events", events_json(events, n_events));
             cli_print_json(json);
         } else {
             print_facts(run, folder);
+            print_pictures(run, folder);
             print_metrics(run);
             if (config)
                 print_config(config);
+            print_events(events, n_events);
         }
         json_decref(config);
         free(folder);
@@ -123,5 +175,5 @@ bool cli_show(struct cli *cli, struct err *err)
     }
     arena_release(&arena);
     index_close(index);
-    return run;
+    return ok;
 }

@@ -46,7 +46,7 @@ static const struct cli_command show = {
     .arguments = "RUN",
     .min_arguments = 1,
     .max_arguments = 1,
-    .summary = "everything about one run: state, metrics, config, error",
+    .summary = "everything about one run: state, metrics, config, events, error",
     .options = json_only,
     .run = cli_show,
 };
@@ -108,6 +108,22 @@ static const struct cli_command checkpoints = {
     .text = "Other commands take them as RUN:EPOCH, RUN:best, RUN:last, or by their path.",
     .options = json_only,
     .run = cli_checkpoints,
+};
+static const struct cli_command pictures = {
+    .name = "pictures",
+    .arguments = "RUN",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .summary = "the pictures that came with an imported history: a list, or one of them drawn",
+    .text = "They are files in pictures/ of the run's folder. With --tag the last one of it is drawn in half blocks, in as "
+            "many colours as the terminal has; small ones are not enlarged. They are decoded in a sandbox.",
+    .options = (const struct cli_option[]){{"--tag", "TAG", false, "draw the picture of this tag"},
+                                           {"--step", "N", false, "of this step (else the last one)"},
+                                           {"--width", "W", false, "at most so many columns (else the terminal's, or 80)"},
+                                           {"--ascii", NULL, false, "use only ASCII characters"},
+                                           JSON_OPTION,
+                                           {0}},
+    .run = cli_pictures,
 };
 static const struct cli_command compare = {
     .name = "compare",
@@ -419,6 +435,6 @@ static const struct cli_command doctor = {
 
 const struct cli_command *const cli_commands[] = {
     &train, &resume, &queue, &stop,   &pause_command, &continue_command, &checkpoint, &evaluate,    &predict, &inspect,
-    &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &compare, &import, &watch,
+    &check, &doctor, &list,   &show,          &history,          &plot,       &checkpoints, &pictures, &compare, &import, &watch,
     &tag,   &note,   &delete, &restore,       &settings,      &reindex,          &help,       NULL,
 };

@@ -114,7 +114,7 @@ static int draw_shades(const struct app *app, const struct result_view *v, struc
                   sample_class_within(&v->data, is * side, LABEL - 1, name, sizeof name));
         for (int said = 0; said < cells; said++)
             shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side),
-                       app->tiles == TILE_256 && !grid->ascii);
+                       app->tiles <= TILE_256 && !grid->ascii);
     }
     return LABEL + cells * width;
 }
@@ -135,7 +135,7 @@ static void draw_matrix_row(const struct app *app, const struct result_view *v, 
         double share = count && whole ? (double)count / (double)whole : 0;
         struct rect cell = rect_left(&row, m->width);
         snprintf(text, sizeof text, count ? "%lld" : ".", (long long)count);
-        heat_cell(grid, cell.x, cell.y, text, m->width, m->gap, share, app->tiles == TILE_256 && !grid->ascii);
+        heat_cell(grid, cell.x, cell.y, text, m->width, m->gap, share, app->tiles <= TILE_256 && !grid->ascii);
         if (is == said)
             grid_flag(grid, cell, CELL_BOLD);
     }

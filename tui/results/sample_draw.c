@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "tui/app/human.h"
 #include "tui/results/sample.h"
+#include "tui/widgets/widget_picture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,19 +26,6 @@ static float *as_shares(const struct numbers *input)
     return out;
 }
 
-/* Each pixel repeated: tile_fit never enlarges, small pictures want to be seen. free() it. */
-static float *enlarged(const float *from, int height, int width, int channels, int zoom)
-{
-    float *out =
-              xcalloc((size_t)height * (size_t)width * (size_t)channels * (size_t)zoom * (size_t)zoom + 1, sizeof *out),
-          *to = out;
-    for (int y = 0; y < height * zoom; y++)
-        for (int x = 0; x < width * zoom; x++)
-            for (int c = 0; c < channels; c++)
-                *to++ = from[((size_t)(y / zoom) * (size_t)width + (size_t)(x / zoom)) * (size_t)channels + (size_t)c];
-    return out;
-}
-
 static const struct numbers *picture_of(const struct sample *sample, int *height, int *width, int *channels)
 {
     for (int i = 0; i < sample->n_inputs; i++)
@@ -48,19 +36,12 @@ static const struct numbers *picture_of(const struct sample *sample, int *height
 
 int sample_draw_picture(const struct sample *sample, const struct app *app, struct grid *grid, struct rect rect)
 {
-    int height, width, channels, rows, cols, zoom = 1;
+    int height, width, channels;
     const struct numbers *input = picture_of(sample, &height, &width, &channels);
-    if (!input || rect.w < 2 || rect.h < 1)
+    if (!input)
         return 0;
-    while (zoom < MOST_ZOOM && width * (zoom + 1) <= rect.w && height * (zoom + 1) <= 2 * rect.h)
-        zoom++;
-    float *shares = as_shares(input), *large = enlarged(shares, height, width, channels, zoom);
-    tile_fit(height * zoom, width * zoom, rect.h, rect.w, &rows, &cols);
-    struct tile_cell *cells = xcalloc((size_t)rows * (size_t)cols + 1, sizeof *cells);
-    tile_image(large, height * zoom, width * zoom, channels, grid->ascii ? TILE_ASCII : app->tiles, cells, rows, cols);
-    grid_tiles(grid, rect, cells, rows, cols);
-    free(cells);
-    free(large);
+    float *shares = as_shares(input);
+    int rows = picture_draw(shares, height, width, channels, MOST_ZOOM, app->tiles, grid, rect);
     free(shares);
     return rows;
 }

@@ -267,9 +267,8 @@ void grid_tiles(struct grid *grid, struct rect rect, const struct tile_cell *cel
         for (int x = 0; x < cols && x < rect.w; x++) {
             const struct tile_cell *from = &cells[y * cols + x];
             struct cell *cell = grid_at(grid, rect.x + x, rect.y + y);
-            bool colored = from->ink || from->ground;
-            grid_put(grid, rect, x, y, colored ? STYLE_IMAGE : STYLE_TEXT, from->ch);
-            if (cell && colored)
+            grid_put(grid, rect, x, y, from->colored ? STYLE_IMAGE : STYLE_TEXT, from->ch);
+            if (cell && from->colored)
                 cell->ink = from->ink, cell->ground = from->ground;
         }
 }

@@ -24,9 +24,9 @@ enum { CELL_SELECTED = 1, CELL_BOLD = 2, CELL_REVERSE = 4, CELL_FAINT = 8 }; /* 
 
 struct cell {
     uint32_t ch;   /* 0: the right half of a wide character */
-    uint8_t style; /* enum style */
-    uint8_t flags;
-    uint8_t ink, ground; /* of the 256 colours, for STYLE_IMAGE only */
+    uint32_t ink, ground; /* as in plots/tile.h, for STYLE_IMAGE only */
+    uint16_t style;       /* enum style */
+    uint16_t flags;       /* cells are compared as bytes: there is no room between these */
 };
 
 struct grid {

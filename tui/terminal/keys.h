@@ -36,6 +36,7 @@ enum key_place {
     IN_ITEMS = 1048576,  /* a list of a config that grows and shrinks */
     IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
     IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
+    IN_PICTURES = 4194304, /* pictures of a run, by tag and step */
     IN_ASKED = 524288    /* a question to the worker is selected there */
 };
 
@@ -78,6 +79,8 @@ enum key_place {
     X(SORT_LEFT, "sort-left", "<", IN_LIST | IN_COMPARED, 0, "", "sort by the column to the left")                                   \
     X(SORT_RIGHT, "sort-right", ">", IN_LIST | IN_COMPARED, 0, "sort", "sort by the column to the right")                            \
     X(SORT_REVERSE, "sort-reverse", "R", IN_LIST | IN_COMPARED, 0, "reverse", "turn the order around")                               \
+    X(PREVIOUS_PICTURE, "previous-picture", "[", IN_PICTURES, 0, "", "the picture of the step before")                 \
+    X(NEXT_PICTURE, "next-picture", "]", IN_PICTURES, 12, "next", "the picture of the next step (Up, Down: another tag)") \
     X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_CHART | IN_RESULT | IN_WRITING, 0, "",                       \
       "to the checkpoint before")                                                                                      \
     X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_CHART | IN_RESULT | IN_WRITING, 45, "next",                          \

@@ -3,6 +3,7 @@
 #include "tui/terminal/pen.h"
 
 #include "base/arena.h"
+#include "plots/tile.h"
 
 #include <curses.h>
 #include <stdio.h>
@@ -125,21 +126,34 @@ bool look_is_blank(struct look look)
     return look.ground < 0 && !(look.attributes & (LOOK_REVERSE | LOOK_UNDERLINE));
 }
 
+/* Colours outside of the palette only as ECMA-48 terminals take them. */
+static int32_t own_color(const struct pen *pen, int32_t color)
+{
+    return color < TILE_RGB || pen->terminal->ansi ? color
+                                                   : tile_palette(color >> 16 & 255, color >> 8 & 255, color & 255);
+}
+
 /* What the terminal can show of a look: the bright colours of one with eight are bold ones. */
 static struct look shown_look(const struct pen *pen, struct look look)
 {
+    look.ink = own_color(pen, look.ink);
+    look.ground = own_color(pen, look.ground);
+    if (look.ground >= pen->colors && look.ground < 16) /* bright grounds are left to terminals with sixteen */
+        look.ground = look.ground == 8 ? 0 : look.ground - 8;
     if (pen->depth == COLORS_NONE) {
         look.ink = look.ground = -1;
     } else if (look.ink >= pen->colors && look.ink < 16) {
         look.attributes |= look.ink == 8 ? LOOK_FAINT : LOOK_BOLD;
-        look.ink = look.ink == 8 ? -1 : (int16_t)(look.ink - 8);
+        look.ink = look.ink == 8 ? -1 : look.ink - 8;
     }
     return look;
 }
 
-/* ";38;5;74", ";36", ";39" */
-static int color_code(char *out, size_t size, int color, int base)
+/* ";38;5;74", ";36", ";39", ";38;2;255;0;0" */
+static int color_code(char *out, size_t size, int32_t color, int base)
 {
+    if (color >= TILE_RGB)
+        return snprintf(out, size, ";%d;2;%d;%d;%d", base + 8, color >> 16 & 255, color >> 8 & 255, color & 255);
     return color < 0    ? snprintf(out, size, ";%d", base + 9)
            : color < 8  ? snprintf(out, size, ";%d", base + color)
            : color < 16 ? snprintf(out, size, ";%d", base + 60 + color - 8)

@@ -89,6 +89,8 @@ static void look_at_colors(enum color_choice color, struct term_facts *facts)
         facts->depth = COLORS_NONE;
     else if (color == COLOR_16)
         facts->depth = COLORS_16;
+    bool direct = !strcmp(environment("COLORTERM"), "truecolor") || !strcmp(environment("COLORTERM"), "24bit");
+    facts->true_color = direct && facts->depth == COLORS_256 && color != COLOR_256;
     const char *ground = strrchr(environment("COLORFGBG"), ';');
     if (ground && ground[1]) {
         int k = atoi(ground + 1);

@@ -23,6 +23,7 @@ struct term_facts {          /* what was found, for antler doctor too */
     bool titled;             /* can keep the title of its window and give it back; cleared by who does not want one */
     bool light_known, light; /* from COLORFGBG */
     enum color_depth depth;  /* the most colours to use: NO_COLOR, --color and the environment */
+    bool true_color;         /* pictures may have colours outside of the palette (COLORTERM) */
     int width, height;
 };
 /* Looks, changes nothing. Calls setlocale(LC_ALL, "") once. */

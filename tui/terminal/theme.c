@@ -111,13 +111,13 @@ static int16_t ink_of(struct theme theme, enum style style)
 
 enum { SELECTED_DARK = 237, SELECTED_LIGHT = 254 };
 
-struct look theme_look(struct theme theme, enum style style, uint8_t flags, uint8_t ink, uint8_t ground)
+struct look theme_look(struct theme theme, enum style style, unsigned flags, uint32_t ink, uint32_t ground)
 {
     style = (unsigned)style < STYLE_COUNT ? style : STYLE_TEXT;
     const struct row *row = &rows[style];
     struct look look = {-1, -1, theme.depth == COLORS_NONE ? row->mono_attributes : row->color_attributes};
-    if (theme.depth == COLORS_256 && style == STYLE_IMAGE)
-        look = (struct look){ink, ground, 0};
+    if (style == STYLE_IMAGE && (theme.depth == COLORS_256 || (theme.depth == COLORS_16 && (ink | ground) < 16)))
+        look = (struct look){(int32_t)ink, (int32_t)ground, 0};
     else if (theme.depth == COLORS_256)
         look.ink = ink_of(theme, style);
     else if (theme.depth == COLORS_16)

@@ -47,7 +47,7 @@ enum style {
 enum color_depth { COLORS_NONE, COLORS_16, COLORS_256 };
 enum { LOOK_BOLD = 1, LOOK_FAINT = 2, LOOK_REVERSE = 4, LOOK_UNDERLINE = 8 };
 struct look {
-    int16_t ink, ground; /* palette index, -1: the terminal's own */
+    int32_t ink, ground; /* as in plots/tile.h; -1: the terminal's own */
     uint8_t attributes;
 };
 struct theme {
@@ -70,7 +70,7 @@ struct theme theme_make(enum theme_name name, enum color_depth most, bool light)
 bool theme_wants_markers(struct theme theme);
 
 /* flags: CELL_* of grid.h; ink, ground: of a STYLE_IMAGE cell. */
-struct look theme_look(struct theme theme, enum style style, uint8_t flags, uint8_t ink, uint8_t ground);
+struct look theme_look(struct theme theme, enum style style, unsigned flags, uint32_t ink, uint32_t ground);
 /* The style of a chart's cell (enum chart_style of plots/chart.h). */
 enum style theme_chart_style(int chart_style);
 

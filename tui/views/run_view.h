@@ -1,5 +1,5 @@
 /* run_view.h - what the files of the run view share: view_run.c (state, keys), run_view_draw.c (header, checkpoints,
- * layout), run_view_tabs.c (config, layers, log, events).
+ * layout), run_view_tabs.c (config, layers, log, events), run_view_pictures.c (pictures that came with its history).
  *
  * Chart, rail and list are one selection: the list follows the cursor of the chart, moving in the list moves the
  * cursor.
@@ -8,12 +8,29 @@
 #define TUI_VIEWS_RUN_VIEW_H
 
 #include "persistence/runs/run_live.h"
+#include "persistence/runs/run_pictures.h"
 #include "tui/charts/chart_pane.h"
 #include "tui/widgets/widget_page.h"
 
 enum run_pane { PANE_CHART, PANE_CHECKPOINTS, PANE_TABS, PANE_COUNT };
-enum run_tab { TAB_CONFIG, TAB_LAYERS, TAB_LOG, TAB_EVENTS, TAB_COUNT };
+enum run_tab { TAB_CONFIG, TAB_LAYERS, TAB_LOG, TAB_EVENTS, TAB_PICTURES, TAB_COUNT };
 extern const char *const run_tab_names[TAB_COUNT];
+
+struct picture_pane {
+    bool there; /* the run has pictures: else there is no such tab */
+    int64_t stamp; /* of what was listed */
+    struct arena arena;
+    const struct picture_tag *tags;
+    size_t n_tags;
+    struct list list; /* of tags */
+    size_t at;        /* the picture of the selected tag */
+    int job;          /* that decodes `asked` */
+    char asked[256], file[256]; /* names in pictures/: of what is decoded now, of what is shown */
+    int height, width;          /* of that file */
+    int rows, columns;          /* of values: RGB, 0 .. 1 */
+    float *values;              /* NULL: nothing is shown */
+    char error[256];            /* why asked cannot be shown */
+};
 
 struct run_view {
     struct chart_pane chart; /* first: see chart_pane.h */
@@ -34,6 +51,7 @@ struct run_view {
     json_t *model; /* what inspect said of a checkpoint */
     int model_job;
     char model_error[256];
+    struct picture_pane pictures;
     struct rect place[PANE_COUNT]; /* where they were drawn, for the mouse */
     struct rect tab_bar;
 };
@@ -43,6 +61,15 @@ const struct run_summary *run_view_run(const struct app *app, const struct run_v
 void run_view_read_live(struct app *app, struct run_view *v);
 /* Fills the text of the tab that is shown, when it is old. */
 void run_view_fill_tab(struct app *app, struct run_view *v);
+/* How many of the tabs there are: the last one only where there is something in it. */
+int run_view_tab_count(const struct run_view *v);
+
+/* Reads what pictures there are, when that has changed, and asks for the selected one. look: they are looked at. */
+void run_pictures_refresh(struct app *app, struct run_view *v, bool look);
+int run_pictures_action(struct app *app, struct run_view *v, enum action action);
+void run_pictures_draw(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect);
+void run_pictures_release(struct picture_pane *pane);
+
 void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect);
 
 #endif

@@ -204,24 +204,28 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, v->focus != PANE_TABS, fill, &f);
 }
 
-static void draw_tabs(struct run_view *v, struct grid *grid, struct rect rect)
+static void draw_tabs(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
 {
     v->tab_bar = rect_top(&rect, 1);
-    tabs_draw(grid, v->tab_bar, run_tab_names, TAB_COUNT, (int)v->tab, v->focus == PANE_TABS);
+    tabs_draw(grid, v->tab_bar, run_tab_names, run_view_tab_count(v), (int)v->tab, v->focus == PANE_TABS);
     v->place[PANE_TABS] = rect;
     rect_left(&rect, 1);
-    page_draw(&v->text, grid, rect);
+    if (v->tab == TAB_PICTURES)
+        run_pictures_draw(app, v, grid, rect);
+    else
+        page_draw(&v->text, grid, rect);
 }
 
 static void draw_bottom(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
 {
-    if (rect.w >= BOTH_PANES_WIDTH) {
+    bool picture_only = v->focus == PANE_TABS && v->tab == TAB_PICTURES && !v->n_checkpoints;
+    if (rect.w >= BOTH_PANES_WIDTH && !picture_only) {
         struct rect list = rect_left(&rect, rect.w / 2 + 2 < 62 ? rect.w / 2 + 2 : 62);
         rect_right(&list, 1);
         draw_checkpoints(app, v, grid, list);
-        draw_tabs(v, grid, rect);
+        draw_tabs(app, v, grid, rect);
     } else if (v->focus == PANE_TABS) {
-        draw_tabs(v, grid, rect);
+        draw_tabs(app, v, grid, rect);
     } else {
         draw_checkpoints(app, v, grid, rect);
     }
@@ -241,7 +245,7 @@ static void draw_alone(const struct app *app, struct run_view *v, struct grid *g
         draw_checkpoints(app, v, grid, rect);
         break;
     case PANE_TABS:
-        draw_tabs(v, grid, rect);
+        draw_tabs(app, v, grid, rect);
         break;
     default:
         draw_chart(app, v, grid, rect);
@@ -267,8 +271,9 @@ void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid,
         line.w -= 2;
         grid_text(grid, line, 1, 0, STYLE_ERROR, run->error);
     }
-    int bottom = rect.h * 2 / 5 < 18 ? rect.h * 2 / 5 : 18, used = rows_below(v);
-    if (!v->chart.living && used < bottom)
+    bool pictures = v->tab == TAB_PICTURES && v->focus == PANE_TABS;
+    int bottom = pictures ? rect.h * 3 / 5 : rect.h * 2 / 5 < 18 ? rect.h * 2 / 5 : 18, used = rows_below(v);
+    if (!pictures && !v->chart.living && used < bottom)
         bottom = used < LEAST_BOTTOM_HEIGHT ? LEAST_BOTTOM_HEIGHT : used;
     bool fits = bottom >= LEAST_BOTTOM_HEIGHT && rect.h - bottom >= LEAST_CHART_HEIGHT;
     if (v->alone || !fits) {

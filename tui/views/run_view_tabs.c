@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const run_tab_names[TAB_COUNT] = {"config", "layers", "log", "events"};
+const char *const run_tab_names[TAB_COUNT] = {"config", "layers", "log", "events", "pictures"};
 enum { LOG_BYTES = 64 << 10 };
 
 static void fill_config(struct app *app, struct run_view *v, const struct run_summary *run)
@@ -199,10 +199,21 @@ static void fill_events(struct app *app, struct run_view *v, const struct run_su
     arena_release(&arena);
 }
 
+static void fill_pictures(struct app *app, struct run_view *v, const struct run_summary *run)
+{
+    (void)run;
+    run_pictures_refresh(app, v, true);
+}
+
+int run_view_tab_count(const struct run_view *v)
+{
+    return v->pictures.there ? TAB_COUNT : TAB_PICTURES;
+}
+
 void run_view_fill_tab(struct app *app, struct run_view *v)
 {
     static void (*const fill[TAB_COUNT])(struct app *, struct run_view *, const struct run_summary *) = {
-        [TAB_CONFIG] = fill_config, [TAB_LAYERS] = fill_layers, [TAB_LOG] = fill_log, [TAB_EVENTS] = fill_events};
+        [TAB_CONFIG] = fill_config, [TAB_LAYERS] = fill_layers, [TAB_LOG] = fill_log, [TAB_EVENTS] = fill_events, [TAB_PICTURES] = fill_pictures};
     const struct run_summary *run = run_view_run(app, v);
     if (!v->text_is_old || !run)
         return;

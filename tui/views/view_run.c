@@ -68,6 +68,7 @@ static bool load(struct app *app, struct run_view *v, struct err *err)
                                     .steps_per_epoch = v->has_live ? v->live.steps_per_epoch : 0};
     bool ok = chart_pane_load(app, &v->chart, &content, err);
     list_follows(v);
+    run_pictures_refresh(app, v, v->tab == TAB_PICTURES);
     v->text_is_old = true;
     return ok;
 }
@@ -112,6 +113,7 @@ static void run_close(void *state)
     struct run_view *v = state;
     chart_pane_release(&v->chart);
     page_release(&v->text);
+    run_pictures_release(&v->pictures);
     arena_release(&v->arena);
     json_decref(v->model);
 }
@@ -129,13 +131,18 @@ static const struct checkpoint_summary *selected_checkpoint(const struct app *ap
                : NULL;
 }
 
+static bool in_pictures(const struct run_view *v)
+{
+    return v->focus == PANE_TABS && v->tab == TAB_PICTURES;
+}
+
 static unsigned run_places(const struct app *app, const void *state)
 {
     const struct run_view *v = state;
-    return IN_CHART | IN_MOVE | IN_SIDEWAYS | IN_PANES |
-           (v->focus == PANE_CHECKPOINTS ? IN_ROWS
-            : v->focus == PANE_TABS      ? IN_TEXT
-                                         : 0) |
+    return IN_MOVE | IN_SIDEWAYS | IN_PANES | (in_pictures(v) ? IN_PICTURES : IN_CHART) |
+           (v->focus == PANE_CHECKPOINTS                  ? IN_ROWS
+            : v->focus == PANE_TABS && !in_pictures(v) ? IN_TEXT
+                                                          : 0) |
            (run_view_run(app, v) ? IN_RUN : 0) | (selected_checkpoint(app, state) ? IN_CHECKPOINT : 0);
 }
 
@@ -152,8 +159,11 @@ static int show_tab(struct app *app, struct run_view *v, enum run_tab tab)
 
 static int in_tabs(struct app *app, struct run_view *v, enum action action)
 {
+    int n = run_view_tab_count(v);
     if (action == ACTION_LEFT || action == ACTION_RIGHT)
-        return show_tab(app, v, (enum run_tab)((v->tab + (action == ACTION_LEFT ? TAB_COUNT - 1 : 1)) % TAB_COUNT));
+        return show_tab(app, v, (enum run_tab)(((int)v->tab + (action == ACTION_LEFT ? n - 1 : 1)) % n));
+    if (v->tab == TAB_PICTURES)
+        return run_pictures_action(app, v, action);
     return page_action(&v->text, action) ? LOOP_DRAW : LOOP_NOTHING;
 }
 
@@ -215,7 +225,7 @@ static int click(struct app *app, struct run_view *v, const struct event *event)
 {
     struct grid measure = {.ascii = app->rung == RUNG_ASCII};
     int tab = rect_has(v->tab_bar, event->x, event->y)
-                  ? tabs_hit(&measure, v->tab_bar, run_tab_names, TAB_COUNT, event->x)
+                  ? tabs_hit(&measure, v->tab_bar, run_tab_names, run_view_tab_count(v), (int)v->tab, event->x)
                   : -1;
     if (tab >= 0)
         return show_tab(app, v, (enum run_tab)tab);
@@ -238,6 +248,8 @@ static int mouse(struct app *app, struct run_view *v, const struct event *event)
         list_follows(v);
         return LOOP_DRAW;
     }
+    if (wheel && rect_has(v->place[PANE_TABS], event->x, event->y) && v->tab == TAB_PICTURES)
+        return run_pictures_action(app, v, by < 0 ? ACTION_PREVIOUS_PICTURE : ACTION_NEXT_PICTURE);
     if (wheel && rect_has(v->place[PANE_TABS], event->x, event->y))
         page_scroll(&v->text, 3 * by);
     else if (wheel && rect_has(v->place[PANE_CHECKPOINTS], event->x, event->y))
@@ -252,7 +264,7 @@ static int run_event(struct app *app, void *state, const struct event *event)
     struct run_view *v = state;
     if (event->kind == EVENT_MOUSE)
         return mouse(app, v, event);
-    if (v->focus == PANE_TABS && page_event(&v->text, event))
+    if (v->focus == PANE_TABS && v->tab != TAB_PICTURES && page_event(&v->text, event))
         return LOOP_DRAW;
     if (event->kind != EVENT_TICK)
         return LOOP_NOTHING;
@@ -267,7 +279,10 @@ static int run_event(struct app *app, void *state, const struct event *event)
         v->text_is_old = true;
         run_view_fill_tab(app, v);
     }
-    return lived || v->has_live ? LOOP_DRAW : LOOP_NOTHING;
+    int64_t stamp = v->pictures.stamp;
+    if (v->tab == TAB_PICTURES) /* so do they */
+        run_pictures_refresh(app, v, true);
+    return lived || v->has_live || stamp != v->pictures.stamp ? LOOP_DRAW : LOOP_NOTHING;
 }
 
 static void run_view_view(const struct app *app, const void *state, struct grid *grid, struct rect rect)

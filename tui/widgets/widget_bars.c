@@ -8,11 +8,20 @@ static int tab_width(const struct grid *grid, const char *name)
     return grid_columns(grid, name) + 4; /* "─ name ┬" */
 }
 
+/* The first one that is drawn. */
+static int first_tab(const struct grid *grid, int room, const char *const *names, int active)
+{
+    int first = active, width = active >= 0 ? tab_width(grid, names[active]) : 0;
+    while (first > 0 && width + tab_width(grid, names[first - 1]) <= room)
+        width += tab_width(grid, names[--first]);
+    return first > 0 ? first : 0;
+}
+
 void tabs_draw(struct grid *grid, struct rect rect, const char *const *names, int n, int active, bool focused)
 {
     for (int x = 0; x < rect.w; x++)
         grid_put(grid, rect, x, 0, STYLE_BORDER, 0x2500);
-    for (int k = 0, x = 0; k < n && x + tab_width(grid, names[k]) <= rect.w; x += tab_width(grid, names[k++])) {
+    for (int k = first_tab(grid, rect.w, names, active), x = 0; k < n && x + tab_width(grid, names[k]) <= rect.w; x += tab_width(grid, names[k++])) {
         enum style style = k == active ? (focused ? STYLE_ACCENT : STYLE_STRONG) : STYLE_FAINT;
         int width = grid_text(grid, rect, x + 2, 0, style, names[k]);
         grid_put(grid, rect, x + 1, 0, STYLE_BORDER, ' ');
@@ -22,10 +31,10 @@ void tabs_draw(struct grid *grid, struct rect rect, const char *const *names, in
     }
 }
 
-int tabs_hit(const struct grid *grid, struct rect rect, const char *const *names, int n, int x)
+int tabs_hit(const struct grid *grid, struct rect rect, const char *const *names, int n, int active, int x)
 {
     int at = rect.x;
-    for (int k = 0; k < n; at += tab_width(grid, names[k++]))
+    for (int k = first_tab(grid, rect.w, names, active); k < n; at += tab_width(grid, names[k++]))
         if (x >= at && x < at + tab_width(grid, names[k]) && at + tab_width(grid, names[k]) <= rect.x + rect.w)
             return k;
     return -1;
