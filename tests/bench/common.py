@@ -91,9 +91,9 @@ def keras_backends():
     return [(n, python) for n in json.loads(subprocess.run([python, "-c", probe], stdout=subprocess.PIPE, check=True, env=clean_env()).stdout)]
 
 
-def train_ms(config, *more, name="r"):
+def train_ms(config, *more, name="r", first=FIRST):
     """ms a step of a training with one history record an epoch: from the time of its first record to that of its last."""
     with quiet():
-        result = ask("--home", config.parent / "runs", "train", config, "--name", name, *more, first=FIRST)
+        result = ask("--home", config.parent / "runs", "train", config, "--name", name, *more, first=first)
     loss = ask("--home", config.parent / "runs", "history", result["run"])["metrics"]["loss"]
     return 1e3 * (loss["time"][-1] - loss["time"][0]) / (loss["step"][-1] - loss["step"][0])
