@@ -297,14 +297,36 @@ static void scale(float *x, float factor, int64_t n)
 
 enum { PARTS = 16 };
 
-static float tree(const float *part)
+/* PARTS numbers become one, in registers: halves over each other, until one number is left. */
+typedef float eight __attribute__((vector_size(32)));
+typedef float four __attribute__((vector_size(16)));
+typedef int32_t four_masks __attribute__((vector_size(16)));
+
+static inline four larger(four a, four b)
 {
-    float s[PARTS];
-    memcpy(s, part, sizeof s);
-    for (int width = PARTS / 2; width; width /= 2)
-        for (int i = 0; i < width; i++)
-            s[i] += s[i + width];
-    return s[0];
+    four_masks first = a > b;
+    return (four)(((four_masks)a & first) | ((four_masks)b & ~first));
+}
+
+static inline float tree(const float *part)
+{
+    eight low, high;
+    memcpy(&low, part, sizeof low);
+    memcpy(&high, part + 8, sizeof high);
+    low += high;
+    four s = __builtin_shufflevector(low, low, 0, 1, 2, 3) + __builtin_shufflevector(low, low, 4, 5, 6, 7);
+    s += __builtin_shufflevector(s, s, 2, 3, 2, 3);
+    return s[0] + s[1];
+}
+
+/* Of two numbers the first where it is larger, else the second: NaN does not count unless all are. */
+static inline float tree_of_largest(const float *part)
+{
+    four q[4];
+    memcpy(q, part, sizeof q);
+    four s = larger(larger(q[0], q[2]), larger(q[1], q[3]));
+    s = larger(s, __builtin_shufflevector(s, s, 2, 3, 2, 3));
+    return s[0] > s[1] ? s[0] : s[1];
 }
 
 static float sum(const float *x, int64_t n)
@@ -370,9 +392,7 @@ static void softmax(float *x, int64_t n)
             most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
     for (k = 0; i < n; i++, k++)
         most[k] = x[i] > most[k] ? x[i] : most[k];
-    shift = most[0];
-    for (k = 1; k < PARTS; k++)
-        shift = most[k] > shift ? most[k] : shift;
+    shift = tree_of_largest(most);
     for (i = 0; i + PARTS <= n; i += PARTS)
         for (k = 0; k < PARTS; k++) {
             x[i + k] = exp_1(x[i + k] - shift);

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { ROWS_TOGETHER = 16, NARROW_MAX = 64 };
+enum { ROWS_TOGETHER = 16, NARROW_MAX = 96 };
 
 struct rows {
     const char *name; /* "avx512", "avx2", "baseline" */

@@ -160,8 +160,7 @@ static void sparse_xent_dx_narrow(const struct kernel *k, const struct rows *row
             continue;
         }
         dx[labels[r]] -= 1;
-        for (int64_t i = 0; i < n; i++)
-            dx[i] *= dloss[r];
+        rows->scale(dx, dloss[r], n);
     }
 }
 
