@@ -38,7 +38,9 @@ static const char *take_digits(struct decimal *d, const char *p, const char *end
 {
     const char *start = p;
     uint64_t eight;
-    while (little_endian && end - p >= 8 && d->n_digits && d->n_digits + 8 <= DIGITS_MAX && eight_digits(p, &eight)) {
+    for (; !d->n_digits && p < end && *p == '0'; p++)
+        d->exponent -= fraction;
+    while (little_endian && end - p >= 8 && d->n_digits + 8 <= DIGITS_MAX && eight_digits(p, &eight)) {
         d->digits = d->digits * 100000000 + eight;
         d->n_digits += 8;
         d->exponent -= fraction ? 8 : 0;
@@ -47,7 +49,7 @@ static const char *take_digits(struct decimal *d, const char *p, const char *end
     for (; p < end && is_digit(*p); p++) {
         if (d->n_digits < DIGITS_MAX) {
             d->digits = d->digits * 10 + (uint64_t)(*p - '0');
-            d->n_digits += d->digits != 0;
+            d->n_digits++;
             d->exponent -= fraction;
         } else {
             d->cut |= *p != '0';

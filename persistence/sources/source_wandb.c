@@ -38,9 +38,11 @@ struct key {
 struct source_reader {
     struct wandb_log *logs;
     size_t n_logs, at;
-    struct name_table keys; /* as written: the numbers of key_list */
-    struct key *key_list;
-    size_t key_capacity;
+    struct key_set {
+        struct name_table names; /* as written: the numbers of list */
+        struct key *list;
+        size_t capacity;
+    } keys[2]; /* of the history, of the system */
     struct name_table metrics;
     double *values;  /* by metric; of the record at hand */
     uint64_t *given; /* bits: which of them it has */
@@ -90,21 +92,17 @@ static struct key make_key(struct source_reader *r, const char *text, bool syste
 
 static const struct key *find_key(struct source_reader *r, const uint8_t *text, size_t length, bool system)
 {
-    char key[KEY_MAX_BYTES + 2];
-    if (!length || length > KEY_MAX_BYTES || memchr(text, 0, length))
+    struct key_set *set = &r->keys[system];
+    const char *name = (const char *)text;
+    size_t id = length && length <= KEY_MAX_BYTES ? name_table_find(&set->names, name, length) : SIZE_MAX;
+    if (id != SIZE_MAX)
+        return &set->list[id];
+    if (!length || length > KEY_MAX_BYTES || memchr(text, 0, length) || set->names.n > 2 * KEYS_MAX)
         return NULL;
-    key[0] = system ? 's' : 'h';
-    memcpy(key + 1, text, length);
-    key[length + 1] = 0;
-    size_t known = r->keys.n, id = name_table_find(&r->keys, key, length + 1);
-    if (id == SIZE_MAX && known > 2 * KEYS_MAX)
-        return NULL;
-    if (id == SIZE_MAX) {
-        id = name_table_id(&r->keys, key, length + 1);
-        r->key_list = xgrow(r->key_list, &r->key_capacity, id + 1, sizeof *r->key_list);
-        r->key_list[id] = make_key(r, key + 1, system);
-    }
-    return &r->key_list[id];
+    id = name_table_id(&set->names, name, length);
+    set->list = xgrow(set->list, &set->capacity, id + 1, sizeof *set->list);
+    set->list[id] = make_key(r, set->names.list[id], system);
+    return &set->list[id];
 }
 
 /* ---- items: HistoryItem, StatsItem, ConfigItem ---- */
@@ -501,13 +499,15 @@ static void close_wandb(struct source_reader *r)
         return;
     for (size_t i = 0; i < r->n_logs; i++)
         wandb_close(&r->logs[i]);
-    name_table_release(&r->keys);
+    for (int k = 0; k < 2; k++) {
+        name_table_release(&r->keys[k].names);
+        free(r->keys[k].list);
+    }
     name_table_release(&r->metrics);
     json_decref(r->config);
     json_decref(r->tags);
     wandb_media_release(&r->media);
     free(r->logs);
-    free(r->key_list);
     free(r->values);
     free(r->given);
     free(r->names);

@@ -32,11 +32,38 @@ static inline struct painter *painter_for(const char *terminal, int width, int h
     return painter;
 }
 
+/* REP (CSI n b), which this emulator does not know: how many times, 0: no REP stands here. */
+static inline int repeats_at(const char *at, const char *end, size_t *n)
+{
+    const char *c = at + 2;
+    int times = 0;
+    *n = 0;
+    if (end - at < 4 || at[0] != 27 || at[1] != '[')
+        return 0;
+    for (; c < end && *c >= '0' && *c <= '9'; c++)
+        times = times * 10 + (*c - '0');
+    if (c == end || *c != 'b')
+        return 0;
+    *n = (size_t)(c + 1 - at);
+    return times;
+}
+
 static inline void emulator_show(struct emulator *e, struct painter *painter, const struct grid *grid)
 {
-    size_t n;
-    const char *bytes = painter_frame(painter, grid, &n);
-    vterm_input_write(e->vterm, bytes, n);
+    size_t n, skip;
+    const char *bytes = painter_frame(painter, grid, &n), *end = bytes + n, *last = bytes;
+    for (const char *at = bytes; at < end;) {
+        int times = repeats_at(at, end, &skip);
+        for (; times > 0; times--)
+            vterm_input_write(e->vterm, last, (size_t)(at - last));
+        at += skip;
+        if (skip)
+            continue;
+        last = at;
+        while (at < end && (at == last || ((unsigned char)*at & 0xC0) == 0x80)) /* a character, or one byte of an order */
+            at++;
+        vterm_input_write(e->vterm, last, (size_t)(at - last));
+    }
     vterm_screen_flush_damage(e->screen);
 }
 

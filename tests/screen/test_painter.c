@@ -93,6 +93,64 @@ static void test_resizing_at_random_loses_nothing(void)
     grid_release(&grid);
 }
 
+/* Areas of one character and curves over them, as dense charts have. */
+static void scribble_areas(struct grid *grid, uint32_t round)
+{
+    static const uint32_t fills[] = {0x28FF, ' ', '-', 0x2588};
+    for (uint32_t k = 0; k < 4; k++) {
+        uint32_t bits = rng_u32(9, RNG_STREAM_DATA, round, k);
+        struct rect rect = {(int)(bits % 90), (int)(bits / 128 % 25), (int)(bits / 4096 % 60), (int)(bits / 262144 % 9)};
+        grid_fill(grid, rect, (enum style)(STYLE_SERIES + bits % 3), fills[bits / 8 % 4]);
+        grid_text(grid, grid_all(grid), (int)(bits % 97), (int)(bits / 64 % 30), STYLE_TEXT, "⡇⣀⣤");
+    }
+}
+
+static void test_a_terminal_that_repeats_shows_the_same_with_fewer_bytes(void)
+{
+    size_t bytes[2] = {0}, n;
+    for (int repeats = 0; repeats < 2; repeats++) {
+        struct painter *painter = painter_for("xterm-256color", 100, 30), *counted = painter_for("xterm-256color", 100, 30);
+        struct emulator e = emulator_new(100, 30);
+        struct grid grid = {0};
+        int wrong = 0;
+        grid_resize(&grid, 100, 30);
+        painter_answer_repeat(painter, repeats ? 3 : 2, 1);
+        painter_answer_repeat(counted, repeats ? 3 : 2, 1);
+        for (uint32_t round = 0; round < 200; round++) {
+            scribble_areas(&grid, round);
+            emulator_show(&e, painter, &grid);
+            wrong += differences(&e, &grid, COLORS_256);
+            painter_frame(counted, &grid, &n);
+            bytes[repeats] += n;
+        }
+        CHECK_EQ(wrong, 0);
+        vterm_free(e.vterm);
+        painter_close(painter);
+        painter_close(counted);
+        grid_release(&grid);
+    }
+    printf("areas: %zu bytes, repeated %zu\n", bytes[0], bytes[1]);
+    CHECK(bytes[1] * 2 < bytes[0]);
+}
+
+static void test_the_question_whether_it_repeats_leaves_nothing_behind(void)
+{
+    struct painter *painter = painter_for("xterm-256color", 100, 30);
+    struct emulator e = emulator_new(100, 30);
+    struct grid grid = {0};
+    char answer[32] = "";
+    grid_resize(&grid, 100, 30);
+    painter_ask_repeat(painter);
+    emulator_show(&e, painter, &grid); /* which repeats for the emulator */
+    CHECK_EQ(differences(&e, &grid, COLORS_256), 0);
+    size_t n = vterm_output_read(e.vterm, answer, sizeof answer - 1);
+    answer[n] = 0;
+    CHECK_STR(answer, "\033[2;4R");
+    vterm_free(e.vterm);
+    painter_close(painter);
+    grid_release(&grid);
+}
+
 static void test_nothing_changed_means_no_bytes(void)
 {
     struct painter *painter = painter_for("xterm-256color", 80, 24);
@@ -176,6 +234,8 @@ int main(void)
         SKIP("no locale C.UTF-8");
     RUN(test_the_emulator_shows_the_grid_on_every_terminal);
     RUN(test_resizing_at_random_loses_nothing);
+    RUN(test_a_terminal_that_repeats_shows_the_same_with_fewer_bytes);
+    RUN(test_the_question_whether_it_repeats_leaves_nothing_behind);
     RUN(test_nothing_changed_means_no_bytes);
     RUN(test_a_live_tick_takes_few_bytes);
     RUN(test_an_unknown_terminal_is_refused_with_its_name);

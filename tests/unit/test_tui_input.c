@@ -85,6 +85,7 @@ static const struct {
     {"\033[I", "focus(1)"},
     {"\033[O", "focus(0)"},
     {"\033[0n", "reply(2,0)"},
+    {"\033[2;4R", "reply(3,3)"},
     {"\033[?62;22c", "reply(0,0)"},
     {"\033]11;rgb:ffff/ffff/ffff\033\\", "reply(1,1)"},
     {"\033]11;rgb:1e1e/1e1e/2e2e\a", "reply(1,0)"},
@@ -117,7 +118,7 @@ static const struct {
     {"\033[12\033[A", "Up"},
     {"\033[1;5\003", "Ctrl-C"},
     {"\033[99999999999999999999A", ""},
-    {"\033[24;80R", ""},
+    {"\033[24;80R", "reply(3,79)"},
 };
 
 static void feed(struct input *input, const char *bytes, size_t n)

@@ -123,6 +123,8 @@ static void finish_csi(struct input *input, int final, input_emit *emit, void *c
         input->state = LINUX;
     } else if (final == 'n' && p[0] == 0) {
         emit(context, &(struct event){.kind = EVENT_REPLY, .reply = REPLY_STATUS});
+    } else if (final == 'R' && n == 2 && p[0] > 1 && p[1] > 0) {
+        emit(context, &(struct event){.kind = EVENT_REPLY, .reply = REPLY_CURSOR, .x = p[1] - 1, .y = p[0] - 1});
     } else if ((final == 'I' || final == 'O') && input->n == 0) {
         emit(context, &(struct event){.kind = EVENT_FOCUS, .x = final == 'I'});
     } else if (final == 'Z') {

@@ -59,7 +59,8 @@ enum event_kind {
     EVENT_PASTE, /* text */
     EVENT_MOUSE,
     EVENT_FOCUS,    /* x = 1 got it, 0 lost it */
-    EVENT_REPLY,    /* the terminal answered: reply and, for a colour, x = 1 when the ground is light */
+    EVENT_REPLY,    /* the terminal answered: reply; a colour: x = 1 when the ground is light; the cursor: its cell, never
+                       in the first row, which would be a key */
     EVENT_RESIZE,   /* x, y: the new size */
     EVENT_TICK,     /* time has passed */
     EVENT_READY,    /* a watched file is readable: x = its number */
@@ -69,7 +70,7 @@ enum event_kind {
     EVENT_TERMINATE /* asked to end (SIGTERM, SIGINT) */
 };
 enum mouse_action { MOUSE_PRESS, MOUSE_RELEASE, MOUSE_DRAG, MOUSE_MOVE, MOUSE_WHEEL_UP, MOUSE_WHEEL_DOWN };
-enum reply { REPLY_DEVICE, REPLY_BACKGROUND, REPLY_STATUS };
+enum reply { REPLY_DEVICE, REPLY_BACKGROUND, REPLY_STATUS, REPLY_CURSOR };
 
 struct event {
     enum event_kind kind;

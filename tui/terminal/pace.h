@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 enum { PACE_BYTES = 1500, PACE_FRAMES = 16 };
-#define PACE_FIRST_S 0.5
+#define PACE_FIRST_S 0.1
 #define PACE_PATIENCE_S 20.0
 
 enum pace_state { PACE_NEW, PACE_ASKED, PACE_PACED, PACE_FREE };

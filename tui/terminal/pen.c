@@ -14,7 +14,7 @@
 
 struct pen_terminal {
     TERMINAL *entry;
-    const char *cup, *hpa, *vpa, *cuf, *cub, *cuf1, *cub1, *cr, *el, *ech, *clear, *smcup, *rmcup, *civis, *cnorm;
+    const char *cup, *hpa, *vpa, *cuf, *cub, *cuf1, *cub1, *cud, *cuu, *cr, *el, *ech, *clear, *smcup, *rmcup, *civis, *cnorm;
     const char *sgr0, *bold, *dim, *rev, *smul, *setaf, *setab;
     bool ansi;      /* looks and moves as ECMA-48 has them */
     bool defaults;  /* its own colours can be restored alone */
@@ -33,7 +33,7 @@ static void read_entry(struct pen_terminal *t)
         const char **to;
         const char *name;
     } wanted[] = {{&t->cup, "cup"},     {&t->hpa, "hpa"},     {&t->vpa, "vpa"},     {&t->cuf, "cuf"},
-                  {&t->cub, "cub"},     {&t->cuf1, "cuf1"},   {&t->cub1, "cub1"},   {&t->cr, "cr"},
+                  {&t->cub, "cub"},     {&t->cuf1, "cuf1"},   {&t->cub1, "cub1"},   {&t->cud, "cud"},   {&t->cuu, "cuu"},   {&t->cr, "cr"},
                   {&t->el, "el"},       {&t->ech, "ech"},     {&t->clear, "clear"}, {&t->smcup, "smcup"},
                   {&t->rmcup, "rmcup"}, {&t->civis, "civis"}, {&t->cnorm, "cnorm"}, {&t->sgr0, "sgr0"},
                   {&t->bold, "bold"},   {&t->dim, "dim"},     {&t->rev, "rev"},     {&t->smul, "smul"},
@@ -246,8 +246,9 @@ static size_t absolute(const struct pen *pen, int x, int y, char *out, size_t si
 
 struct way {
     char bytes[64];
-    size_t n;
+    size_t n; /* NONE: there is no such way */
 };
+enum { NONE = 1000 };
 
 static void consider(struct way *best, const char *bytes, size_t n)
 {
@@ -260,8 +261,8 @@ static void consider(struct way *best, const char *bytes, size_t n)
 static void consider_steps(const struct pen *pen, struct way *best, const char *one, const char *many, int count)
 {
     char bytes[64];
-    size_t n = one ? plain(one, bytes, sizeof bytes) : 0;
-    if (n && n * (size_t)count < best->n && n * (size_t)count < sizeof bytes) {
+    size_t n = one ? plain(one, bytes, sizeof bytes) : 0, size = best->n < sizeof bytes ? best->n : sizeof bytes;
+    if (n && n * (size_t)count < size) {
         for (int k = 1; k < count; k++)
             memcpy(bytes + n * (size_t)k, bytes, n);
         bytes[n * (size_t)count] = 0;
@@ -270,26 +271,52 @@ static void consider_steps(const struct pen *pen, struct way *best, const char *
     consider(best, bytes, many ? format(pen, many, count, 0, bytes, sizeof bytes) : 0);
 }
 
-static struct way way_to(const struct pen *pen, int x, int y)
+static struct way way_across(const struct pen *pen, int x)
 {
     const struct pen_terminal *t = pen->terminal;
-    struct way best;
+    struct way best = {.n = pen->x == x ? 0 : NONE};
     char bytes[64];
-    best.n = absolute(pen, x, y, best.bytes, sizeof best.bytes);
-    if (pen->x < 0)
-        return best;
     if (pen->x == x)
-        consider(&best, bytes, format(pen, t->vpa, y, 0, bytes, sizeof bytes));
-    if (pen->y != y)
         return best;
-    consider(&best, bytes, format(pen, t->hpa, x, 0, bytes, sizeof bytes));
     if (x > pen->x)
         consider_steps(pen, &best, t->cuf1, t->cuf, x - pen->x);
     else
         consider_steps(pen, &best, t->cub1, t->cub, pen->x - x);
     if (x == 0)
         consider(&best, bytes, plain(t->cr, bytes, sizeof bytes));
+    if (best.n > 3)
+        consider(&best, bytes, format(pen, t->hpa, x, 0, bytes, sizeof bytes));
     return best;
+}
+
+/* Down by single steps only where that is no line feed: the driver may make a new line of it. */
+static struct way way_down(const struct pen *pen, int y)
+{
+    const struct pen_terminal *t = pen->terminal;
+    struct way best = {.n = pen->y == y ? 0 : NONE};
+    char bytes[64];
+    if (pen->y == y)
+        return best;
+    consider(&best, bytes, format(pen, t->vpa, y, 0, bytes, sizeof bytes));
+    if (y > pen->y)
+        consider_steps(pen, &best, t->ansi ? "\033[B" : NULL, t->cud, y - pen->y);
+    else
+        consider_steps(pen, &best, t->ansi ? "\033[A" : NULL, t->cuu, pen->y - y);
+    return best;
+}
+
+static struct way way_to(const struct pen *pen, int x, int y)
+{
+    struct way best;
+    best.n = absolute(pen, x, y, best.bytes, sizeof best.bytes);
+    if (pen->x < 0)
+        return best;
+    struct way across = way_across(pen, x), down = way_down(pen, y);
+    if (across.n + down.n >= best.n)
+        return best;
+    memcpy(across.bytes + across.n, down.bytes, down.n);
+    across.n += down.n;
+    return across;
 }
 
 size_t pen_distance(const struct pen *pen, int x, int y)
@@ -334,6 +361,22 @@ void pen_put(struct pen *pen, uint32_t ch, int cells, struct look look)
     pen->x = last ? -1 : pen->x + cells; /* at the right edge terminals differ */
 }
 
+bool pen_repeat(struct pen *pen, uint32_t ch, int times)
+{
+    char bytes[32];
+    int n = snprintf(bytes, sizeof bytes, "\033[%db", times);
+    if (!pen->repeats || pen->x < 0 || n >= times * pen_char_size(ch))
+        return false;
+    str_add_bytes(&pen->out, bytes, (size_t)n);
+    pen->x += times;
+    return true;
+}
+
+bool pen_can_erase_rest(const struct pen *pen)
+{
+    return pen->terminal->el != NULL;
+}
+
 bool pen_erase_rest(struct pen *pen)
 {
     if (!pen->terminal->el)
@@ -375,6 +418,12 @@ void pen_enter(struct pen *pen, int width, int height)
     pen->entered = true;
 }
 
+void pen_ask_repeat(struct pen *pen)
+{
+    if (pen->terminal->ansi && pen->width > PEN_ASKED_COLUMN && pen->height > PEN_ASKED_ROW)
+        str_addf(&pen->out, "\033[%dH\u283F\033[%db\033[6n\033[2K\033[H", PEN_ASKED_ROW + 1, PEN_ASKED_COLUMN - 1);
+}
+
 void pen_leave(struct pen *pen)
 {
     if (!pen->entered)
@@ -388,4 +437,22 @@ void pen_leave(struct pen *pen)
     add_capability(pen, pen->terminal->rmcup);
     pen_show_cursor(pen, true);
     pen->entered = false;
+}
+
+struct pen_mark pen_mark(const struct pen *pen)
+{
+    return (struct pen_mark){pen->out.length, pen->x, pen->y, pen->look};
+}
+
+void pen_resume(struct pen *pen, struct pen_mark mark)
+{
+    pen->x = mark.x;
+    pen->y = mark.y;
+    pen->look = mark.look;
+}
+
+void pen_drop(struct pen *pen, size_t begin, size_t end)
+{
+    memmove(pen->out.data + begin, pen->out.data + end, pen->out.length - end + 1);
+    pen->out.length -= end - begin;
 }

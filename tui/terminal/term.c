@@ -323,6 +323,8 @@ struct term *term_open(const struct term_facts *facts, struct err *err)
         write_all_now(term->fd, ask_ground, sizeof ask_ground - 1);
         term->asked = true;
     }
+    if (term->facts.rich)
+        painter_ask_repeat(term->painter);
     return term;
 }
 
@@ -434,6 +436,8 @@ void term_reply(struct term *term, const struct event *event)
         term->asked = false;
     if (event->reply == REPLY_STATUS)
         pace_answered(&term->pace, io_monotonic_seconds());
+    if (event->reply == REPLY_CURSOR)
+        painter_answer_repeat(term->painter, event->x, event->y);
     if (event->reply == REPLY_BACKGROUND && !term->facts.light_known) {
         term->facts.light_known = true;
         term->facts.light = event->x;
