@@ -324,8 +324,11 @@ static char *find_command(const json_t *settings)
 struct notifier *notify_new(const char *run_folder, const char *run_id, const json_t *config, struct err *err)
 {
     char *home = path_folder(run_folder);
-    json_t *settings = settings_read(home, err);
+    json_t *problems = json_array(), *settings = settings_read(home, problems);
     char *command = find_command(settings);
+    if (json_array_size(problems))
+        err_set(err, ERR_USAGE, "%s", json_string_value(json_array_get(problems, 0)));
+    json_decref(problems);
     bool tells_best = js_bool(settings, "notify.best", false);
     json_decref(settings);
     free(home);

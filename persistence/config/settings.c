@@ -110,7 +110,7 @@ char *settings_own_path(void)
     return home && *home ? xprintf("%s/.config/antler/settings.json", home) : NULL;
 }
 
-json_t *settings_defaults(void)
+static json_t *defaults(void)
 {
     json_t *settings = json_object();
     for (const struct setting *s = settings_table; s->name; s++)
@@ -134,41 +134,50 @@ static json_t *read_file(const char *path, struct err *err)
     return NULL;
 }
 
-static bool check_file(const json_t *file, const char *path, bool own, struct err *err)
+/* May this key with this value hold, from this file? */
+static bool entry_holds(const char *name, const json_t *value, const char *path, bool own, struct err *err)
+{
+    if (!settings_check(name, value, path, err))
+        return false;
+    return own || !find(name)->personal ||
+           err_set(err, ERR_USAGE,
+                   "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)", path,
+                   name, name);
+}
+
+static void add_problem(json_t *problems, const struct err *err)
+{
+    struct str text = {0};
+    str_add_visible(&text, err->text);
+    json_array_append_new(problems, json_string(str_text(&text)));
+    str_release(&text);
+}
+
+static void apply(json_t *settings, const char *path, bool own, json_t *problems)
 {
     const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)file, name, value)
+    json_t *value, *file;
+    struct err err = {0};
+    if (!path)
+        return;
+    if (!(file = read_file(path, &err)))
+        add_problem(problems, &err);
+    json_object_foreach(file, name, value)
     {
-        if (!settings_check(name, value, path, err))
-            return false;
-        if (!own && find(name)->personal)
-            return err_set(
-                err, ERR_USAGE,
-                "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)", path,
-                name, name);
+        if (entry_holds(name, value, path, own, &err))
+            json_object_set(settings, name, value);
+        else
+            add_problem(problems, &err);
     }
-    return true;
-}
-
-static bool apply(json_t *settings, const char *path, bool own, struct err *err)
-{
-    json_t *file = path ? read_file(path, err) : json_object();
-    bool ok = file && check_file(file, path, own, err);
-    if (ok)
-        json_object_update(settings, file);
     json_decref(file);
-    return ok;
 }
 
-json_t *settings_read(const char *home, struct err *err)
+json_t *settings_read(const char *home, json_t *problems)
 {
-    json_t *settings = settings_defaults();
+    json_t *settings = defaults();
     char *own = settings_own_path(), *shared = home ? settings_home_path(home) : NULL;
-    if (!apply(settings, own, true, err) || !apply(settings, shared, false, err)) {
-        json_decref(settings);
-        settings = NULL;
-    }
+    apply(settings, own, true, problems);
+    apply(settings, shared, false, problems);
     free(own);
     free(shared);
     return settings;
@@ -200,8 +209,7 @@ bool settings_put(const char *home, bool own, const char *name, const json_t *va
         return err_set(err, ERR_FAILED,
                        "there is no place for your own settings: neither XDG_CONFIG_HOME nor HOME is set");
     json_t *file = read_file(path, err);
-    bool ok = file && change(file, name, (json_t *)value, err) && (!value || check_file(file, path, own, err)) &&
-              save(path, file, err);
+    bool ok = file && change(file, name, (json_t *)value, err) && save(path, file, err);
     json_decref(file);
     free(path);
     return ok;

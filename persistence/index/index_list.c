@@ -20,7 +20,7 @@ static const char metrics_of_one[] =
     "parent_epoch, tags, "                                                                                             \
     "note, error, source, ran_s, running_since, monitor, log_epoch, log_step, log_device, log_time, "                  \
     "coalesce(config_error, log_error), spark, "                                                                       \
-    "n_checkpoints, log_offset FROM run "
+    "n_checkpoints, log_offset, work FROM run "
 static const char runs_all[] = RUN_COLUMNS "ORDER BY id";
 static const char runs_one[] = RUN_COLUMNS "WHERE id=?";
 enum {
@@ -51,7 +51,8 @@ enum {
     C_LOG_ERROR,
     C_SPARK,
     C_N_CHECKPOINTS,
-    C_LOG_OFFSET
+    C_LOG_OFFSET,
+    C_WORK
 };
 
 struct loaded_run { /* with what is needed only while loading */
@@ -129,6 +130,7 @@ static struct loaded_run read_run(struct index *index, sqlite3_stmt *row, struct
         run->error = index_text(row, C_LOG_ERROR, arena);
     run->monitor = index_text(row, C_MONITOR, arena);
     run->n_checkpoints = sqlite3_column_int64(row, C_N_CHECKPOINTS);
+    run->work = (uint64_t)sqlite3_column_int64(row, C_WORK);
     run->log_bytes = sqlite3_column_int64(row, C_LOG_OFFSET);
     read_tags(run, (const char *)sqlite3_column_text(row, C_TAGS), arena);
     size_t spark_bytes = (size_t)sqlite3_column_bytes(row, C_SPARK);

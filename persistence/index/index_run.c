@@ -1,5 +1,6 @@
 /* index_run.c - run.json and config.json become a row of `run` and rows of `param`. */
 #include "persistence/index/index_internal.h"
+#include "persistence/runs/epoch_work.h"
 #include "persistence/runs/metric_direction.h"
 
 #include "base/io.h"
@@ -97,8 +98,8 @@ static bool ingest_config(struct index *index, int64_t run_id, const json_t *con
     int mode, n_params = 0;
     const char *monitor = monitored_metric(config, &mode);
     int64_t epochs = js_int(json_object_get(config, "fit"), "epochs", 0);
-    if (!index_exec(index, err, "UPDATE run SET epochs=?, monitor=?, monitor_mode=? WHERE id=?", "isii", epochs,
-                    monitor, (int64_t)mode, run_id))
+    if (!index_exec(index, err, "UPDATE run SET epochs=?, monitor=?, monitor_mode=?, work=? WHERE id=?", "isiii",
+                    epochs, monitor, (int64_t)mode, (int64_t)epoch_work(config), run_id))
         return false;
     struct str key = {0};
     str_add(&key, "");

@@ -31,7 +31,8 @@ struct wire_field {
 
 static inline struct wire wire_of(const void *data, size_t size_bytes)
 {
-    return (struct wire){data, (const uint8_t *)data + size_bytes, false};
+    const uint8_t *at = data; /* NULL and 0: an empty message */
+    return (struct wire){at, at ? at + size_bytes : at, false};
 }
 
 static inline bool wire_varint(struct wire *w, uint64_t *value)

@@ -183,7 +183,7 @@ static void test_a_theme_is_shown_while_it_is_looked_at_and_kept_when_chosen(voi
     screen_press("F2 Down Down Down Enter");
     CHECK_EQ(screen.app->theme, THEME_COLORBLIND);
     CHECK_HAS(screen_text(), "the theme is colorblind, also next time");
-    json_t *settings = settings_read(screen_home(), &screen_err);
+    json_t *settings = settings_read(screen_home(), NULL);
     CHECK_STR(js_string(settings, "screen.theme", ""), "colorblind");
     json_decref(settings);
     screen_close();

@@ -36,6 +36,19 @@ static void sort_by_id(struct app *app)
     qsort(app->by_id, app->n_runs, sizeof(const struct run_summary *), compare_ids);
 }
 
+/* What is wrong with a file of settings is said once; the rest of it holds. */
+static void read_settings(struct app *app)
+{
+    json_t *problems = json_array();
+    app->settings = settings_read(app->home, problems);
+    size_t n = json_array_size(problems);
+    if (n == 1)
+        app_say(app, STYLE_ERROR, "%s", json_string_value(json_array_get(problems, 0)));
+    else if (n)
+        app_say(app, STYLE_ERROR, "%zu settings were left out: antler settings says which and why", n);
+    json_decref(problems);
+}
+
 struct app *app_new(const char *home, struct index *index, const struct screen_view_ops *const *table, struct err *err)
 {
     struct app *app = xcalloc(1, sizeof *app);
@@ -58,12 +71,7 @@ struct app *app_new(const char *home, struct index *index, const struct screen_v
         app->memory = json_object();
     }
     bool changed;
-    struct err damaged = {0};
-    app->settings = settings_read(app->home, &damaged);
-    if (!app->settings) {
-        app->settings = settings_defaults();
-        app_say(app, STYLE_ERROR, "%s", damaged.text);
-    }
+    read_settings(app);
     if (!index_refresh(index, &changed, err) ||
         !index_list(index, "", NULL, &app->arena, &app->runs, &app->n_runs, err)) {
         app_free(app);

@@ -29,6 +29,8 @@ bool cli_note(struct cli *cli, struct err *err);
 bool cli_delete(struct cli *cli, struct err *err);
 bool cli_restore(struct cli *cli, struct err *err);
 bool cli_settings(struct cli *cli, struct err *err);
+/* The settings that hold; what was left out is said on standard error. New reference. */
+json_t *cli_settings_said(const char *home);
 bool cli_reindex(struct cli *cli, struct err *err);
 bool cli_help(struct cli *cli, struct err *err);
 

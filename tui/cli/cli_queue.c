@@ -80,20 +80,6 @@ static void print_table(const struct queue_plan *plan)
         puts("the queue is held: nothing starts by itself until antler queue release");
 }
 
-/* The queue goes on with the defaults; that is no error, but nothing to be silent about. */
-static void say_wrong_settings(const char *home)
-{
-    struct err err = {0};
-    json_t *settings = settings_read(home, &err);
-    if (!settings) {
-        struct str visible = {0};
-        str_add_visible(&visible, err.text);
-        fprintf(stderr, "antler: the default settings hold: %s\n", str_text(&visible));
-        str_release(&visible);
-    }
-    json_decref(settings);
-}
-
 static bool list(struct cli *cli, struct err *err)
 {
     struct index *index = text_open_index(cli->home, err);
@@ -111,7 +97,7 @@ static bool list(struct cli *cli, struct err *err)
     if (ok) {
         struct queue_plan plan;
         queue_plan_make(&plan, cli->home, runs, n);
-        say_wrong_settings(cli->home);
+        json_decref(cli_settings_said(cli->home));
         if (cli->json)
             print_json(&plan);
         else

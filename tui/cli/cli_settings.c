@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Does the file at path hold this name? It has been read before, so that it is whole. */
-static bool file_has(const char *path, const char *name)
+/* Is it from the file at path that this value holds? */
+static bool holds_from(const char *path, const struct setting *s, const json_t *value)
 {
-    json_t *file = path ? js_read(path, JS_STRICT, NULL) : NULL;
-    bool has = json_object_get(file, name) != NULL;
+    json_t *file = path ? js_read(path, JS_STRICT, NULL) : NULL, *there = json_object_get(file, s->name);
+    bool holds = there && settings_check(s->name, there, path, NULL) && js_equal(there, value);
     json_decref(file);
-    return has;
+    return holds;
 }
 
 static void print_table(const struct cli *cli, const json_t *settings)
@@ -29,7 +29,7 @@ static void print_table(const struct cli *cli, const json_t *settings)
     for (const struct setting *s = settings_table; s->name; s++) {
         const json_t *value = json_object_get(settings, s->name);
         char *text = json_is_null(value) ? xstrdup(text_missing()) : js_text(value, 0);
-        bool here = file_has(shared, s->name), mine = file_has(own, s->name);
+        bool here = !s->personal && holds_from(shared, s, value), mine = holds_from(own, s, value);
         text_table_row(&table);
         text_table_cell(&table, TEXT_BOLD, s->name);
         text_table_cell(&table, here || mine ? TEXT_GOOD : TEXT_PLAIN, text);
@@ -61,14 +61,22 @@ static bool set(const struct cli *cli, const char *argument, bool put, struct er
     return ok;
 }
 
+json_t *cli_settings_said(const char *home)
+{
+    json_t *problems = json_array(), *settings = settings_read(home, problems), *problem;
+    size_t i;
+    json_array_foreach(problems, i, problem)
+        fprintf(stderr, "antler: left out: %s\n", json_string_value(problem));
+    json_decref(problems);
+    return settings;
+}
+
 bool cli_settings(struct cli *cli, struct err *err)
 {
     for (size_t i = 0; i < 2 * cli->n_arguments; i++) /* all of them, or none */
         if (!set(cli, cli->arguments[i % cli->n_arguments], i >= cli->n_arguments, err))
             return false;
-    json_t *settings = settings_read(cli->home, err);
-    if (!settings)
-        return false;
+    json_t *settings = cli_settings_said(cli->home);
     if (cli->json)
         cli_print_json(json_incref(settings));
     else if (!cli->n_arguments)

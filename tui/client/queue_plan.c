@@ -30,18 +30,36 @@ static const char *device_of(const struct run_summary *run)
     return str_starts(device, "cuda") ? (strchr(device, ':') ? device : "cuda:0") : "cpu";
 }
 
-/* Seconds an epoch took: of this run, else of the newest one of its name. */
+static double seconds_of_an_epoch(const struct run_summary *run)
+{
+    int64_t epochs = run->epoch - run->parent_epoch;
+    return epochs > 0 && run->duration_s > 0 && !run->source ? run->duration_s / (double)epochs : NAN;
+}
+
+/* How much another run tells about what an epoch of this one takes: its own epochs most, then those of one with the
+ * same work on the same device, on another one, at last those of one that only has its name. */
+static int likeness(const struct run_summary *run, const struct run_summary *other)
+{
+    if (other == run)
+        return 4;
+    if (run->work && other->work == run->work)
+        return strcmp(device_of(run), device_of(other)) ? 2 : 3;
+    return !strcmp(other->name, run->name);
+}
+
+/* Seconds that an epoch will take, by the newest of the runs that are most like it; NAN. */
 static double epoch_seconds(const struct run_summary *run, const struct run_summary *runs, size_t n)
 {
-    if (run->epoch > run->parent_epoch && run->duration_s > 0)
-        return run->duration_s / (double)(run->epoch - run->parent_epoch);
+    double seconds = NAN;
+    int best = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct run_summary *other = &runs[i];
-        if (other != run && !other->source && !strcmp(other->name, run->name) && other->epoch > other->parent_epoch &&
-            other->duration_s > 0)
-            return other->duration_s / (double)(other->epoch - other->parent_epoch);
+        double found = likeness(run, &runs[i]) > best ? seconds_of_an_epoch(&runs[i]) : NAN;
+        if (isnan(found))
+            continue;
+        best = likeness(run, &runs[i]);
+        seconds = found;
     }
-    return NAN;
+    return seconds;
 }
 
 static const struct run_summary *find(const struct run_summary *runs, size_t n, const char *id)
