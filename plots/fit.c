@@ -62,12 +62,18 @@ static void try_linear(const struct question *ask, int step_rows, struct fit *be
             try_step(ask, nice[k] * power, step_rows, ask->rows < 8 ? 1 : 2, nice[k] == 2.5 ? 0.03 : 0, best);
 }
 
-/* Between the powers of ten lie 2 and 5. */
 static void try_log(const struct question *ask, int step_rows, struct fit *best)
 {
     static const int strides[] = {1, 2, 3, 5, 10, 20, 50, 100};
     for (size_t k = 0; k < sizeof strides / sizeof *strides; k++)
         try_step(ask, strides[k], step_rows, k ? 1 : 0, 0, best);
+}
+
+/* What has room between two powers of ten, a whole number of rows apart: 3 lies all but in the middle. */
+static int between_decades(const struct fit *fit, int rows)
+{
+    double decades = fit->range.hi - fit->range.lo, rows_each = rows / decades;
+    return fit->step > 1 ? 0 : rows_each >= 7 && decades < 4 ? 2 : rows_each >= 5 ? 1 : 0;
 }
 
 size_t fit_rows(struct range *range, bool log, int rows, int dots, int target, struct tick ticks[TICKS_MAX])
@@ -76,7 +82,9 @@ size_t fit_rows(struct range *range, bool log, int rows, int dots, int target, s
     struct range from = log ? (struct range){log10(range->lo), log10(range->hi)} : *range;
     double size = from.hi - from.lo;
     bool usable = size > fmax(fabs(from.lo), fabs(from.hi)) * 1e-9 && isfinite(size) && rows >= 4;
-    if (!usable || (log && size < 1))
+    if (usable && log && size < 1)
+        return ticks_inside_decade(range->lo, range->hi, size * 2 * dots / (rows * dots - 1), ticks);
+    if (!usable)
         return ticks_make(TICKS_NUMBER, log, range->lo, range->hi, target, 0, ticks);
     struct fit best = {.score = INFINITY};
     struct question ask = {from, rows, dots, fmax(2, (double)rows / (target < 2 ? 2 : target))};
@@ -85,6 +93,6 @@ size_t fit_rows(struct range *range, bool log, int rows, int dots, int target, s
     if (isinf(best.score))
         return ticks_make(TICKS_NUMBER, log, range->lo, range->hi, target, 0, ticks);
     *range = log ? (struct range){pow(10, best.range.lo), pow(10, best.range.hi)} : best.range;
-    return log ? ticks_decades(range->lo, range->hi, (int)best.step, ticks)
+    return log ? ticks_decades(range->lo, range->hi, (int)best.step, between_decades(&best, rows), ticks)
                : ticks_every(range->lo, range->hi, best.step, ticks);
 }

@@ -3,7 +3,7 @@
  *
  * A range is widened, as little as that takes, until a nice step (1, 2, 2.5, 5 times a power of ten; on a logarithmic
  * axis whole decades) is a whole number of rows, and its ends lie on dots. A range that starts or ends at 0 keeps that
- * end. A logarithmic range of less than a decade has linear ticks and stays as it is: they cannot be even.
+ * end. A logarithmic range of less than a decade stays as it is; its ticks lie at least two rows apart.
  */
 #ifndef PLOTS_FIT_H
 #define PLOTS_FIT_H

@@ -75,34 +75,84 @@ static size_t make_linear(double lo, double hi, int target, bool integer, struct
 }
 
 /* plain: all labels of the axis can be written without an exponent. */
-static void label_log(int mantissa, int exponent, bool plain, char label[TICK_LABEL])
+static void label_log(double mantissa, int exponent, bool plain, int decimals, char label[TICK_LABEL])
 {
     if (plain)
-        snprintf(label, TICK_LABEL, "%.*f", exponent < 0 ? -exponent : 0, mantissa * pow(10, exponent));
+        snprintf(label, TICK_LABEL, "%.*f", decimals, mantissa * pow(10, exponent));
     else
-        snprintf(label, TICK_LABEL, "%de%d", mantissa, exponent);
+        snprintf(label, TICK_LABEL, "%ge%d", mantissa, exponent);
 }
 
-size_t ticks_decades(double lo, double hi, int stride, struct tick ticks[TICKS_MAX])
+/* Behind the point of mantissa * 10^exponent. */
+static int log_decimals(double mantissa, int exponent)
 {
+    int digits = (mantissa > floor(mantissa)) - exponent;
+    return digits > 0 ? digits : 0;
+}
+
+size_t ticks_decades(double lo, double hi, int stride, int between, struct tick ticks[TICKS_MAX])
+{
+    static const int mantissas[][3] = {{1}, {1, 3}, {1, 2, 5}};
     int first = (int)floor(log10(lo)), last = (int)floor(log10(hi) + 1e-9);
-    bool minors = stride == 1 && log10(hi / lo) <= 3, plain = first >= -3 && last <= 3;
+    bool plain = first >= -3 && last <= 3;
     size_t n = 0;
     for (int e = stride * (int)floor((double)first / stride); e <= last; e += stride)
-        for (int m = 1; m <= 5 && n < TICKS_MAX; m = m == 1 ? 2 : m + 3) {
+        for (int k = 0; k <= between && n < TICKS_MAX; k++) {
+            int m = mantissas[between][k];
             double value = m * pow(10, e);
-            if (value < lo * (1 - 1e-9) || value > hi * (1 + 1e-9) || (m > 1 && !minors))
+            if (value < lo * (1 - 1e-9) || value > hi * (1 + 1e-9))
                 continue;
             ticks[n] = (struct tick){.value = value, .minor = m > 1};
-            label_log(m, e, plain, ticks[n++].label);
+            label_log(m, e, plain, log_decimals(m, e), ticks[n++].label);
         }
     return n;
 }
 
 static size_t make_log(double lo, double hi, int target, struct tick *ticks)
 {
-    int decades = (int)floor(log10(hi) + 1e-9) - (int)floor(log10(lo));
-    return ticks_decades(lo, hi, (decades + target) / target, ticks);
+    int decades = (int)floor(log10(hi) + 1e-9) - (int)floor(log10(lo)), stride = (decades + target) / target;
+    return ticks_decades(lo, hi, stride, stride == 1 && log10(hi / lo) <= 3 ? 2 : 0, ticks);
+}
+
+/* The multiples of one set of mantissas; 0: two of them stand nearer than `apart`. */
+static size_t make_mantissas(double lo, double hi, double apart, const double *set, struct tick *ticks)
+{
+    int first = (int)floor(log10(lo)), last = (int)floor(log10(hi) + 1e-9), decimals = 0;
+    bool plain = first >= -3 && last <= 3;
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++, n = pass < 2 ? 0 : n) /* the labels have as many digits as one of them needs */
+        for (int e = first; e <= last; e++)
+            for (int k = 0; set[k] && n < TICKS_MAX; k++) {
+                double value = set[k] * pow(10, e);
+                if (value < lo * (1 - 1e-9) || value > hi * (1 + 1e-9))
+                    continue;
+                if (n && log10(value / ticks[n - 1].value) < apart)
+                    return 0;
+                decimals = log_decimals(set[k], e) > decimals ? log_decimals(set[k], e) : decimals;
+                ticks[n] = (struct tick){.value = value};
+                label_log(set[k], e, plain, decimals, ticks[n++].label);
+            }
+    return n;
+}
+
+size_t ticks_inside_decade(double lo, double hi, double apart, struct tick ticks[TICKS_MAX])
+{
+    static const double sets[][11] = {{1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8}, {1, 1.5, 2, 3, 4, 5, 7}, {1, 2, 3, 5},
+                                      {1, 2, 5},                            {1, 3}};
+    for (size_t k = 0; hi >= 2 * lo && k < sizeof sets / sizeof *sets; k++) {
+        size_t n = make_mantissas(lo, hi, apart, sets[k], ticks);
+        if (n > 1)
+            return n;
+    }
+    for (int target = 8; target > 0; target--) {
+        size_t n = make_linear(lo, hi, target, false, ticks);
+        bool fits = n > 0;
+        for (size_t i = 1; i < n; i++)
+            fits = fits && log10(ticks[i].value / ticks[i - 1].value) >= apart;
+        if (fits)
+            return n;
+    }
+    return 0;
 }
 
 static double time_step(double raw)
@@ -180,5 +230,13 @@ size_t ticks_make(enum tick_kind kind, bool log, double lo, double hi, int targe
         return make_time(kind, lo, hi, target, 0, ticks);
     if (log && lo > 0 && log10(hi) - log10(lo) >= 1)
         return make_log(lo, hi, target, ticks);
-    return make_linear(lo, hi, target, kind == TICKS_INTEGER, ticks);
+    if (log && lo > 0 && kind == TICKS_NUMBER && hi >= 2 * lo)
+        return ticks_inside_decade(lo, hi, log10(hi / lo) / (1.5 * target), ticks);
+    size_t n = make_linear(lo, hi, target, kind == TICKS_INTEGER, ticks);
+    for (size_t i = 0; kind == TICKS_DURATION && i < n; i++)
+        if (ticks[i].value != 0)
+            snprintf(ticks[i].label + strlen(ticks[i].label), TICK_LABEL - strlen(ticks[i].label), "s");
+        else
+            snprintf(ticks[i].label, TICK_LABEL, "0");
+    return n;
 }

@@ -256,6 +256,7 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
                                             .notifier = launch->notifier,
                                             .batch_size = launch->fit.train.batch};
     enum fit_end end = FIT_FINISHED;
+    json_object_set_new(event, "samples", json_integer((json_int_t)launch->fit.train.n_samples));
     journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step, event);
     record_notes(launch);
     bool ok = run_set_state(launch->run, RUN_RUNNING, launch->fit.at.epoch, launch->fit.at.step, NULL, err) &&

@@ -51,6 +51,18 @@ static void open_jobs(struct driver *d)
     driver_keys(d, "5");
 }
 
+static void test_one_that_waits_says_so_where_its_curve_will_be(void)
+{
+    struct driver d;
+    driver_open(&d, "runs", 90, 30);
+    CHECK_HAS(driver_screen(&d), "Waits for a place on cpu");
+    driver_keys(&d, "Enter");
+    CHECK_HAS(driver_screen(&d), "Waits for a place on cpu, where nothing trains: number 3 of 3 in the queue.");
+    CHECK_HAS(driver_screen(&d), "The queue is held: nothing starts by itself.");
+    CHECK_HAS(driver_screen(&d), "5 shows the queue");
+    driver_close(&d);
+}
+
 static void test_keys_move_a_run_in_the_queue(void)
 {
     struct driver d;
@@ -137,6 +149,7 @@ int main(void)
     FILE *file = fopen("moons.json", "w");
     CHECK(file && fputs(moons, file) >= 0 && !fclose(file));
     RUN(test_the_form_lets_a_run_wait);
+    RUN(test_one_that_waits_says_so_where_its_curve_will_be);
     RUN(test_keys_move_a_run_in_the_queue);
     RUN(test_the_settings_of_one_that_waits_can_be_changed);
     RUN(test_what_must_not_be_done_to_one_that_waits_says_why);

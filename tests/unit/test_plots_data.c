@@ -230,6 +230,43 @@ static void test_ticks_of_rows_stand_a_whole_number_of_rows_apart(void)
     }
 }
 
+static void test_ticks_inside_a_decade_stand_two_rows_apart_and_align_at_the_point(void)
+{
+    uint32_t at_random = 70000;
+    struct tick ticks[TICKS_MAX];
+    for (int round = 0; round < 5000; round++) {
+        int rows = 8 + (int)(uniform(&at_random) * 50), dots = 1 + (int)(uniform(&at_random) * 4);
+        double lo = pow(10, uniform(&at_random) * 3 - 2);
+        struct range range = {lo, lo * pow(10, 0.02 + 0.97 * uniform(&at_random))};
+        size_t n = fit_rows(&range, true, rows, dots, rows * 2 / 5, ticks);
+        check_ticks(ticks, n, range.lo, range.hi);
+        CHECK(n >= 1);
+        for (size_t i = 1; i < n; i++) {
+            const char *point = strchr(ticks[i].label, '.'), *before = strchr(ticks[i - 1].label, '.');
+            CHECK_EQ(point ? strlen(point) : 0, before ? strlen(before) : 0);
+            CHECK(row_of(range, true, rows, dots, ticks[i - 1].value) - row_of(range, true, rows, dots, ticks[i].value) >=
+                  2);
+        }
+    }
+}
+
+static void test_between_decades_stands_what_has_room(void)
+{
+    struct tick ticks[TICKS_MAX];
+    struct range range = {0.01, 9.9};
+    CHECK_EQ(fit_rows(&range, true, 30, 4, 8, ticks), 10);
+    CHECK_STR(ticks[1].label, "0.02");
+    range = (struct range){0.03, 2};
+    size_t n = fit_rows(&range, true, 13, 4, 5, ticks);
+    CHECK(n >= 4);
+    for (size_t i = 1; i < n; i++)
+        CHECK_NEAR(log10(ticks[i].value / ticks[i - 1].value), 0.5, 0.03);
+    range = (struct range){1e-6, 5};
+    n = fit_rows(&range, true, 10, 4, 4, ticks);
+    for (size_t i = 0; i < n; i++)
+        CHECK(!ticks[i].minor);
+}
+
 static void test_the_extreme_is_found_wherever_it_lies(void)
 {
     uint32_t at_random = 900;
@@ -278,6 +315,9 @@ static void test_epochs_have_no_fractions_and_times_read_as_times(void)
     CHECK_EQ(ticks_make(TICKS_DURATION, false, 0, 300, 5, 0, t), 6);
     CHECK_STR(t[0].label, "0");
     CHECK_STR(t[1].label, "1m");
+    ticks_make(TICKS_DURATION, false, 0, 2.5, 5, 0, t);
+    CHECK_STR(t[0].label, "0");
+    CHECK_STR(t[1].label, "0.5s");
     ticks_make(TICKS_DURATION, false, 0, 100, 6, 0, t);
     CHECK_STR(t[4].label, "1m");
     CHECK_STR(t[5].label, "1m15s");
@@ -331,6 +371,8 @@ int main(void)
     RUN(test_a_live_axis_jumps_seldom);
     RUN(test_ticks_are_inside_distinct_and_enough_for_ranges_of_every_size);
     RUN(test_ticks_of_rows_stand_a_whole_number_of_rows_apart);
+    RUN(test_ticks_inside_a_decade_stand_two_rows_apart_and_align_at_the_point);
+    RUN(test_between_decades_stands_what_has_room);
     RUN(test_the_extreme_is_found_wherever_it_lies);
     RUN(test_log_ticks_are_decades_with_minors_or_linear_below_one_decade);
     RUN(test_epochs_have_no_fractions_and_times_read_as_times);

@@ -34,6 +34,17 @@ static void test_each_axis_has_its_own_x(void)
     }
 }
 
+static void test_the_last_batch_of_a_pass_counts_what_it_holds(void)
+{
+    static const struct curve_leg legs[] = {{0, 32, 100, 0}, {8, 50, 100, 200}};
+    struct curve_origin origin = {.legs = legs, .n_legs = 2}; /* 4 steps a pass, then 2 */
+    static const double want[] = {0, 32, 64, 96, 100, 132, 164, 196, 200, 250, 300, 350};
+    for (int step = 0; step < 12; step++)
+        CHECK_NEAR(curve_x(AXIS_SAMPLES, origin, 1, step, 0), want[step], 0);
+    const struct curve_leg unknown = {0, 32, 0, 0};
+    CHECK_NEAR(curve_leg_samples(&unknown, 4), 128, 0);
+}
+
 static void test_a_run_without_a_parent_has_no_fork(void)
 {
     struct metric_series from = history(0);
@@ -83,6 +94,7 @@ static void test_every_meaning_shows_with_and_without_colours(void)
 int main(void)
 {
     RUN(test_each_axis_has_its_own_x);
+    RUN(test_the_last_batch_of_a_pass_counts_what_it_holds);
     RUN(test_a_run_without_a_parent_has_no_fork);
     RUN(test_several_values_an_epoch_are_drawn_over_steps);
     RUN(test_training_and_validation_are_one_family);

@@ -92,6 +92,7 @@ struct app {
     struct menu menu;
     char menu_title[96], menu_lines[APP_MAX_MENU][96], menu_hints[APP_MAX_MENU][72];
     app_choice *choice;
+    bool menu_by_key; /* the hints are keys, which choose their line */
     app_choice *menu_moved; /* another line is looked at, -1: none was chosen after all; NULL */
     struct help help;
     struct edit palette;

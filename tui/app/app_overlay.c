@@ -28,6 +28,7 @@ int app_menu(struct app *app, const char *title, int n, app_choice *choice)
     app->menu = (struct menu){.open = true, .list = {.count = n}};
     app->choice = choice;
     app->menu_moved = NULL;
+    app->menu_by_key = false;
     return LOOP_DRAW;
 }
 
@@ -63,9 +64,28 @@ static int dialog_takes(struct app *app, const struct event *event)
     return LOOP_DRAW;
 }
 
+/* The line one of whose keys it is, -1: none. */
+static int line_of_key(const struct app *app, const struct event *event)
+{
+    char key[KEY_TEXT], hints[sizeof app->menu_hints[0]];
+    if (!app->menu_by_key || event->kind != EVENT_KEY)
+        return -1;
+    keys_print(event->key, key);
+    for (int i = 0; i < app->menu.list.count; i++) {
+        char *rest = NULL;
+        snprintf(hints, sizeof hints, "%s", app->menu_hints[i]);
+        for (char *word = strtok_r(hints, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+            if (!strcmp(word, key))
+                return i;
+    }
+    return -1;
+}
+
 static int menu_takes(struct app *app, const struct event *event)
 {
-    int before = app->menu.list.selected, line = menu_event(&app->menu, event);
+    int before = app->menu.list.selected, line = line_of_key(app, event);
+    if (line < 0)
+        line = menu_event(&app->menu, event);
     if (app->menu_moved && (line == -2 || app->menu.list.selected != before))
         app->menu_moved(app, line == -2 ? -1 : app->menu.list.selected);
     if (line == -1)
@@ -110,9 +130,22 @@ int app_palette_open(struct app *app)
     return LOOP_DRAW;
 }
 
+static int palette_run(struct app *app)
+{
+    struct list *list = &app->palette_menu.list;
+    app->palette_menu.open = false;
+    if (!list->count)
+        app_say(app, STYLE_WARNING, "no action is called '%.80s'", edit_text(&app->palette));
+    else if (!app_action(app, app->palette_matches[list->selected]))
+        app_say(app, STYLE_WARNING, "'%s' does nothing here", keys_row(app->palette_matches[list->selected])->name);
+    return LOOP_DRAW | (app->quit ? LOOP_QUIT : 0) | (app->suspend ? LOOP_SUSPEND : 0);
+}
+
 static int palette_takes(struct app *app, const struct event *event)
 {
     struct list *list = &app->palette_menu.list;
+    if (event->kind == EVENT_MOUSE)
+        return menu_event(&app->palette_menu, event) >= 0 ? palette_run(app) : LOOP_DRAW;
     if (event->kind == EVENT_KEY && (event->key == K_UP || event->key == K_DOWN)) {
         list_action(list, event->key == K_UP ? ACTION_UP : ACTION_DOWN, 10);
         return LOOP_DRAW;
@@ -125,16 +158,11 @@ static int palette_takes(struct app *app, const struct event *event)
         app->palette_menu.open = false;
         break;
     case EDIT_DONE:
-        app->palette_menu.open = false;
-        if (!list->count)
-            app_say(app, STYLE_WARNING, "no action is called '%.80s'", edit_text(&app->palette));
-        else if (!app_action(app, app->palette_matches[list->selected]))
-            app_say(app, STYLE_WARNING, "'%s' does nothing here", keys_row(app->palette_matches[list->selected])->name);
-        break;
+        return palette_run(app);
     default:
         break;
     }
-    return LOOP_DRAW | (app->quit ? LOOP_QUIT : 0) | (app->suspend ? LOOP_SUSPEND : 0);
+    return LOOP_DRAW;
 }
 
 bool app_overlay_event(struct app *app, const struct event *event, int *flags)
@@ -153,7 +181,7 @@ bool app_overlay_event(struct app *app, const struct event *event, int *flags)
     return true;
 }
 
-static void palette_draw(const struct app *app, struct grid *grid)
+static void palette_draw(struct app *app, struct grid *grid)
 {
     int rows = app->palette_menu.list.count < 10 ? app->palette_menu.list.count : 10,
         width = grid->width < 76 ? grid->width : 76;
@@ -165,10 +193,11 @@ static void palette_draw(const struct app *app, struct grid *grid)
     grid_text(grid, field, 0, 0, STYLE_KEY, ":");
     edit_draw(&app->palette, grid, rect_part(field, 2, 0, field.w - 2, 1), true, "an action");
     rect_top(&inside, 1);
-    struct list list = app->palette_menu.list;
-    list_settle(&list, rows);
+    struct list *list = &app->palette_menu.list;
+    list_settle(list, rows);
+    list->drawn = inside;
     for (int i = 0; i < rows; i++) {
-        enum action action = app->palette_matches[list.top + i];
+        enum action action = app->palette_matches[list->top + i];
         const struct key_row *row = keys_row(action);
         char keys[64];
         struct rect line = rect_top(&inside, 1);
@@ -176,7 +205,7 @@ static void palette_draw(const struct app *app, struct grid *grid)
         keys_of(&app->map, action, keys, sizeof keys);
         grid_text(grid, rect_part(line, 21, 0, line.w - 23 - grid_columns(grid, keys), 1), 0, 0, STYLE_FAINT, row->help);
         grid_text_right(grid, line, line.w, 0, STYLE_KEY, keys);
-        if (list.top + i == list.selected)
+        if (list->top + i == list->selected)
             grid_flag(grid, line, CELL_SELECTED);
     }
 }

@@ -227,12 +227,14 @@ static int open_menu(struct app *app, const struct run_summary *run)
         if (!(row->places & places) || a == ACTION_ACTIONS)
             continue;
         menu_actions[n] = (enum action)a;
-        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%s",
-                 row->help + (str_starts(row->help, changes) ? sizeof changes - 1 : 0));
+        const char *help = row->help + (str_starts(row->help, changes) ? sizeof changes - 1 : 0);
+        snprintf(app->menu_lines[n], sizeof app->menu_lines[n], "%.*s", (int)strcspn(help, ";"), help);
         keys_of(&app->map, (enum action)a, app->menu_hints[n], sizeof app->menu_hints[n]);
         n++;
     }
-    return app_menu(app, run->name, n, choose_action);
+    app_menu(app, run->name, n, choose_action);
+    app->menu_by_key = true;
+    return LOOP_DRAW;
 }
 
 int run_action(struct app *app, const struct run_summary *run, enum action action)

@@ -158,16 +158,34 @@ const struct chart_moment *chart_pane_moment(const struct chart_pane *pane)
     return pane->n_moments ? &pane->moments[pane->cursor] : NULL;
 }
 
+double chart_pane_along(const struct chart_pane *pane, double x)
+{
+    return pane->log_x ? log10(x) : x;
+}
+
+double chart_pane_back(const struct chart_pane *pane, double along)
+{
+    return pane->log_x ? pow(10, along) : along;
+}
+
+/* Moves the zoomed part so that it begins or ends there. */
+static void shift_to(struct chart_pane *pane, double x, bool end)
+{
+    double lo = chart_pane_along(pane, pane->lo), hi = chart_pane_along(pane, pane->hi), at = chart_pane_along(pane, x);
+    if (!isfinite(at)) /* what a logarithmic axis cannot show */
+        return;
+    pane->lo = end ? chart_pane_back(pane, at - (hi - lo)) : x;
+    pane->hi = end ? x : chart_pane_back(pane, at + (hi - lo));
+}
+
 void chart_pane_move(struct chart_pane *pane, size_t moment)
 {
     if (!pane->n_moments)
         return;
     pane->cursor = moment < pane->n_moments ? moment : pane->n_moments - 1;
-    double x = chart_pane_x(pane, pane->cursor), width = pane->hi - pane->lo;
-    if (x < pane->lo) /* never true while all is shown: NAN */
-        pane->lo = x, pane->hi = x + width;
-    if (x > pane->hi)
-        pane->hi = x, pane->lo = x - width;
+    double x = chart_pane_x(pane, pane->cursor);
+    if (x < pane->lo || x > pane->hi) /* never true while all is shown: NAN */
+        shift_to(pane, x, x > pane->hi);
     select_checkpoint(pane);
 }
 

@@ -20,7 +20,7 @@ static struct chart_place place_now(const struct app *app, const struct chart_pa
 
 static int column_of(const struct app *app, const struct chart_place *place, double x)
 {
-    return scale_dot(&place->x, x) / rung_dots_x(app->rung);
+    return isnan(scale_at(&place->x, x)) ? -1 : scale_dot(&place->x, x) / rung_dots_x(app->rung);
 }
 
 /* One sample further; where many share a column, to the next column. */
@@ -61,40 +61,48 @@ static void jump_cursor(struct app *app, struct chart_pane *pane, double share)
     if (!pane->n_moments)
         return;
     struct chart_place place = place_now(app, pane);
-    size_t at = nearest_moment(pane, chart_pane_x(pane, pane->cursor) + share * (place.x.hi - place.x.lo));
+    double dots = scale_at(&place.x, chart_pane_x(pane, pane->cursor)) + share * (place.x.last - place.x.first);
+    size_t at = isnan(dots) ? pane->cursor : nearest_moment(pane, scale_value(&place.x, dots));
     if (at == pane->cursor && (share < 0 ? at > 0 : at + 1 < pane->n_moments))
         at += share < 0 ? (size_t)-1 : 1;
     pane->follow = false;
     chart_pane_move(pane, at);
 }
 
+/* A zoomed part is narrow where this is not kept: a fifth of an epoch, four steps; on a logarithmic axis a factor of
+ * 1.05. */
+static double least_width(const struct chart_pane *pane)
+{
+    return pane->log_x ? 0.02 : pane->axis == AXIS_EPOCH ? 0.2 : 4;
+}
+
 /* Keeps `around` where it is on the screen. */
 static void zoom(struct app *app, struct chart_pane *pane, double around, double factor)
 {
-    double lo = pane->lo, hi = pane->hi;
+    struct range shown = {pane->lo, pane->hi};
     pane->lo = pane->hi = NAN;
-    struct chart_place whole = place_now(app, pane);
-    if (isnan(lo))
-        lo = whole.x.lo, hi = whole.x.hi;
-    double width = (hi - lo) * factor, all = whole.x.hi - whole.x.lo, least = pane->axis == AXIS_EPOCH ? 0.2 : 4;
-    if (width >= all * 0.999 || pane->log_x)
+    struct chart_place place = place_now(app, pane);
+    if (isnan(shown.lo))
+        shown = (struct range){place.x.lo, place.x.hi};
+    double lo = chart_pane_along(pane, shown.lo), hi = chart_pane_along(pane, shown.hi),
+           first = chart_pane_along(pane, place.x.lo), last = chart_pane_along(pane, place.x.hi),
+           width = (hi - lo) * factor, least = least_width(pane), at = chart_pane_along(pane, around);
+    if (width >= (last - first) * 0.999)
         return;
     if (width < least)
         width = hi - lo < least ? hi - lo : least;
-    double share = hi > lo ? (around - lo) / (hi - lo) : 0.5;
-    lo = around - width * (share < 0 ? 0 : share > 1 ? 1 : share);
-    lo = lo < whole.x.lo ? whole.x.lo : lo + width > whole.x.hi ? whole.x.hi - width : lo;
-    pane->lo = lo;
-    pane->hi = lo + width;
+    double share = hi > lo && isfinite(at) ? (at - lo) / (hi - lo) : 0;
+    share = share < 0 ? 0 : share > 1 ? 1 : share;
+    lo = (isfinite(at) ? at : lo) - width * share;
+    lo = lo < first ? first : lo + width > last ? last - width : lo;
+    pane->lo = chart_pane_back(pane, lo);
+    pane->hi = chart_pane_back(pane, lo + width);
 }
 
 static void zoom_at_cursor(struct app *app, struct chart_pane *pane, double factor)
 {
-    if (!pane->n_moments)
-        return;
-    if (pane->log_x)
-        app_say(app, STYLE_WARNING, "a logarithmic x axis is shown whole (X makes it linear)");
-    zoom(app, pane, chart_pane_x(pane, pane->cursor), factor);
+    if (pane->n_moments)
+        zoom(app, pane, chart_pane_x(pane, pane->cursor), factor);
 }
 
 /* To the checkpoint before or behind the cursor. */
@@ -305,7 +313,7 @@ enum chart_done chart_pane_mouse(struct app *app, struct chart_pane *pane, const
         chart_pane_move(pane, nearest_moment(pane, x));
         return CHART_DONE;
     case MOUSE_RELEASE:
-        if (isnan(pane->press_x) || abs(column - pane->press_column) < 3 || pane->log_x)
+        if (isnan(pane->press_x) || abs(column - pane->press_column) < 3)
             return CHART_IGNORED;
         pane->lo = fmin(x, pane->press_x), pane->hi = fmax(x, pane->press_x);
         pane->press_x = NAN;

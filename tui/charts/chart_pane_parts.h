@@ -7,6 +7,9 @@
 
 /* Where a moment lies on the axis. */
 double chart_pane_x(const struct chart_pane *pane, size_t moment);
+/* A value of the axis as it is laid out, and back: its logarithm where the axis is logarithmic. */
+double chart_pane_along(const struct chart_pane *pane, double x);
+double chart_pane_back(const struct chart_pane *pane, double along);
 /* Puts the cursor there, shifts the zoomed part so that it is seen, selects the nearest checkpoint. */
 void chart_pane_move(struct chart_pane *pane, size_t moment);
 /* Chooses the part of the axes that is shown while nothing is zoomed; anew: without regard to what was shown before. */

@@ -71,15 +71,22 @@ struct curve_origin curve_origin(const struct metric_series *series, size_t n)
     return origin;
 }
 
+double curve_leg_samples(const struct curve_leg *leg, int64_t step)
+{
+    int64_t steps = step - leg->step, each = leg->samples_of_pass;
+    if (each <= 0)
+        return leg->samples + (double)steps * (double)leg->batch_size;
+    int64_t of_pass = (each + leg->batch_size - 1) / leg->batch_size, rest = steps % of_pass * leg->batch_size;
+    return leg->samples + (double)(steps / of_pass) * (double)each + (double)(rest < each ? rest : each);
+}
+
 /* NAN: not known. */
 static double samples_at(struct curve_origin origin, int64_t step)
 {
     size_t k = origin.n_legs;
     while (k > 1 && origin.legs[k - 1].step > step)
         k--;
-    return k ? origin.legs[k - 1].samples +
-                   (double)(step - origin.legs[k - 1].step) * (double)origin.legs[k - 1].batch_size
-             : NAN;
+    return k ? curve_leg_samples(&origin.legs[k - 1], step) : NAN;
 }
 
 double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time)

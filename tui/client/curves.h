@@ -23,6 +23,7 @@ enum curve_axis curve_axis_for(const struct metric_series *series, size_t n);
 /* A part of a run's steps that had one batch size: from this step on, when so many samples had been seen. */
 struct curve_leg {
     int64_t step, batch_size;
+    int64_t samples_of_pass; /* whose last batch may be smaller; 0: not known, all batches count as whole */
     double samples;
 };
 struct curve_origin { /* where x starts for the relative axes */
@@ -33,6 +34,8 @@ struct curve_origin { /* where x starts for the relative axes */
 };
 /* The origin of a run: its first record; the step of its last inherited one. */
 struct curve_origin curve_origin(const struct metric_series *series, size_t n);
+/* The samples seen after so many steps of a leg. */
+double curve_leg_samples(const struct curve_leg *leg, int64_t step);
 double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time);
 /* Appends a history to out. Returns the x up to which it is the parent's, NAN: nothing is. */
 double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,

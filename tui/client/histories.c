@@ -91,6 +91,25 @@ static int64_t batch_size_of(struct index *index, const char *run, struct arena 
     return size > 0 ? size : 0;
 }
 
+/* As its worker said when it began; 0: a run of before that was said, or of another tool. */
+static int64_t samples_of_pass(struct index *index, const char *run, struct arena *arena)
+{
+    const struct run_event *events;
+    size_t n;
+    int64_t samples = 0;
+    struct err ignored = {0};
+    if (!index_events(index, run, arena, &events, &n, &ignored))
+        return 0;
+    for (size_t i = 0; i < n && samples <= 0; i++) {
+        json_t *event = strstr(events[i].json, "\"samples\"")
+                            ? js_parse(events[i].json, strlen(events[i].json), "an event", JS_STRICT, &ignored)
+                            : NULL;
+        samples = js_int(event, "samples", 0);
+        json_decref(event);
+    }
+    return samples > 0 ? samples : 0;
+}
+
 /* The step at which an epoch ended, by the longest series. */
 static int64_t step_of_epoch(const struct history *h, int64_t epoch)
 {
@@ -111,6 +130,7 @@ static void find_legs(struct kept_history *kept, struct index *index, const stru
     struct err ignored = {0};
     for (const struct run_summary *r = run; r && n < MOST;) {
         found[n].batch_size = batch_size_of(index, r->id, &kept->arena);
+        found[n].samples_of_pass = samples_of_pass(index, r->id, &kept->arena);
         found[n].step = r->parent_run ? step_of_epoch(h, r->parent_epoch) : 0;
         if (!found[n++].batch_size)
             return;
@@ -119,8 +139,7 @@ static void find_legs(struct kept_history *kept, struct index *index, const stru
     struct curve_leg *legs = arena_array(&kept->arena, n, sizeof *legs);
     for (size_t k = 0; k < n; k++) {
         legs[k] = found[n - 1 - k];
-        legs[k].samples =
-            k ? legs[k - 1].samples + (double)(legs[k].step - legs[k - 1].step) * (double)legs[k - 1].batch_size : 0;
+        legs[k].samples = k ? curve_leg_samples(&legs[k - 1], legs[k].step) : 0;
     }
     legs[0].step = 0;
     h->origin.legs = legs;

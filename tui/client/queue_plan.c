@@ -2,9 +2,11 @@
 #include "base/io.h"
 #include "persistence/config/settings.h"
 #include "persistence/runs/run_queue.h"
+#include "tui/client/cli_text.h"
 #include "tui/client/queue_plan.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,4 +165,46 @@ void queue_plan_release(struct queue_plan *plan)
     free(plan->items);
     arena_release(&plan->arena);
     *plan = (struct queue_plan){0};
+}
+
+/* "digits-cnn" where one run has the only place, else "2 runs". */
+static void say_who_trains(const struct queue_plan *plan, const char *device, char *text, size_t size)
+{
+    const struct queue_item *one = NULL;
+    int n = 0;
+    for (size_t i = 0; i < plan->n; i++)
+        if (!plan->items[i].waits && !strcmp(plan->items[i].device, device))
+            one = &plan->items[i], n++;
+    if (n == 1)
+        snprintf(text, size, "%.80s", one->run->name);
+    else
+        snprintf(text, size, n ? "%d runs" : "nothing", n);
+}
+
+void queue_plan_words(const struct queue_plan *plan, const char *run_id, char lines[QUEUE_WORDS][160])
+{
+    const struct queue_item *item = NULL;
+    char who[100];
+    for (size_t i = 0; i < plan->n; i++)
+        if (!strcmp(plan->items[i].run->id, run_id))
+            item = &plan->items[i];
+    for (int k = 0; k < QUEUE_WORDS; k++)
+        lines[k][0] = 0;
+    if (!item) {
+        snprintf(lines[0], sizeof lines[0], "It waits, but not in the queue of this home.");
+        return;
+    }
+    if (!item->waits) {
+        snprintf(lines[0], sizeof lines[0], "It is being started.");
+        return;
+    }
+    say_who_trains(plan, item->device, who, sizeof who);
+    snprintf(lines[0], sizeof lines[0], "Waits for a place on %.20s, where %s trains: number %d of %zu in the queue.",
+             item->device, who, item->place, plan->n_waiting);
+    if (plan->held)
+        snprintf(lines[1], sizeof lines[1], "The queue is held: nothing starts by itself.");
+    else if (isfinite(item->starts_s))
+        snprintf(lines[1], sizeof lines[1], "It starts in about %s.", text_duration(item->starts_s).text);
+    if (isfinite(item->left_s))
+        snprintf(lines[2], sizeof lines[2], "It will take about %s.", text_duration(item->left_s).text);
 }

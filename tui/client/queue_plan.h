@@ -33,7 +33,12 @@ struct queue_plan {
 void queue_plan_make(struct queue_plan *plan, const char *home, const struct run_summary *runs, size_t n);
 void queue_plan_release(struct queue_plan *plan);
 
-/* 0..1, NAN; seconds, NAN. */
+/* 0..1, NAN. */
 double queue_item_share(const struct queue_item *item);
+
+enum { QUEUE_WORDS = 3 };
+/* What a person who looks at a queued run wants to know: that it waits, for what, in which place, how long it will be
+ * about. Lines without an end of line; those that say nothing are empty. */
+void queue_plan_words(const struct queue_plan *plan, const char *run_id, char lines[QUEUE_WORDS][160]);
 
 #endif

@@ -19,7 +19,6 @@ struct new_view {
     struct config_list configs;
     int rows[MOST_ROWS], n_rows; /* those that match the filter */
     struct list list;
-    struct rect drawn; /* where the list was drawn last */
     struct edit filter;
     bool filtering;
 };
@@ -112,17 +111,8 @@ static int new_action(struct app *app, void *state, enum action action)
 
 static int mouse(struct app *app, struct new_view *v, const struct event *event)
 {
-    if (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN) {
-        list_wheel(&v->list, event->action == MOUSE_WHEEL_UP ? -3 : 3, PAGE);
-        return LOOP_DRAW;
-    }
-    int row = event->action == MOUSE_PRESS ? list_hit(&v->list, v->drawn, event->x, event->y) : -1;
-    if (row < 0)
-        return LOOP_NOTHING;
-    if (row == v->list.selected)
-        return open_entry(app, selected(v));
-    v->list.selected = row;
-    return LOOP_DRAW;
+    enum list_click click = list_mouse(&v->list, event);
+    return click == LIST_OPENED ? open_entry(app, selected(v)) : click ? LOOP_DRAW : LOOP_NOTHING;
 }
 
 static int new_event(struct app *app, void *state, const struct event *event)
@@ -209,7 +199,6 @@ static void new_view(const struct app *app, const void *state, struct grid *grid
     if (rect.h >= PREVIEW_ROWS + 8)
         preview = rect_bottom(&rect, rect.h - v->n_rows - 3 > PREVIEW_ROWS ? rect.h - v->n_rows - 3 : PREVIEW_ROWS);
     rect_left(&rect, 1);
-    v->drawn = rect;
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, true, fill, v);
     if (preview.h)
         draw_preview(v, grid, preview);

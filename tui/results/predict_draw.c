@@ -83,9 +83,8 @@ static void draw_list(const struct predict_view *v, struct grid *grid, struct re
                                     {classes ? "p" : "error", LIST_POINT, 5, 8, rivals, false}};
     if (!rivals)
         memmove(&columns[2], &columns[3], 2 * sizeof *columns);
-    struct list list = v->list;
     struct fill_context f = {.view = v, .name = name, .rivals = rivals};
-    list_draw(&list, grid, rect, columns, 4 + rivals, -1, false, !v->filtering, fill, &f);
+    list_draw(&((struct predict_view *)v)->list /* remembers where it is */, grid, rect, columns, 4 + rivals, -1, false, !v->filtering, fill, &f);
 }
 
 /* "digits:1 beside it   12 fixed   3 broken   2 wrong in both" */

@@ -78,8 +78,7 @@ static void draw_classes(const struct result_view *v, struct grid *grid, struct 
                                                  {"recall", LIST_RIGHT, 6, 6, 0, false},
                                                  {"f1 ▴", LIST_RIGHT, 5, 5, 0, false},
                                                  {"n", LIST_RIGHT, 2, 6, 2, false}};
-    struct list list = v->classes;
-    list_draw(&list, grid, rect, columns, 5, -1, false, v->page == RESULT_SUMMARY, fill_class, (void *)v);
+    list_draw(&((struct result_view *)v)->classes /* remembers where it is */, grid, rect, columns, 5, -1, false, v->page == RESULT_SUMMARY, fill_class, (void *)v);
 }
 
 /* Said (up) against true (right): the nearer to the dotted diagonal, the better. */
@@ -149,8 +148,7 @@ static void draw_hardest_list(const struct result_view *v, struct grid *grid, st
                                                  {"true", LIST_LEFT, 4, 8, 0, false},
                                                  {"said", LIST_LEFT, 4, 8, 0, true},
                                                  {"loss", LIST_POINT, 6, 9, 0, false}};
-    struct list list = v->hardest;
-    list_draw(&list, grid, rect, columns, 4, -1, false, v->page == RESULT_HARDEST, fill_hardest, (void *)v);
+    list_draw(&((struct result_view *)v)->hardest, grid, rect, columns, 4, -1, false, v->page == RESULT_HARDEST, fill_hardest, (void *)v);
 }
 
 static void draw_hardest(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)
@@ -264,20 +262,31 @@ static void draw_without_result(const struct app *app, const struct result_view 
         grid_text(grid, inside, 0, 0, STYLE_TEXT, "cancelled   u computes it again");
 }
 
+void result_page_names(const struct result_view *v, const char *names[RESULT_PAGES])
+{
+    names[RESULT_SUMMARY] = "result";
+    names[RESULT_HARDEST] = "hardest samples";
+    names[RESULT_SPREAD] = v->n_pairs ? "residuals" : "calibration";
+}
+
 void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
     const struct result_view *v = state;
-    const char *const pages[] = {"result", "hardest samples", v->n_pairs ? "residuals" : "calibration"};
+    struct rect *tabs = &((struct result_view *)v)->tabs;
     char right[120] = "";
     if (v->result)
         snprintf(right, sizeof right, "%s   %s", evaluation_samples(v->result).text, text_age(v->made).text);
     app_header(app, grid, &rect, "evaluate", right);
     subject_draw(&v->subject, app, grid, &rect);
+    *tabs = ((struct result_view *)v)->classes.drawn = ((struct result_view *)v)->hardest.drawn = (struct rect){0};
     if (!v->result) {
         draw_without_result(app, v, grid, rect);
         return;
     }
-    tabs_draw(grid, rect_top(&rect, 1), pages, RESULT_PAGES, (int)v->page, true);
+    *tabs = rect_top(&rect, 1);
+    const char *pages[RESULT_PAGES];
+    result_page_names(v, pages);
+    tabs_draw(grid, *tabs, pages, RESULT_PAGES, (int)v->page, true);
     rect_left(&rect, 1);
     if (v->page == RESULT_SUMMARY)
         draw_summary(app, v, grid, rect);

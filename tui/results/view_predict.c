@@ -345,8 +345,7 @@ static int predict_event(struct app *app, void *state, const struct event *event
     struct predict_view *v = state;
     if (v->writing)
         return text_page_event(app, v, event);
-    if (event->kind == EVENT_MOUSE && (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN)) {
-        list_wheel(&v->list, event->action == MOUSE_WHEEL_UP ? -3 : 3, 15);
+    if (v->n_samples && !v->alone && list_mouse(&v->list, event)) {
         ask_more(app, v);
         return LOOP_DRAW;
     }

@@ -5,6 +5,7 @@
 #include "tui/app/views.h"
 #include "tui/client/evaluation.h"
 #include "tui/results/view_result.h"
+#include "tui/widgets/widget_bars.h"
 
 #include <stddef.h>
 #include <math.h>
@@ -265,6 +266,22 @@ static int result_action(struct app *app, void *state, enum action action)
     }
 }
 
+static int result_event(struct app *app, void *state, const struct event *event)
+{
+    struct result_view *v = state;
+    struct grid measure = {.ascii = app->rung == RUNG_ASCII};
+    const char *pages[RESULT_PAGES];
+    if (event->kind != EVENT_MOUSE)
+        return LOOP_NOTHING;
+    if (event->action == MOUSE_PRESS && rect_has(v->tabs, event->x, event->y)) {
+        result_page_names(v, pages);
+        int page = tabs_hit(&measure, v->tabs, pages, RESULT_PAGES, (int)v->page, event->x);
+        v->page = page >= 0 ? (enum result_page)page : v->page;
+        return LOOP_DRAW;
+    }
+    return list_mouse(&v->classes, event) || list_mouse(&v->hardest, event) ? LOOP_DRAW : LOOP_NOTHING;
+}
+
 static int result_refresh(struct app *app, void *state)
 {
     subject_refresh(&((struct result_view *)state)->subject, app);
@@ -279,6 +296,7 @@ const struct screen_view_ops view_result = {
     .close = result_close,
     .places = result_places,
     .action = result_action,
+    .event = result_event,
     .refresh = result_refresh,
     .view = result_draw,
     .run = subject_view_run,

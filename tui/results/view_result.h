@@ -26,6 +26,7 @@ struct result_view {
     enum result_page page;
     bool alone;                   /* the matrix, or the sample, without the list beside it */
     struct list classes, hardest; /* selections */
+    struct rect tabs;             /* where they were drawn, for the mouse */
     /* Read from the result. */
     struct arena arena;
     struct sample_data data;
@@ -44,6 +45,8 @@ void result_draw_confusion(const struct app *app, const struct result_view *view
 void result_draw_calibration(const struct result_view *view, struct grid *grid, struct rect rect);
 /* How far said numbers are from the true ones: R², spread, a histogram. */
 void result_draw_residuals(const struct result_view *view, struct grid *grid, struct rect rect);
+/* Lent. */
+void result_page_names(const struct result_view *view, const char *names[RESULT_PAGES]);
 void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect);
 
 #endif

@@ -90,7 +90,7 @@ enum key_place {
     X(ZOOM_OUT, "zoom-out", "-", IN_CHART, 0, "", "zoom out")                                                          \
     X(ZOOM_ALL, "zoom-all", "0", IN_CHART, 0, "all", "the whole curve")                                                \
     X(FOLLOW, "follow", "f", IN_CHART, 0, "follow", "keep the newest in view")                                         \
-    X(AXIS, "axis", "x", IN_CHART, 0, "axis", "x axis: step, epoch, relative time, clock, since the fork")             \
+    X(AXIS, "axis", "x", IN_CHART, 0, "axis", "x axis: epoch, step, time, clock, steps since the fork, samples")             \
     X(LOG_Y, "log-y", "y", IN_CHART, 0, "log", "y axis linear or logarithmic")                                         \
     X(LOG_X, "log-x", "X", IN_CHART, 0, "", "x axis linear or logarithmic")                                            \
     X(SMOOTH, "smooth", "s", IN_CHART, 0, "smooth", "smoothing 0, 0.6, 0.9, 0.97; the raw curve stays behind")         \

@@ -23,11 +23,13 @@ struct jobs_view {
     struct jobs_row *rows;
     int first[JOBS_SECTIONS + 1]; /* rows of a section: first[s] .. first[s + 1] - 1 */
     struct queue_plan plan;
+    struct list shown[JOBS_SECTIONS]; /* each section as it was drawn, for the mouse */
 };
 
 /* Which view shows what a job found; NULL: a job that only helps a form, it is not listed. */
 const char *jobs_view_of(const struct app_job *job);
 
+/* Remembers where the sections are. */
 void jobs_view_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect);
 
 #endif

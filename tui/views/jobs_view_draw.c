@@ -10,7 +10,7 @@ enum { BAR_COLUMNS = 14, MOST_COLUMNS = 8, LEAST_ROWS = 3 };
 
 struct fill_context {
     const struct app *app;
-    const struct jobs_view *view;
+    struct jobs_view *view;
     int first; /* row of the view that is the table's first */
     uint32_t bar[BAR_COLUMNS];
     bool ascii;
@@ -29,7 +29,8 @@ static void fill_bar(struct fill_context *f, struct list_cell *cell, double shar
     tile_bar(share, f->ascii, f->bar, BAR_COLUMNS);
     cell->points = f->bar;
     cell->n_points = BAR_COLUMNS;
-    cell->style = STYLE_ACCENT;
+    cell->points_style = STYLE_ACCENT;
+    cell->track = true;
 }
 
 static void fill_epoch(struct list_cell *cell, int64_t epoch, int64_t epochs)
@@ -269,17 +270,18 @@ static void say_places(const struct jobs_view *v, char *text, size_t size)
 
 static void draw_section(struct fill_context *f, enum jobs_section s, struct grid *grid, struct rect rect)
 {
-    const struct jobs_view *v = f->view;
+    struct jobs_view *v = f->view;
     int at = v->list.selected - v->first[s], n = v->first[s + 1] - v->first[s];
     bool active = at >= 0 && at < n;
-    struct list list = {.count = n, .selected = active ? at : 0, .unmarked = !active};
+    struct list *list = &v->shown[s];
+    list->count = n, list->selected = active ? at : 0, list->unmarked = !active;
     f->first = v->first[s];
-    list_draw(&list, grid, rect, sections[s].columns, sections[s].n, -1, false, active, fill, f);
+    list_draw(list, grid, rect, sections[s].columns, sections[s].n, -1, false, active, fill, f);
 }
 
 void jobs_view_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
-    const struct jobs_view *v = state;
+    struct jobs_view *v = (struct jobs_view *)state;
     struct fill_context f = {.app = app, .view = v, .ascii = grid->ascii};
     char right[96];
     int rows[JOBS_SECTIONS];
@@ -293,6 +295,7 @@ void jobs_view_draw(const struct app *app, const void *state, struct grid *grid,
     }
     divide(v, rect.h, rows);
     for (int s = 0; s < JOBS_SECTIONS; s++) {
+        v->shown[s].drawn = (struct rect){0};
         if (!rows[s])
             continue;
         draw_section(&f, (enum jobs_section)s, grid, rect_top(&rect, rows[s]));

@@ -10,6 +10,7 @@
 #include "persistence/runs/run_live.h"
 #include "persistence/runs/run_pictures.h"
 #include "tui/charts/chart_pane.h"
+#include "tui/client/queue_plan.h"
 #include "tui/widgets/widget_page.h"
 
 enum run_pane { PANE_CHART, PANE_CHECKPOINTS, PANE_TABS, PANE_COUNT };
@@ -42,6 +43,7 @@ struct run_view {
     size_t n_events;
     struct run_live live;
     bool has_live;
+    char waits[QUEUE_WORDS][160]; /* of a queued run */
     enum run_pane focus;
     bool alone;       /* the focused pane only */
     struct list list; /* of the checkpoints, in their order: one that is added moves no other */
@@ -57,7 +59,7 @@ struct run_view {
 };
 
 const struct run_summary *run_view_run(const struct app *app, const struct run_view *v); /* NULL: deleted meanwhile */
-/* The page of a worker that lives. */
+/* The page of a worker that lives; of a run that waits, when it starts. */
 void run_view_read_live(struct app *app, struct run_view *v);
 /* Fills the text of the tab that is shown, when it is old. */
 void run_view_fill_tab(struct app *app, struct run_view *v);

@@ -231,10 +231,30 @@ static void draw_bottom(const struct app *app, struct run_view *v, struct grid *
     }
 }
 
+/* When it starts and what can be done about it, where its curve will be. */
+static void draw_waiting(const struct app *app, const struct run_view *v, struct grid *grid, struct rect rect)
+{
+    char key[KEY_TEXT];
+    rect_left(&rect, 2);
+    rect_top(&rect, rect.h > 8 ? rect.h / 3 : 1);
+    for (int k = 0; k < QUEUE_WORDS; k++)
+        if (v->waits[k][0])
+            rect_top(&rect, grid_wrap(grid, rect, 0, k ? STYLE_FAINT : STYLE_TEXT, v->waits[k]));
+    rect_top(&rect, 1);
+    grid_textf(grid, rect, 0, 0, STYLE_FAINT, "%s shows the queue: start it now, earlier, later, take it out.",
+               keys_print(app->map.key[ACTION_VIEW_JOBS][0], key));
+}
+
 static void draw_chart(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
 {
+    const struct run_summary *run = run_view_run(app, v);
     v->chart.legend = rect.w < 90;
     v->place[PANE_CHART] = rect;
+    if (run && run->state == RUN_QUEUED && !v->chart.n_moments) {
+        v->chart.drawn = (struct rect){0};
+        draw_waiting(app, v, grid, rect);
+        return;
+    }
     chart_pane_draw(app, &v->chart, grid, rect);
 }
 
@@ -264,7 +284,7 @@ void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid,
 {
     const struct run_summary *run = run_view_run(app, v);
     memset(v->place, 0, sizeof v->place);
-    v->tab_bar = (struct rect){0};
+    v->tab_bar = v->list.drawn = (struct rect){0};
     draw_header(app, v, grid, rect_top(&rect, 1));
     if (run && run->error && *run->error) {
         struct rect line = rect_top(&rect, 1);

@@ -30,6 +30,17 @@ static void choose_checkpoint(struct app *app, struct runs_view *v, const struct
             v->checkpoint = &list[i];
 }
 
+static void read_waiting(struct app *app, struct runs_view *v, const struct run_summary *run)
+{
+    memset(v->waits, 0, sizeof v->waits);
+    if (run->state != RUN_QUEUED)
+        return;
+    struct queue_plan plan;
+    queue_plan_make(&plan, app->home, app->runs, app->n_runs);
+    queue_plan_words(&plan, run->id, v->waits);
+    queue_plan_release(&plan);
+}
+
 void runs_preview_load(struct app *app, struct runs_view *v, const struct run_summary *run, bool again)
 {
     struct err err;
@@ -46,6 +57,7 @@ void runs_preview_load(struct app *app, struct runs_view *v, const struct run_su
     if (!index_params(app->index, run->id, &v->facts_arena, &v->params, &v->n_params, &err))
         v->n_params = 0;
     choose_checkpoint(app, v, run);
+    read_waiting(app, v, run);
     char *folder = app_run_folder(app, run);
     v->has_live = (run->state == RUN_RUNNING || run->state == RUN_PAUSED) && run_live_read(folder, &v->live);
     free(folder);
@@ -140,6 +152,11 @@ void runs_preview_draw(const struct app *app, const struct runs_view *v, const s
     chart.n_lines = v->curve.n;
     if (v->curve.n)
         grid_chart(grid, rect, &chart, app->rung);
+    else if (v->waits[0][0])
+        for (int k = 0, row = 1; k < QUEUE_WORDS; k++)
+            row += v->waits[k][0] ? grid_wrap(grid, rect_part(rect, 2, 0, rect.w - 3, rect.h), row,
+                                              k ? STYLE_FAINT : STYLE_TEXT, v->waits[k])
+                                  : 0;
     else
         grid_text(grid, rect, 2, 1, STYLE_FAINT, "nothing recorded yet");
 }

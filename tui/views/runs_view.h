@@ -7,6 +7,7 @@
 #include "persistence/runs/run_live.h"
 #include "tui/app/app.h"
 #include "tui/client/curve_set.h"
+#include "tui/client/queue_plan.h"
 
 enum { SPARK_COLUMNS = 16, MAX_TREE_DEPTH = 8 };
 
@@ -34,6 +35,7 @@ struct runs_view {
     const struct checkpoint_summary *checkpoint; /* the best one, else the last; what e p r t work on */
     struct run_live live;
     bool has_live;
+    char waits[QUEUE_WORDS][160]; /* of a queued run, else empty */
 };
 
 /* Reads the runs that match the filter, in order. sort: key for index_list, NULL: newest first, children below their

@@ -400,11 +400,17 @@ static int compare_event(struct app *app, void *state, const struct event *event
     int by = event->action == MOUSE_WHEEL_UP ? -3 : event->action == MOUSE_WHEEL_DOWN ? 3 : 0;
     if (by && rect_has(v->place[COMPARE_TABLE], event->x, event->y))
         list_wheel(&v->table, by, v->place[COMPARE_TABLE].h - 1);
+    else if (by && list_mouse(&v->legend, event))
+        focus_on(app, v, v->legend.selected);
     else if (event->action == MOUSE_PRESS) {
         for (int pane = 0; pane < COMPARE_PANES; pane++)
             if (rect_has(v->place[pane], event->x, event->y))
                 v->pane = (enum compare_pane)pane;
-        focus_on(app, v, list_hit(&v->legend, v->place[COMPARE_RUNS], event->x, event->y));
+        enum list_click click = list_mouse(&v->legend, event);
+        if (click)
+            focus_on(app, v, v->legend.selected);
+        if (click == LIST_OPENED)
+            return compare_action(app, v, ACTION_OPEN);
     } else
         return LOOP_NOTHING;
     return LOOP_DRAW;

@@ -263,9 +263,23 @@ static int jobs_action(struct app *app, void *state, enum action action)
     }
 }
 
+static int mouse(struct app *app, struct jobs_view *v, const struct event *event)
+{
+    for (int s = 0; s < JOBS_SECTIONS; s++) {
+        enum list_click click = list_mouse(&v->shown[s], event);
+        if (!click)
+            continue;
+        v->list.selected = v->first[s] + v->shown[s].selected;
+        return click == LIST_OPENED ? open_row(app, v) : LOOP_DRAW;
+    }
+    return LOOP_NOTHING;
+}
+
 static int jobs_event(struct app *app, void *state, const struct event *event)
 {
     struct jobs_view *v = state;
+    if (event->kind == EVENT_MOUSE)
+        return mouse(app, v, event);
     if (event->kind != EVENT_TICK && event->kind != EVENT_READY)
         return LOOP_NOTHING;
     if (!app_busy(app) && !v->plan.n)

@@ -19,6 +19,12 @@ void run_view_read_live(struct app *app, struct run_view *v)
 {
     const struct run_summary *run = run_view_run(app, v);
     v->has_live = false;
+    if (run && run->state == RUN_QUEUED) {
+        struct queue_plan plan;
+        queue_plan_make(&plan, app->home, app->runs, app->n_runs);
+        queue_plan_words(&plan, run->id, v->waits);
+        queue_plan_release(&plan);
+    }
     if (!run || (run->state != RUN_RUNNING && run->state != RUN_PAUSED))
         return;
     char *folder = app_run_folder(app, run);
@@ -232,11 +238,11 @@ static int click(struct app *app, struct run_view *v, const struct event *event)
     for (int pane = 0; pane < PANE_COUNT; pane++)
         if (rect_has(v->place[pane], event->x, event->y))
             v->focus = (enum run_pane)pane;
-    int row = list_hit(&v->list, v->place[PANE_CHECKPOINTS], event->x, event->y);
-    if (row >= 0)
-        chart_pane_go(&v->chart, row);
+    enum list_click clicked = v->n_checkpoints ? list_mouse(&v->list, event) : LIST_MISSED;
+    if (clicked)
+        chart_pane_go(&v->chart, v->list.selected);
     list_follows(v);
-    return LOOP_DRAW;
+    return clicked == LIST_OPENED ? app_action(app, ACTION_ACTIONS) : LOOP_DRAW;
 }
 
 static int mouse(struct app *app, struct run_view *v, const struct event *event)
@@ -282,7 +288,9 @@ static int run_event(struct app *app, void *state, const struct event *event)
     int64_t stamp = v->pictures.stamp;
     if (v->tab == TAB_PICTURES) /* so do they */
         run_pictures_refresh(app, v, true);
-    return lived || v->has_live || stamp != v->pictures.stamp ? LOOP_DRAW : LOOP_NOTHING;
+    const struct run_summary *run = run_view_run(app, v);
+    return lived || v->has_live || stamp != v->pictures.stamp || (run && run->state == RUN_QUEUED) ? LOOP_DRAW
+                                                                                                   : LOOP_NOTHING;
 }
 
 static void run_view_view(const struct app *app, const void *state, struct grid *grid, struct rect rect)

@@ -158,13 +158,36 @@ static int runs_action(struct app *app, void *state, enum action action)
     }
 }
 
+/* A title sorts by its column, pressed again the other way round; that of the marks as they were made. */
+static int press_title(struct app *app, struct runs_view *v, int column)
+{
+    if (column != COL_MARK && !columns[column].sort)
+        return LOOP_NOTHING;
+    v->reverse = column == v->sort && !v->reverse;
+    v->sort = column == COL_MARK ? -1 : column;
+    app_remember(app, "runs.sort", json_integer(v->sort));
+    app_remember(app, "runs.reverse", json_boolean(v->reverse));
+    return runs_refresh(app, v);
+}
+
+static int mouse(struct app *app, struct runs_view *v, const struct event *event)
+{
+    int title = list_title(&v->list, event);
+    if (title >= 0)
+        return press_title(app, v, title);
+    enum list_click click = list_mouse(&v->list, event);
+    if (!click || !v->n_rows)
+        return LOOP_NOTHING;
+    v->filtering = false;
+    runs_preview_load(app, v, selected_run(app, v), false);
+    return click == LIST_OPENED ? runs_action(app, v, ACTION_OPEN) : LOOP_DRAW;
+}
+
 static int runs_event(struct app *app, void *state, const struct event *event)
 {
     struct runs_view *v = state;
-    if (event->kind == EVENT_MOUSE && (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN)) {
-        list_wheel(&v->list, event->action == MOUSE_WHEEL_UP ? -3 : 3, 10);
-        return LOOP_DRAW;
-    }
+    if (event->kind == EVENT_MOUSE)
+        return mouse(app, v, event);
     if (!v->filtering)
         return LOOP_NOTHING;
     switch (edit_event(&v->filter, event)) {
@@ -296,9 +319,7 @@ static void draw_list(const struct app *app, struct runs_view *v, struct grid *g
         if (v->rows[row].run->error && *v->rows[row].run->error) /* why it failed comes first */
             shown[COL_SPARK].rank = 0;
     struct fill_context f = {.app = app, .view = v};
-    struct list list = v->list;
-    list_draw(&list, grid, rect, shown, COL_COUNT, v->sort, v->reverse, true, fill, &f);
-    v->list.top = list.top;
+    list_draw(&v->list, grid, rect, shown, COL_COUNT, v->sort, v->reverse, true, fill, &f);
 }
 
 static void count_states(const struct app *app, char *text, size_t size)
@@ -352,6 +373,7 @@ static void runs_view(const struct app *app, const void *state, struct grid *gri
     count_states(app, counts, sizeof counts);
     snprintf(right, sizeof right, "%s   home %.200s", counts, app->home);
     app_header(app, grid, &rect, "runs", right);
+    v->list.drawn = (struct rect){0};
     if (!app->n_runs) {
         draw_welcome(app, grid, rect);
         return;

@@ -141,12 +141,20 @@ static void fit_columns(struct table *table, int room)
         }
 }
 
+static void draw_points(struct grid *grid, struct rect rect, const struct list_cell *cell)
+{
+    grid_points(grid, rect, 0, 0, cell->points_style, cell->points, cell->n_points);
+    for (int i = 0; cell->track && i < cell->n_points; i++)
+        if (cell->points[i] == ' ')
+            grid_put(grid, rect, i, 0, STYLE_BORDER, 0xB7);
+}
+
 static void draw_cell(struct grid *grid, const struct table *table, struct rect rect, int c,
                       const struct list_cell *cell)
 {
     int width = grid_columns(grid, cell->text), x = 0;
     if (cell->points) {
-        grid_points(grid, rect, 0, 0, cell->points_style, cell->points, cell->n_points);
+        draw_points(grid, rect, cell);
         if (rect.w - cell->n_points - GAP >= (width < LEAST_WORDS ? width : LEAST_WORDS))
             grid_text(grid, rect, cell->n_points + GAP, 0, cell->style, cell->text);
         return;
@@ -177,6 +185,8 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
                int sort, bool reverse, bool focused, list_fill *fill, void *context)
 {
     BUG_ON(n > LIST_MAX_COLUMNS);
+    list->drawn = rect;
+    memset(list->title_end, 0, sizeof list->title_end);
     struct rect body = rect, header = rect_top(&body, 1);
     list_settle(list, body.h);
     struct table table = {
@@ -196,6 +206,7 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
         if (!table.shown[c])
             continue;
         int width = x + table.width[c] > rect.w - 1 ? rect.w - 1 - x : table.width[c];
+        list->title_end[c] = rect.x + x + table.width[c] + GAP;
         draw_title(grid, &table, (struct rect){header.x + x, header.y, width > 0 ? width : 0, 1}, c, c == sort,
                    reverse);
         for (int r = 0; r < table.rows && width > 0; r++)
@@ -219,4 +230,34 @@ int list_hit(const struct list *list, struct rect rect, int x, int y)
 {
     int row = list->top + y - rect.y - 1;
     return rect_has(rect, x, y) && y > rect.y && row < list->count ? row : -1;
+}
+
+enum list_click list_mouse(struct list *list, const struct event *event)
+{
+    static const double SOON_S = 0.4;
+    if (event->kind != EVENT_MOUSE || !rect_has(list->drawn, event->x, event->y))
+        return LIST_MISSED;
+    if (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN) {
+        list_wheel(list, event->action == MOUSE_WHEEL_UP ? -3 : 3, list->drawn.h - 1);
+        return LIST_MOVED;
+    }
+    int row = event->action == MOUSE_PRESS && !event->button ? list_hit(list, list->drawn, event->x, event->y) : -1;
+    if (row < 0)
+        return LIST_MISSED;
+    bool again = list->pressed == row + 1 && list->selected == row && event->now - list->pressed_at < SOON_S;
+    list->selected = row;
+    list->pressed = again ? 0 : row + 1;
+    list->pressed_at = event->now;
+    return again ? LIST_OPENED : LIST_MOVED;
+}
+
+int list_title(const struct list *list, const struct event *event)
+{
+    if (event->kind != EVENT_MOUSE || event->action != MOUSE_PRESS || event->button ||
+        !rect_has(list->drawn, event->x, event->y) || event->y != list->drawn.y)
+        return -1;
+    for (int c = 0; c < LIST_MAX_COLUMNS; c++)
+        if (event->x < list->title_end[c])
+            return c;
+    return -1;
 }

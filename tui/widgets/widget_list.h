@@ -6,6 +6,8 @@
 #include "tui/terminal/grid.h"
 #include "tui/terminal/keys.h"
 
+enum { LIST_MAX_COLUMNS = 32 };
+
 struct list {
     int count;    /* rows there are */
     int selected; /* 0 .. count - 1; 0 when there are none */
@@ -13,6 +15,11 @@ struct list {
     bool calm;    /* it grows while it is looked at: it scrolls by several rows at once, so that most of the time no row
                      moves */
     bool unmarked; /* the selection is not emphasised: it follows by itself */
+    /* For the mouse: where it was drawn last, the right end of each title in it (0: not shown), the last press. */
+    struct rect drawn;
+    int title_end[LIST_MAX_COLUMNS];
+    int pressed; /* row + 1 */
+    double pressed_at;
 };
 
 /* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible.
@@ -36,15 +43,21 @@ struct list_cell {
     const uint32_t *points; /* before the text: code points (a sparkline), lent */
     int n_points;
     enum style points_style;
+    bool track; /* of a bar: its blanks are seen too */
 };
 /* Fills a cell (zeroed before). */
 typedef void list_fill(void *context, int row, int column, struct list_cell *cell);
 
-enum { LIST_MAX_COLUMNS = 32 };
 /* A header line, then rows. sort: the column with the mark, -1: none. focused: the selection is bright and carries the
  * cursor. */
 void list_draw(struct list *list, struct grid *grid, struct rect rect, const struct list_column *columns, int n,
                int sort, bool reverse, bool focused, list_fill *fill, void *context);
+/* What the mouse did where the list was drawn last: a press selects a row, a second one soon after opens it, the wheel
+ * scrolls. */
+enum list_click { LIST_MISSED, LIST_MOVED, LIST_OPENED };
+enum list_click list_mouse(struct list *list, const struct event *event);
+/* The column whose title was pressed, -1: none. */
+int list_title(const struct list *list, const struct event *event);
 /* The row at a cell of the rectangle it was drawn into, -1: none. */
 int list_hit(const struct list *list, struct rect rect, int x, int y);
 

@@ -158,28 +158,69 @@ static int help_order(const struct keymap *map, const char *search, unsigned pla
     return n;
 }
 
+/* Columns of the widest keys among them. */
+static int keys_width(const struct grid *grid, const struct keymap *map, const enum action *order, int n, int most)
+{
+    char keys[96];
+    int width = 6;
+    for (int i = 0; i < n; i++) {
+        int columns = grid_columns(grid, keys_of(map, order[i], keys, sizeof keys));
+        width = columns > width ? columns : width;
+    }
+    return width < most ? width : most;
+}
+
 void help_draw(struct help *help, struct grid *grid, const struct keymap *map, unsigned places)
 {
+    enum { WIDEST = 104, WIDEST_KEYS = 22 };
     char title[64], keys[96];
     const char *search = edit_text(&help->search);
     enum action order[ACTION_COUNT];
-    int found = help_order(map, search, places, order), width = grid->width - 4 < 84 ? grid->width - 4 : 84;
+    int found = help_order(map, search, places, order), width = grid->width - 4 < WIDEST ? grid->width - 4 : WIDEST;
+    int wide = keys_width(grid, map, order, found, width < 70 ? width / 3 : WIDEST_KEYS), height[ACTION_COUNT], all = 0;
+    for (int i = 0; i < found; i++)
+        all += height[i] = rows_of(grid, keys_row(order[i])->help, width - 6 - wide - 2);
     snprintf(title, sizeof title, "help - %d keys %s", found, *search ? "found" : "work here");
-    int rows = found + 4 < grid->height - 2 ? found + 4 : grid->height - 2;
-    struct rect inside = open_box(grid, width, rows, title), line = rect_top(&inside, 1);
+    struct rect inside = open_box(grid, width, all + 4 < grid->height - 2 ? all + 4 : grid->height - 2, title);
+    struct rect line = rect_top(&inside, 1);
     int x = grid_text(grid, line, 0, 0, STYLE_FAINT, "find ");
     edit_draw(&help->search, grid, (struct rect){line.x + x, line.y, line.w - x, line.h}, true,
               "type to search all keys; Esc closes");
-    int highest = found - inside.h > 0 ? found - inside.h : 0;
+    int highest = found;
+    for (int rows = 0; highest > 0 && (rows += height[highest - 1]) <= inside.h;)
+        highest--;
     help->top = help->top < 0 ? 0 : help->top > highest ? highest : help->top;
-    for (int row = 0; row < inside.h && help->top + row < found; row++) {
-        enum action action = order[help->top + row];
-        grid_text(grid, (struct rect){inside.x, inside.y, 22 < inside.w ? 22 : inside.w, inside.h}, 0, row, STYLE_KEY,
-                  keys_of(map, action, keys, sizeof keys));
-        grid_text(grid, inside, 23, row, STYLE_TEXT, keys_row(action)->help);
+    bool more = help->top < highest;
+    for (int i = help->top; i < found && inside.h > 0; i++) {
+        struct rect entry = rect_top(&inside, height[i]);
+        grid_text(grid, (struct rect){entry.x, entry.y, wide, entry.h}, 0, 0, STYLE_KEY,
+                  keys_of(map, order[i], keys, sizeof keys));
+        grid_wrap(grid, rect_part(entry, wide + 2, 0, entry.w - wide - 4, entry.h), 0, STYLE_TEXT,
+                  keys_row(order[i])->help);
+        if (more && !inside.h)
+            grid_put(grid, entry, entry.w - 1, entry.h - 1, STYLE_FAINT, 0x25BE);
     }
-    if (help->top < highest)
-        grid_put(grid, inside, inside.w - 1, inside.h - 1, STYLE_FAINT, 0x25BE);
+}
+
+/* A press chooses a line, one beside the menu closes it; the wheel moves. */
+static int menu_mouse(struct menu *menu, const struct event *event)
+{
+    struct rect at = menu->list.drawn;
+    int row = menu->list.top + event->y - at.y;
+    if (event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN) {
+        menu->list.selected += event->action == MOUSE_WHEEL_UP ? -1 : 1;
+        list_settle(&menu->list, at.h);
+    }
+    if (event->action != MOUSE_PRESS)
+        return -1;
+    bool inside = rect_has(at, event->x, event->y);
+    if (inside && row >= menu->list.count)
+        return -1;
+    menu->open = false;
+    if (!inside)
+        return -2;
+    menu->list.selected = row;
+    return row;
 }
 
 int menu_event(struct menu *menu, const struct event *event)
@@ -188,6 +229,8 @@ int menu_event(struct menu *menu, const struct event *event)
         int key, by;
     } moves[] = {{K_UP, -1},    {'k', -1},    {K_DOWN, 1},      {'j', 1},
                  {K_PGUP, -10}, {K_PGDN, 10}, {K_HOME, -10000}, {K_END, 10000}};
+    if (event->kind == EVENT_MOUSE)
+        return menu_mouse(menu, event);
     if (event->kind != EVENT_KEY)
         return -1;
     if (event->key == K_ENTER && menu->list.count > 0) {
@@ -216,11 +259,13 @@ void menu_draw(struct menu *menu, struct grid *grid, const char *title, const ch
     struct rect inside = open_box(grid, width < grid->width - 4 ? width : grid->width - 4,
                                   n + 2 < grid->height - 2 ? n + 2 : grid->height - 2, title);
     menu->list.count = n;
+    menu->list.drawn = inside;
     list_settle(&menu->list, inside.h);
     for (int row = 0; row < inside.h && menu->list.top + row < n; row++) {
-        int i = menu->list.top + row;
-        grid_text(grid, inside, 0, row, STYLE_TEXT, lines[i]);
-        if (hints && hints[i])
+        int i = menu->list.top + row, hint = hints && hints[i] ? grid_columns(grid, hints[i]) : 0;
+        struct rect text = {inside.x, inside.y, inside.w - (hint ? hint + 2 : 0), inside.h};
+        grid_text(grid, text, 0, row, STYLE_TEXT, lines[i]);
+        if (hint)
             grid_text_right(grid, inside, inside.w, row, STYLE_FAINT, hints[i]);
         if (i == menu->list.selected) {
             grid_flag(grid, (struct rect){inside.x, inside.y + row, inside.w, 1}, CELL_SELECTED);

@@ -39,7 +39,7 @@ struct menu {
     bool open;
     struct list list;
 };
-/* -1: goes on, -2: closed, else the line that was chosen. */
+/* Keys and the mouse. -1: goes on, -2: closed, else the line that was chosen. */
 int menu_event(struct menu *menu, const struct event *event);
 void menu_draw(struct menu *menu, struct grid *grid, const char *title, const char *const *lines,
                const char *const *hints, int n);
