@@ -21,10 +21,8 @@ static bool is_digit(char c)
 }
 
 /* Eight digits at once (Lemire, "Quickly parsing eight digits", 2018). */
-static bool eight_digits(const char *p, uint64_t *value)
+static bool eight_digits(uint64_t word, uint64_t *value)
 {
-    uint64_t word;
-    memcpy(&word, p, 8);
     if (((word & 0xF0F0F0F0F0F0F0F0u) | ((word + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4) !=
         0x3333333333333333u)
         return false;
@@ -34,17 +32,40 @@ static bool eight_digits(const char *p, uint64_t *value)
     return true;
 }
 
+static uint64_t eight_bytes(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, 8);
+    return word;
+}
+
+/* The last n digits before `end`, 0 < n < 8, where eight bytes may be read that end there. */
+static bool last_digits(const char *end, size_t n, uint64_t *value)
+{
+    uint64_t others = UINT64_MAX >> 8 * n;
+    return eight_digits((eight_bytes(end - 8) & ~others) | (0x3030303030303030u & others), value);
+}
+
 static const char *take_digits(struct decimal *d, const char *p, const char *end, bool fraction, size_t *n)
 {
+    static const uint32_t power[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     const char *start = p;
     uint64_t eight;
     for (; !d->n_digits && p < end && *p == '0'; p++)
         d->exponent -= fraction;
-    while (little_endian && end - p >= 8 && d->n_digits + 8 <= DIGITS_MAX && eight_digits(p, &eight)) {
+    while (little_endian && end - p >= 8 && d->n_digits + 8 <= DIGITS_MAX && eight_digits(eight_bytes(p), &eight)) {
         d->digits = d->digits * 100000000 + eight;
         d->n_digits += 8;
         d->exponent -= fraction ? 8 : 0;
         p += 8;
+    }
+    size_t left = (size_t)(end - p);
+    if (p - start >= 8 && left && left < 8 && d->n_digits + (int)left <= DIGITS_MAX && little_endian &&
+        last_digits(end, left, &eight)) {
+        d->digits = d->digits * power[left] + eight;
+        d->n_digits += (int)left;
+        d->exponent -= fraction ? (int)left : 0;
+        p = end;
     }
     for (; p < end && is_digit(*p); p++) {
         if (d->n_digits < DIGITS_MAX) {

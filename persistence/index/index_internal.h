@@ -19,6 +19,7 @@ struct index {
     struct index *watched; /* joined, NULL: none */
     sqlite3 *db;
     bool hurried;   /* index_set_hurried */
+    bool unseen;    /* something has changed that nobody who asked has heard of */
     bool in_memory; /* the home cannot be written, the disk is full, the file is not ours or too new */
     char reason[200]; /* why it is in memory */
     int failure;    /* SQLite's code of the last failure, 0 after a recovery */

@@ -243,12 +243,15 @@ void index_set_hurried(struct index *index, bool hurried)
 
 bool index_refresh(struct index *index, bool *changed, struct err *err)
 {
-    bool theirs = false;
-    if (!index_guarded(index, index_ingest_all, changed, err) ||
-        (index->watched && !index_refresh(index->watched, &theirs, err)))
+    bool own = false, theirs = false;
+    if (!index_guarded(index, index_ingest_all, &own, err) ||
+        (index->watched && !index_refresh(index->watched, changed ? &theirs : NULL, err)))
         return false;
-    if (changed)
-        *changed = *changed || theirs;
+    index->unseen = index->unseen || own;
+    if (changed) {
+        *changed = index->unseen || theirs;
+        index->unseen = false;
+    }
     return true;
 }
 

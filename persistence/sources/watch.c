@@ -89,7 +89,7 @@ static void take_found(struct watch *watch)
 static void scan_again(struct watch *watch)
 {
     double began = io_monotonic_seconds();
-    if (began < watch->scan_due)
+    if (began < watch->scan_due || watch->aside)
         return;
     for (size_t i = 0; i < watch->n_paths; i++)
         if (path_is_folder(watch->paths[i]) && !source_scan(watch->paths[i], watch->list, NULL))
@@ -124,6 +124,7 @@ void watch_close(struct watch *watch)
 {
     if (!watch)
         return;
+    source_aside_end(&watch->aside);
     for (size_t i = 0; i < watch->n_runs; i++)
         watched_release(&watch->runs[i]);
     index_close(watch->index);

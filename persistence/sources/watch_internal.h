@@ -3,7 +3,7 @@
 #ifndef PERSISTENCE_SOURCES_WATCH_INTERNAL_H
 #define PERSISTENCE_SOURCES_WATCH_INTERNAL_H
 
-#include "persistence/sources/source_copy.h"
+#include "persistence/sources/source_aside.h"
 #include "persistence/sources/watch.h"
 
 struct watched_model {
@@ -14,6 +14,7 @@ struct watched {
     const char *path, *name; /* lent by the list of what was found */
     const struct source *source;
     struct source_copy copy; /* closed while reader is NULL */
+    int64_t n_before;        /* records of it before it was read on */
     char *id;                /* of its run, NULL: not made yet */
     int lock;                /* held while it may grow, -1 */
     int64_t stamp;           /* of the files when it was read to the end */
@@ -33,8 +34,10 @@ struct watch {
     char **paths;
     size_t n_paths;
     struct source_list *list;
-    struct watched *runs;
+    struct watched *runs; /* while there is an aside they stay where they are */
     size_t n_runs, capacity, at; /* at: whose turn it is */
+    struct source_aside *aside;  /* what is copied in a thread: the copy of run aside_of, which nobody else touches */
+    size_t aside_of;
     double scan_due;
 };
 

@@ -217,6 +217,31 @@ static void set_due(struct watched *w)
     w->due = io_monotonic_seconds() + wait;
 }
 
+/* What is there already of a large file is copied in a thread, one at a time; what was copied goes into the index
+ * meanwhile. */
+static int wait_for_copy(struct watch *watch, double deadline, struct err *why)
+{
+    struct err trouble = {0};
+    if (!index_refresh(watch->index, NULL, &trouble))
+        trouble.code = 0; /* whoever looks next has it too, and says so */
+    return source_aside_wait(&watch->aside, deadline, why);
+}
+
+/* As source_copy_some; SOURCE_AT_WORK: the thread is not done. */
+static int read_on(struct watch *watch, struct watched *w, double deadline, struct err *why)
+{
+    if (watch->aside && &watch->runs[watch->aside_of] == w)
+        return wait_for_copy(watch, deadline, why);
+    w->n_before = w->copy.n_records;
+    if (!is_news(watch, w, why))
+        return why->code ? -1 : 0;
+    if (!w->loaded && !w->source->once && !watch->aside && (watch->aside = source_aside_begin(&w->copy))) {
+        watch->aside_of = (size_t)(w - watch->runs);
+        return wait_for_copy(watch, deadline, why);
+    }
+    return source_copy_some(&w->copy, deadline, why);
+}
+
 int watched_read(struct watch *watch, struct watched *w, double deadline, struct err *err)
 {
     struct err why = {0};
@@ -227,10 +252,11 @@ int watched_read(struct watch *watch, struct watched *w, double deadline, struct
         return made == -1 && w->id ? 0 : made;
     }
     bool failed = w->failed;
-    int64_t before = w->copy.n_records;
-    int found = is_news(watch, w, &why) ? source_copy_some(&w->copy, deadline, &why) : why.code ? -1 : 0;
-    w->failed = found == -1 || (found == 0 && failed && w->copy.n_records == before);
-    bool news = w->copy.n_records != before;
+    int found = read_on(watch, w, deadline, &why);
+    if (found == SOURCE_AT_WORK)
+        return 1;
+    bool news = w->copy.n_records != w->n_before;
+    w->failed = found == -1 || (found == 0 && failed && !news);
     if (!w->loaded)
         loaded_until_now(w, found != 1);
     else if (news)

@@ -21,7 +21,7 @@ static const double TICK_S = 0.5; /* while something may change by itself: the i
 
 /* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten
  * times a second. The first slice comes before the first frame. */
-static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.025, SHOW_EVERY_S = 0.15;
+static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.015, SHOW_EVERY_S = 0.15;
 
 struct screen {
     struct app *app;

@@ -115,7 +115,11 @@ static void find_moments(struct chart_pane *pane)
     for (size_t i = 0; i < pane->n_checkpoints; i++)
         pane->moments[n++] =
             (struct chart_moment){pane->checkpoints[i].epoch, pane->checkpoints[i].step, pane->checkpoints[i].created};
-    qsort(pane->moments, n, sizeof *pane->moments, compare_moments);
+    size_t in_order = 1;
+    while (in_order < n && compare_moments(&pane->moments[in_order - 1], &pane->moments[in_order]) <= 0)
+        in_order++;
+    if (in_order < n)
+        qsort(pane->moments, n, sizeof *pane->moments, compare_moments);
     for (size_t i = 0; i < n; i++)
         if (!kept || compare_moments(&pane->moments[kept - 1], &pane->moments[i]))
             pane->moments[kept++] = pane->moments[i];
