@@ -1,6 +1,7 @@
 /* checkpoint.c - see checkpoint.h */
 #include "engine/train/checkpoint.h"
 #include "base/io.h"
+#include "persistence/runs/kept_results.h"
 #include "base/log.h"
 #include "engine/train/snapshot.h"
 #include "engine/train/weights.h"
@@ -52,6 +53,7 @@ json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_onl
 static void remove_file(struct checkpointer *c, const char *name, const struct snapshot *s)
 {
     char *path = path_join(c->folder, name);
+    kept_remove(path);
     if (!io->unlink(path))
         journal_event(c->o.journal, s->request.epoch, s->request.step,
                       json_pack("{s:s,s:s}", "event", "checkpoint_removed", "checkpoint", name));

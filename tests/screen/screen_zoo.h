@@ -11,6 +11,7 @@
 
 #include "tests/screen/screen_home.h"
 
+#include "persistence/runs/kept_results.h"
 #include "persistence/runs/run_pictures.h"
 #include "tui/client/evaluation.h"
 
@@ -255,9 +256,21 @@ static const struct zoo_view zoo_views[] = {{"runs", "runs", NULL, "digits"},
                                             {"diff", "diff", zoo_of_two, "no model here"}};
 enum { ZOO_VIEWS = sizeof zoo_views / sizeof *zoo_views };
 
+/* What was asked before is asked again. */
+static inline void zoo_forget(void)
+{
+    const char *const runs[] = {zoo_digits, zoo_branch};
+    for (int i = 0; i < 2; i++) {
+        char *path = zoo_checkpoint(runs[i], 8);
+        kept_remove(path);
+        free(path);
+    }
+}
+
 /* Opens it in the screen that is open already. */
 static inline void zoo_open(const struct zoo_view *of)
 {
+    zoo_forget();
     char *argument = of->argument ? of->argument() : NULL;
     CHECK_OK(app_open(screen.app, of->view, argument, &screen_err), screen_err);
     if (of->keys)

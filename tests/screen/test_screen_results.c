@@ -2,6 +2,7 @@
  */
 #include "tests/screen/screen_driver.h"
 
+#include "persistence/runs/kept_results.h"
 #include "tui/client/evaluation.h"
 
 #include <fcntl.h>
@@ -59,12 +60,7 @@ static void train(const char *config, char *id, size_t size)
 
 static void forget_kept(const char *run, int epoch)
 {
-    static const char *const parts[] = {"test", "validation", "train"};
-    for (int i = 0; i < 3; i++) {
-        char *path = xprintf("%s.evaluate-%s.json", checkpoint(run, epoch), parts[i]);
-        unlink(path);
-        free(path);
-    }
+    kept_remove(checkpoint(run, epoch));
 }
 
 static void use_worker(const char *path)
@@ -331,6 +327,60 @@ static void test_the_same_sample_is_seen_by_the_next_checkpoint(void)
     driver_close(&d);
 }
 
+static void test_predictions_are_kept_and_come_back_without_a_worker(void)
+{
+    struct driver d;
+    forget_kept(digits, 1);
+    open_at(&d, "predict", checkpoint(digits, 1), 80, 24);
+    DRIVER_WAIT(&d, "64 of the first 64");
+    driver_keys(&d, "/ w r o n g Enter");
+    DRIVER_WAIT(&d, "of 180");
+    CHECK(!strstr(driver_screen(&d), "kept"));
+    driver_close(&d);
+    use_worker("/nowhere/antler-worker");
+    open_at(&d, "predict", checkpoint(digits, 1), 80, 24);
+    CHECK_HAS(driver_screen(&d), "sample 0");
+    CHECK_HAS(driver_screen(&d), "180 samples of test   kept");
+    driver_keys(&d, "/ w r o n g Enter");
+    CHECK_HAS(driver_screen(&d), "of 180");
+    driver_keys(&d, "Esc u"); /* computed again: there is nobody to do it */
+    CHECK_HAS(driver_screen(&d), "/nowhere/antler-worker");
+    driver_close(&d);
+    use_worker(BINARY_DIR "/antler-worker");
+}
+
+static void test_what_is_kept_of_two_checkpoints_is_enough_to_compare_them(void)
+{
+    struct driver d;
+    for (int epoch = 1; epoch <= 3; epoch += 2) {
+        open_at(&d, "predict", checkpoint(digits, epoch), 100, 30);
+        DRIVER_WAIT(&d, "64 of the first 64");
+        driver_close(&d);
+    }
+    use_worker("/nowhere/antler-worker");
+    char *both = xprintf("%s\n%s", checkpoint(digits, 3), checkpoint(digits, 1));
+    open_at(&d, "predict", both, 100, 30);
+    CHECK_HAS(driver_screen(&d), "fixed");
+    CHECK_HAS(driver_screen(&d), "marked digits-mlp:1");
+    CHECK_EQ(d.app->last_job, 0);
+    driver_close(&d);
+    use_worker(BINARY_DIR "/antler-worker");
+    free(both);
+}
+
+static void test_the_list_of_checkpoints_says_what_is_kept(void)
+{
+    struct driver d;
+    open_at(&d, "run", digits, 200, 50);
+    CHECK_HAS(driver_screen(&d), "kept");
+    kept_remove(checkpoint(digits, 1));
+    kept_remove(checkpoint(digits, 2));
+    kept_remove(checkpoint(digits, 3));
+    driver_send(&d, (struct event){.kind = EVENT_TICK});
+    CHECK(!strstr(driver_screen(&d), "kept"));
+    driver_close(&d);
+}
+
 static void test_a_filter_that_is_not_understood_says_which_word(void)
 {
     struct driver d;
@@ -483,6 +533,7 @@ static void test_jobs_lists_what_was_asked(void)
     struct driver d;
     open_at(&d, "jobs", NULL, 80, 24);
     CHECK_HAS(driver_screen(&d), "Nothing runs");
+    forget_kept(digits, 1);
     struct err err = {0};
     CHECK_OK(app_open(d.app, "predict", checkpoint(digits, 1), &err), err);
     DRIVER_WAIT(&d, "64 of the first 64");
@@ -660,6 +711,9 @@ int main(void)
     RUN(test_calibration_and_residuals_are_a_page);
     RUN(test_predict_draws_digits_and_finds_the_wrong_ones);
     RUN(test_the_same_sample_is_seen_by_the_next_checkpoint);
+    RUN(test_predictions_are_kept_and_come_back_without_a_worker);
+    RUN(test_what_is_kept_of_two_checkpoints_is_enough_to_compare_them);
+    RUN(test_the_list_of_checkpoints_says_what_is_kept);
     RUN(test_a_filter_that_is_not_understood_says_which_word);
     RUN(test_a_table_row_is_shown_in_the_units_of_the_file);
     RUN(test_inspect_names_layers_and_finds_text);

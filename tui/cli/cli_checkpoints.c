@@ -1,21 +1,53 @@
 /* cli_checkpoints.c - antler checkpoints: what can be evaluated, resumed and branched from */
+#include "base/arena.h"
+#include "persistence/runs/kept_results.h"
 #include "tui/cli/cli_commands.h"
 #include "tui/client/cli_text.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+static json_t *kept_json(const struct checkpoint_summary *checkpoint)
+{
+    struct arena arena = {0};
+    const char *const *what;
+    size_t n = kept_list(checkpoint->path, &arena, &what);
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++) {
+        char *path = kept_path(checkpoint->path, what[i]);
+        json_array_append_new(all, json_pack("{s:o, s:o}", "what", text_json(what[i]), "path", text_json(path)));
+        free(path);
+    }
+    arena_release(&arena);
+    return all;
+}
+
+/* "evaluate-test predict-test-0-64" */
+static void add_kept(struct text_table *table, const struct checkpoint_summary *checkpoint)
+{
+    struct arena arena = {0};
+    struct str text = {0};
+    const char *const *what;
+    size_t n = kept_list(checkpoint->path, &arena, &what);
+    for (size_t i = 0; i < n; i++)
+        str_addf(&text, "%s%s", i ? " " : "", what[i]);
+    text_table_cell(table, TEXT_DIM, str_text(&text));
+    str_release(&text);
+    arena_release(&arena);
+}
 
 static json_t *checkpoint_json(const struct checkpoint_summary *checkpoint)
 {
     json_t *metrics = json_object();
     for (size_t m = 0; m < checkpoint->n_metrics; m++)
         json_object_set_new(metrics, checkpoint->metrics[m].name, js_number(checkpoint->metrics[m].last));
-    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:b, s:b, s:o}", "checkpoint", text_json(checkpoint->name), "path",
+    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:b, s:b, s:o, s:o}", "checkpoint", text_json(checkpoint->name), "path",
                      text_json(checkpoint->path), "epoch", (json_int_t)checkpoint->epoch, "step",
                      (json_int_t)checkpoint->step, "created", js_number(checkpoint->created), "size_bytes",
                      (json_int_t)checkpoint->size_bytes, "weights_only", (int)checkpoint->weights_only, "best",
-                     (int)checkpoint->best, "metrics", metrics);
+                     (int)checkpoint->best, "metrics", metrics, "kept", kept_json(checkpoint));
 }
 
 static void print_json(const struct checkpoint_summary *list, size_t n)
@@ -54,6 +86,7 @@ static void add_row(struct text_table *table, const struct checkpoint_summary *c
                     checkpoint->best   ? checkpoint->last ? "best, last" : "best"
                     : checkpoint->last ? "last"
                                        : "");
+    add_kept(table, checkpoint);
 }
 
 static void print_table(const struct checkpoint_summary *list, size_t n)
@@ -79,6 +112,7 @@ static void print_table(const struct checkpoint_summary *list, size_t n)
     text_table_column(&table, "age", true);
     text_table_column(&table, "holds", false);
     text_table_column(&table, "", false);
+    text_table_column(&table, "kept", false);
     for (size_t i = 0; i < n; i++) {
         n_missing += list[i].missing;
         if (!list[i].missing)

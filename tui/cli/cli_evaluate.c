@@ -210,11 +210,7 @@ static void print_details(const json_t *result)
 /* Of a run's own data and settings: the screen shows it without computing it again. */
 static void keep(const json_t *request, const json_t *result)
 {
-    static const char *const others[] = {"data", "config", "batch_size"};
-    bool own = json_object_get(request, "run") && json_object_get(request, "details");
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        own = own && !json_object_get(request, others[i]);
-    if (own && result)
+    if (result && cli_is_own(request) && json_object_get(request, "details"))
         evaluation_keep(js_string(request, "checkpoint", ""), result);
 }
 

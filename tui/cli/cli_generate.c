@@ -1,6 +1,7 @@
 /* cli_generate.c - antler predict CHECKPOINT --prompt TEXT: what a model of text writes behind it, as it comes. */
 #include "base/io.h"
 #include "tui/client/cli_request.h"
+#include "tui/client/prediction.h"
 #include "tui/client/worker_client.h"
 
 #include <math.h>
@@ -76,12 +77,32 @@ static bool add_wishes(const struct cli *cli, json_t *request, struct err *err)
            add_number(cli, request, "--seed", "seed", 0, 0x1p53, true, err);
 }
 
+static json_t *find_kept(const json_t *request)
+{
+    double made;
+    const struct text_wishes wishes = {.prompt = js_string(request, "prompt", ""),
+                                       .tokens = js_int(request, "tokens", WRITTEN_TOKENS),
+                                       .seed = js_int(request, "seed", 0),
+                                       .temperature = js_double(request, "temperature", WRITTEN_TEMPERATURE)};
+    json_t *kept = written_kept(js_string(request, "checkpoint", ""), &wishes, &made), *result = json_copy(kept);
+    json_decref(kept);
+    if (result)
+        cli_say_kept(result, made);
+    return result;
+}
+
 bool cli_generate(struct cli *cli, json_t *request, struct err *err)
 {
     struct printing printing = {.prompt = cli_option(cli, "--prompt")};
     if (!add_wishes(cli, request, err))
         return false;
-    json_t *result = worker_ask("generate", request, cli->json ? NULL : print_progress, &printing, err);
+    bool own = cli_is_own(request);
+    json_t *result = own && !cli_option(cli, "--again") ? find_kept(request) : NULL;
+    if (!result) {
+        result = worker_ask("generate", request, cli->json ? NULL : print_progress, &printing, err);
+        if (result && own)
+            written_keep(js_string(request, "checkpoint", ""), result);
+    }
     if (result && cli->json) {
         cli_print_json(result);
         return true;

@@ -5,12 +5,13 @@
 #include "tui/cli/cli_commands.h"
 #include "tui/client/cli_request.h"
 #include "tui/client/cli_text.h"
+#include "tui/client/prediction.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_SAMPLES = 20, SHOWN_VALUES = 12 };
+enum { SHOWN_SAMPLES = 20, SHOWN_VALUES = 12, KEPT_SAMPLES = 512 };
 
 /* "test[0:16]" goes as it is; anything else is a file. */
 static bool is_range(const char *text)
@@ -42,6 +43,76 @@ static bool add_files(const struct cli *cli, json_t *request, struct err *err)
     }
     json_object_set_new(request, "details", json_boolean(!cli->json && !output));
     return true;
+}
+
+/* "test", "test[3]", "test[2:5]", "test[2:]" or, of the part that is taken when none is named, "[2:5]": first and end, -1
+ * for an open one. False: another text, or bounds that count from the end. */
+static bool read_range(const char *text, char part[16], int64_t *first, int64_t *end)
+{
+    size_t length = strcspn(text, "[");
+    long long from = 0, to = -1;
+    int used = 0;
+    if (length > 15 || text[0] == '/')
+        return false;
+    snprintf(part, 16, "%.*s", (int)length, text);
+    const char *rest = text + length;
+    bool one = sscanf(rest, "[%lld]%n", &from, &used) == 1 && used && !rest[used], known = one || !*rest;
+    known = known || (sscanf(rest, "[%lld:%lld]%n", &from, &to, &used) == 2 && used && !rest[used] && to >= 0);
+    known = known || (sscanf(rest, "[:%lld]%n", &to, &used) == 1 && used && !rest[used] && to >= 0);
+    if (!known) {
+        to = -1;
+        known = sscanf(rest, "[%lld:]%n", &from, &used) == 1 && used && !rest[used];
+    }
+    *first = from;
+    *end = one ? from + 1 : to;
+    return known && from >= 0;
+}
+
+/* All that was asked for is kept; or NULL. */
+static json_t *find_kept(const json_t *request)
+{
+    char part[16];
+    int64_t first, end;
+    double made;
+    const char *checkpoint = js_string(request, "checkpoint", "");
+    if (!read_range(js_string(request, "input", "/"), part, &first, &end))
+        return NULL;
+    json_t *result = prediction_kept(checkpoint, part, first, end, &made);
+    int64_t total = js_int(json_object_get(result, "data"), "total", 0), wanted = end < 0 || end > total ? total : end;
+    if (result && js_int(result, "samples", 0) == wanted - first) {
+        cli_say_kept(result, made);
+        return result;
+    }
+    json_decref(result);
+    return NULL;
+}
+
+/* What --json does not ask for. */
+static void leave_out_details(json_t *result)
+{
+    json_object_del(result, "details");
+    json_object_del(result, "data");
+}
+
+static json_t *predict(const struct cli *cli, json_t *request, struct err *err)
+{
+    char part[16];
+    int64_t first, end;
+    bool of_split = read_range(js_string(request, "input", "/"), part, &first, &end), own = of_split && cli_is_own(request),
+         few = own && end >= 0 && end - first <= KEPT_SAMPLES, asked = js_bool(request, "details", false);
+    bool again = cli_option(cli, "--again");
+    json_t *result = own && !again ? find_kept(request) : NULL;
+    if (!result) {
+        json_object_set_new(request, "details", json_boolean(asked || few)); /* with them it can be kept */
+        result = cli_ask("predict", request, err);
+        if (result && own && again)
+            prediction_forget(js_string(request, "checkpoint", ""), js_string(result, "split", ""));
+        if (result && own)
+            prediction_keep(js_string(request, "checkpoint", ""), result);
+    }
+    if (result && !asked)
+        leave_out_details(result);
+    return result;
 }
 
 /* What steers the writing of a text is not silently ignored elsewhere. */
@@ -130,7 +201,7 @@ bool cli_predict(struct cli *cli, struct err *err)
     if (ok && writes)
         ok = cli_generate(cli, request, err);
     else if (ok)
-        result = cli_ask("predict", request, err);
+        result = predict(cli, request, err);
     json_decref(request);
     if (writes)
         return ok;

@@ -105,7 +105,8 @@ static const struct cli_command checkpoints = {
     .min_arguments = 1,
     .max_arguments = 1,
     .summary = "the checkpoints of a run that are there, oldest first",
-    .text = "Other commands take them as RUN:EPOCH, RUN:best, RUN:last, or by their path.",
+    .text = "Other commands take them as RUN:EPOCH, RUN:best, RUN:last, or by their path. What was computed of one is kept "
+            "beside it, goes with it, and is named here.",
     .options = json_only,
     .run = cli_checkpoints,
 };
@@ -375,7 +376,8 @@ static const struct cli_command predict = {
     .summary = "the outputs of a checkpoint for a file or a part of the data; the text it writes",
     .text = "With --prompt a model trained on data of format text writes on: characters come as they are drawn. The "
             "model sees the prompt and nothing in front of it; once its window is full, the last characters of the "
-            "text. The same seed writes the same text.",
+            "text. The same seed writes the same text. What is computed of a run's own data is kept beside the checkpoint, and "
+            "comes back without computing as long as the checkpoint and the files of the data are the same.",
     .options =
         (const struct cli_option[]){
             {"--input", "INPUT", false,
@@ -385,6 +387,7 @@ static const struct cli_command predict = {
             {"--tokens", "N", false, "so many characters (200)"},
             {"--temperature", "T", false, "0: always the most probable; 1: as probable as the model says (0.8)"},
             {"--seed", "S", false, "which of the possible texts (0)"},
+            {"--again", NULL, false, "compute it even where it is kept"},
             {"--config", "CONFIG", false, "take the data of this config"},
             {"--data", "KEY=VALUE", true, "change the data"},
             {"--batch-size", "N", false, "samples in a step"},

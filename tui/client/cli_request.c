@@ -143,6 +143,21 @@ json_t *cli_ask(const char *job, const json_t *request, struct err *err)
     return result;
 }
 
+bool cli_is_own(const json_t *request)
+{
+    static const char *const others[] = {"data", "config", "batch_size", "device", "output"};
+    bool own = json_object_get(request, "run");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        own = own && !json_object_get(request, others[i]);
+    return own;
+}
+
+void cli_say_kept(json_t *result, double made)
+{
+    json_object_set_new(result, "kept", json_pack("{s:f}", "made", made));
+    fprintf(stderr, "kept beside the checkpoint, made %s (--again computes it)\n", text_age(made).text);
+}
+
 void cli_print_notes(const json_t *notes)
 {
     const json_t *note;

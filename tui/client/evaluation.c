@@ -1,13 +1,9 @@
 /* evaluation.c - see evaluation.h */
-#include "base/arena.h"
-#include "base/io.h"
-#include "persistence/files/atomic_file.h"
+#include "persistence/runs/kept_results.h"
 #include "tui/client/evaluation.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 const char *evaluation_metric(const json_t *result, size_t i, struct text *value)
 {
@@ -56,55 +52,30 @@ const char *evaluation_next_part(const json_t *result, const char *part)
     return parts[0];
 }
 
-static char *kept_path(const char *checkpoint, const char *part)
+static void name_kept(const char *part, char what[40])
 {
-    return xprintf("%s.evaluate-%s.json", checkpoint, part);
-}
-
-/* What tells one version of a file from another. New reference; NULL when there is none. */
-static json_t *stamp(const char *path)
-{
-    struct stat at;
-    if (stat(path, &at))
-        return NULL;
-    return json_pack("{s:I,s:f}", "size_bytes", (json_int_t)at.st_size, "modified",
-                     (double)at.st_mtim.tv_sec + 1e-9 * (double)at.st_mtim.tv_nsec);
+    snprintf(what, 40, "evaluate-%.20s", part);
 }
 
 void evaluation_keep(const char *checkpoint, const json_t *result)
 {
-    struct err ignored;
-    json_t *of = stamp(checkpoint);
     const char *part = js_string(result, "split", NULL);
-    if (of && part) {
-        json_t *all = json_pack("{s:f,s:O,s:O}", "made", io_wall_seconds(), "of", of, "result", (json_t *)result);
-        char *path = kept_path(checkpoint, part), *text = js_text(all, 0);
-        bool kept = atomic_file_save(path, text, strlen(text), &ignored);
-        (void)kept;
-        free(text);
-        free(path);
-        json_decref(all);
-    }
-    json_decref(of);
+    char what[40];
+    if (!part)
+        return;
+    name_kept(part, what);
+    kept_save(checkpoint, what, result);
 }
 
 json_t *evaluation_kept(const char *checkpoint, const char *part, double *made)
 {
-    struct err ignored;
-    json_t *of = stamp(checkpoint), *result = NULL;
-    for (int i = 0; of && i < 3 && !result; i++) {
-        if (part && strcmp(part, parts[i]) != 0)
-            continue;
-        char *path = kept_path(checkpoint, parts[i]);
-        json_t *all = path_exists(path) ? js_read(path, JS_STRICT, &ignored) : NULL;
-        bool fits = all && js_equal(json_object_get(all, "of"), of) && json_is_object(json_object_get(all, "result"));
-        if (fits && (part || !strcmp(evaluation_next_part(json_object_get(all, "result"), NULL), parts[i]))) {
-            result = json_incref(json_object_get(all, "result"));
-            *made = js_double(all, "made", 0);
-        }
-        json_decref(all);
-        free(path);
+    for (int i = 0; i < 3; i++) {
+        char what[40];
+        name_kept(parts[i], what);
+        json_t *result = part && strcmp(part, parts[i]) != 0 ? NULL : kept_read(checkpoint, what, made);
+        if (result && (part || !strcmp(evaluation_next_part(result, NULL), parts[i])))
+            return result;
+        json_decref(result);
     }
-    json_decref(of);
-    return result;
+    return NULL;
 }

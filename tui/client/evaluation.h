@@ -1,8 +1,5 @@
 /* evaluation.h - the result of `evaluate` as people read it, the same on the command line and on the screen; and where
- * it is kept.
- *
- * A result is kept beside its checkpoint, in <checkpoint>.evaluate-<part>.json: {"made", "of": {"size_bytes",
- * "modified"}, "result"}. It is believed only while the checkpoint is the file it was made of.
+ * it is kept (persistence/runs/kept_results.h).
  */
 #ifndef TUI_CLIENT_EVALUATION_H
 #define TUI_CLIENT_EVALUATION_H

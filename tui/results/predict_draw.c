@@ -175,7 +175,8 @@ void predict_draw(const struct app *app, const void *state, struct grid *grid, s
     const struct predict_view *v = state;
     char right[120] = "";
     if (v->n_samples && !v->writing)
-        snprintf(right, sizeof right, "%lld samples of %s", (long long)v->data.total, v->part);
+        snprintf(right, sizeof right, v->made > 0 ? "%lld samples of %s   kept %s" : "%lld samples of %s",
+                 (long long)v->data.total, v->part, text_age(v->made).text);
     app_header(app, grid, &rect, "predict", right);
     subject_draw(&v->subject, app, grid, &rect);
     if (v->writes)

@@ -2,6 +2,7 @@
  * right or wrong between them.
  */
 #include "base/arena.h"
+#include "tui/client/prediction.h"
 #include "tui/results/predict_view.h"
 
 #include <stdio.h>
@@ -35,6 +36,8 @@ static void predicted(struct app *app, struct app_job *job)
     struct predict_view *v = predict_view_of_job(app, job);
     json_t *result = job->result;
     job->result = NULL;
+    if (result)
+        prediction_keep(job->subject, result);
     if (v) {
         v->rival_job = 0;
         if (job->state == JOB_FAILED)
@@ -47,11 +50,28 @@ static void predicted(struct app *app, struct app_job *job)
     json_decref(result);
 }
 
+/* Those that are kept need no job. */
+static void take_kept(struct predict_view *v)
+{
+    double made;
+    json_t *kept = prediction_kept(v->rival.path, v->part, (int64_t)v->n_rivals, (int64_t)v->n_samples, &made);
+    if (kept)
+        take_rivals(v, kept);
+    json_decref(kept);
+}
+
+static bool wants_rivals(const struct predict_view *v)
+{
+    return v->rival.path && !v->rival_job && !v->rival_error[0] && v->n_rivals < v->n_samples;
+}
+
 void rival_ask(struct app *app, struct predict_view *v)
 {
     struct err err = {0};
     char name[120], title[160], input[64];
-    if (!v->rival.path || v->rival_job || v->rival_error[0] || v->n_rivals >= v->n_samples)
+    if (wants_rivals(v))
+        take_kept(v);
+    if (!wants_rivals(v))
         return;
     snprintf(input, sizeof input, "%s[%zu:%zu]", v->part, v->n_rivals, v->n_samples);
     snprintf(title, sizeof title, "predict %s %s", subject_name(&v->rival, app, name, sizeof name), input);

@@ -2,6 +2,7 @@
  * length above, the text below as it comes. */
 #include "base/arena.h"
 #include "tui/app/human.h"
+#include "tui/client/prediction.h"
 #include "tui/results/predict_view.h"
 #include "tui/terminal/text_flow.h"
 #include "tui/widgets/widget_bars.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 enum { LABEL_WIDTH = 13, VALUE_WIDTH = 12, MOST_TOKENS = 100000, DEFAULT_TOKENS = 400 };
-static const double DEFAULT_TEMPERATURE = 0.8, MOST_TEMPERATURE = 100, TEMPERATURE_STEP = 0.1;
+static const double MOST_TEMPERATURE = 100, TEMPERATURE_STEP = 0.1;
 
 static const struct {
     const char *label, *help;
@@ -20,25 +21,6 @@ static const struct {
                          {"temperature", "0: always the most probable; 1: as probable as the model says"},
                          {"seed", "which of the possible texts"},
                          {"length", "characters to write"}};
-
-void text_page_open(struct app *app, struct predict_view *v)
-{
-    struct text_page *p = &v->text;
-    const json_t *kept = app_recall(app, "predict.text");
-    p->temperature = js_double(kept, "temperature", DEFAULT_TEMPERATURE);
-    p->seed = js_int(kept, "seed", 0);
-    p->tokens = js_int(kept, "tokens", DEFAULT_TOKENS);
-    p->took_s = NAN;
-    edit_set(&p->prompt, js_string(kept, "prompt", ""));
-}
-
-void text_page_close(struct text_page *p)
-{
-    edit_release(&p->prompt);
-    edit_release(&p->edit);
-    free(p->read);
-    free(p->written);
-}
 
 /* "\n" as a line end, "\\" as a backslash. free() it. */
 static char *prompt_text(const struct text_page *p)
@@ -52,6 +34,56 @@ static char *prompt_text(const struct text_page *p)
     return str_take(&out);
 }
 
+/* Back: as it would be typed. */
+static void set_prompt(struct text_page *p, const char *prompt)
+{
+    struct str typed = {0};
+    for (const char *c = prompt; *c; c++)
+        if (*c == '\n' || *c == '\\')
+            str_add(&typed, *c == '\n' ? "\\n" : "\\\\");
+        else
+            str_add_char(&typed, *c);
+    edit_set(&p->prompt, str_text(&typed));
+    str_release(&typed);
+}
+
+static json_t *kept_text(const struct predict_view *v, const char *prompt, double *made)
+{
+    const struct text_wishes wishes = {prompt, v->text.tokens, v->text.seed, v->text.temperature};
+    return written_kept(v->subject.path, &wishes, made);
+}
+
+void text_page_open(struct app *app, struct predict_view *v)
+{
+    struct text_page *p = &v->text;
+    const json_t *last = app_recall(app, "predict.text");
+    double made;
+    p->temperature = js_double(last, "temperature", WRITTEN_TEMPERATURE);
+    p->seed = js_int(last, "seed", 0);
+    p->tokens = js_int(last, "tokens", DEFAULT_TOKENS);
+    p->took_s = NAN;
+    edit_set(&p->prompt, js_string(last, "prompt", ""));
+    char *prompt = prompt_text(p);
+    json_t *kept = kept_text(v, prompt, &made), *newest = kept ? NULL : written_kept(v->subject.path, NULL, &made);
+    if (newest) { /* it comes without computing: so do its wishes */
+        p->temperature = js_double(newest, "temperature", p->temperature);
+        p->seed = js_int(newest, "seed", p->seed);
+        p->tokens = (int64_t)json_array_size(json_object_get(newest, "tokens"));
+        set_prompt(p, js_string(newest, "prompt", ""));
+    }
+    json_decref(newest);
+    json_decref(kept);
+    free(prompt);
+}
+
+void text_page_close(struct text_page *p)
+{
+    edit_release(&p->prompt);
+    edit_release(&p->edit);
+    free(p->read);
+    free(p->written);
+}
+
 static void take_written(struct text_page *p, const char *text)
 {
     char *copy = xstrdup(text);
@@ -59,11 +91,20 @@ static void take_written(struct text_page *p, const char *text)
     p->written = copy;
 }
 
+static void take_result(struct text_page *p, const json_t *result)
+{
+    take_written(p, js_string(result, "text", ""));
+    p->n_written = (int64_t)json_array_size(json_object_get(result, "tokens"));
+    p->padded = js_bool(result, "padded", false);
+}
+
 static void written(struct app *app, struct app_job *job)
 {
     struct predict_view *v = predict_view_of_job(app, job);
     json_t *result = job->result;
     job->result = NULL;
+    if (result)
+        written_keep(job->subject, result);
     if (v) {
         struct text_page *p = &v->text;
         p->job = 0;
@@ -71,11 +112,8 @@ static void written(struct app *app, struct app_job *job)
         p->cancelled = job->state == JOB_CANCELLED;
         if (job->state == JOB_FAILED)
             p->error = job->error;
-        if (result) {
-            take_written(p, js_string(result, "text", ""));
-            p->n_written = (int64_t)json_array_size(json_object_get(result, "tokens"));
-            p->padded = js_bool(result, "padded", false);
-        }
+        if (result)
+            take_result(p, result);
     }
     json_decref(result);
 }
@@ -102,12 +140,21 @@ void text_page_start(struct app *app, struct predict_view *v)
     app_remember(app, "predict.text",
                  json_pack("{s:s,s:f,s:I,s:I}", "prompt", edit_text(&p->prompt), "temperature", p->temperature, "seed",
                            (json_int_t)p->seed, "tokens", (json_int_t)p->tokens));
-    snprintf(title, sizeof title, "text of %s", subject_name(&v->subject, app, name, sizeof name));
     p->error = (struct err){0};
     p->cancelled = p->padded = false;
     p->took_s = NAN;
     p->back = 0;
+    p->n_written = 0;
+    p->made = 0;
     take_written(p, "");
+    json_t *kept = kept_text(v, p->read, &p->made);
+    if (kept) {
+        take_result(p, kept);
+        json_decref(kept);
+        json_decref(request);
+        return;
+    }
+    snprintf(title, sizeof title, "text of %s", subject_name(&v->subject, app, name, sizeof name));
     struct app_job *job = app_start_job(app, "generate", request, title, v->subject.path, written, &p->error);
     p->job = job ? job->number : 0;
 }
@@ -295,6 +342,9 @@ static void draw_state(const struct app *app, const struct text_page *p, struct 
         progress_draw(grid, row, p->share, text);
     } else if (p->cancelled) {
         grid_text(grid, row, 0, 0, STYLE_WARNING, "cancelled   Enter changes, u writes another one");
+    } else if (p->n_written && p->made > 0) {
+        grid_textf(grid, row, 0, 0, STYLE_FAINT, "%lld characters, kept %s   u writes another one", (long long)p->n_written,
+                   text_age(p->made).text);
     } else if (p->n_written) {
         grid_textf(grid, row, 0, 0, STYLE_FAINT, "%lld characters in %.2f s%s   u writes another one",
                    (long long)p->n_written, p->took_s,

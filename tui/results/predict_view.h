@@ -18,6 +18,7 @@ struct text_page { /* what is asked of a model that writes, and what it wrote */
     double share, left_s; /* of the job */
     char *read, *written; /* the prompt the text stands behind, and the text so far; NULL: none */
     double took_s;        /* NAN while it comes */
+    double made;          /* Unix seconds, of a text that was kept; 0: it is a new one */
     int64_t n_written;    /* tokens, once it is whole */
     bool cancelled, padded;
     struct err error;
@@ -42,6 +43,7 @@ struct predict_view {
     int *shown; /* indices of the samples that match */
     struct list list;
     int64_t wanted; /* the sample to select again once it is there, -1 */
+    double made;    /* Unix seconds, of the oldest samples that were kept; 0: all were computed now */
     struct edit filter;
     bool filtering;
     char filter_error[200];
@@ -57,9 +59,10 @@ struct predict_view *predict_view_of_job(struct app *app, const struct app_job *
 const struct sample *predict_selected(const struct predict_view *v);
 void predict_find_shown(struct predict_view *v);
 
+/* The wishes of last time; those of the newest text that is kept of the checkpoint, when there is none of these. */
 void text_page_open(struct app *app, struct predict_view *v);
 void text_page_close(struct text_page *page);
-/* Writes anew with what is asked for now, unless it is whole already with just that. */
+/* Writes with what is asked for now; a text that was kept is shown instead. */
 void text_page_start(struct app *app, struct predict_view *v);
 void text_page_cancel(struct app *app, struct predict_view *v);
 int text_page_action(struct app *app, struct predict_view *v, enum action action);

@@ -9,6 +9,7 @@
 #include "persistence/runs/run_folder.h"
 #include "tui/app/views.h"
 #include "tui/client/evaluation.h"
+#include "tui/client/prediction.h"
 #include "tui/results/predict_view.h"
 #include "tui/results/sample_filter.h"
 #include "tui/widgets/widget_bars.h"
@@ -53,6 +54,7 @@ static void forget(struct app *app, struct predict_view *v)
     v->n_samples = 0;
     v->list = (struct list){0};
     v->data = (struct sample_data){0};
+    v->made = 0;
 }
 
 static void predicted(struct app *app, struct app_job *job);
@@ -67,6 +69,22 @@ struct predict_view *predict_view_of_job(struct app *app, const struct app_job *
             return v;
     }
     return NULL;
+}
+
+static void take(struct predict_view *v, const json_t *result);
+
+/* What is kept of the next n samples. False: nothing. */
+static bool take_kept(struct predict_view *v, int64_t n)
+{
+    double made;
+    int64_t first = (int64_t)v->n_samples;
+    json_t *kept = prediction_kept(v->subject.path, v->part, first, first + n, &made);
+    if (kept) {
+        v->made = v->made > 0 && v->made < made ? v->made : made;
+        take(v, kept);
+    }
+    json_decref(kept);
+    return kept != NULL;
 }
 
 static void ask(struct app *app, struct predict_view *v, int64_t n)
@@ -85,10 +103,11 @@ static void ask(struct app *app, struct predict_view *v, int64_t n)
 
 static void ask_more(struct app *app, struct predict_view *v)
 {
-    bool wants = v->list.selected + NEAR_END >= v->list.count,
-         more = (int64_t)v->n_samples < v->data.total && v->n_samples < MOST_SAMPLES;
-    if (wants && more && !v->job && !v->error.code && !v->cancelled)
-        ask(app, v, PIECE);
+    bool more = true;
+    while (more && v->list.selected + NEAR_END >= v->list.count && (int64_t)v->n_samples < v->data.total &&
+           v->n_samples < MOST_SAMPLES && !v->job && !v->error.code && !v->cancelled)
+        if (!(more = take_kept(v, PIECE)))
+            ask(app, v, PIECE);
 }
 
 static void take(struct predict_view *v, const json_t *result)
@@ -119,6 +138,8 @@ static void take(struct predict_view *v, const json_t *result)
 static void predicted(struct app *app, struct app_job *job)
 {
     struct predict_view *v = predict_view_of_job(app, job);
+    if (job->state == JOB_DONE)
+        prediction_keep(job->subject, job->result);
     if (v) {
         v->job = 0;
         if (job->state == JOB_DONE)
@@ -136,7 +157,8 @@ static void predicted(struct app *app, struct app_job *job)
     job->result = NULL;
 }
 
-static void start(struct app *app, struct predict_view *v)
+/* anew: what is kept is not enough. */
+static void start(struct app *app, struct predict_view *v, bool anew)
 {
     if (v->writing) { /* samples are asked for when they are looked at */
         forget(app, v);
@@ -144,11 +166,19 @@ static void start(struct app *app, struct predict_view *v)
         return;
     }
     const struct checkpoint_summary *checkpoint = subject_checkpoint(&v->subject);
+    int64_t n = v->wanted >= FIRST_PIECE ? v->wanted + NEAR_END : FIRST_PIECE;
     forget(app, v);
+    if (!anew && take_kept(v, n)) {
+        v->error = (struct err){0};
+        v->cancelled = false;
+        ask_more(app, v);
+        rival_ask(app, v);
+        return;
+    }
     if (checkpoint && checkpoint->missing)
         err_set(&v->error, ERR_NOT_FOUND, "'%s' is listed but its file is gone", v->subject.path);
     else
-        ask(app, v, v->wanted >= FIRST_PIECE ? v->wanted + NEAR_END : FIRST_PIECE);
+        ask(app, v, n);
 }
 
 /* Was it trained on text? Then what it writes is what one wants to see first. */
@@ -180,7 +210,7 @@ static bool predict_open(struct app *app, void *state, const char *argument, str
     text_page_open(app, v);
     if (line)
         subject_open(&v->rival, app, line + 1);
-    start(app, v);
+    start(app, v, false);
     return true;
 }
 
@@ -221,17 +251,20 @@ static int go_to(struct app *app, struct predict_view *v, const char *path)
     v->wanted = sample ? sample->index : v->wanted;
     subject_open(&v->subject, app, path);
     cancel(app, v);
-    start(app, v);
+    start(app, v, false);
     return LOOP_DRAW;
 }
 
+/* Another part; NULL: the same one, computed anew. */
 static int restart(struct app *app, struct predict_view *v, const char *part)
 {
     if (part)
         snprintf(v->part, sizeof v->part, "%s", part);
     v->wanted = -1;
     cancel(app, v);
-    start(app, v);
+    if (!part)
+        prediction_forget(v->subject.path, v->part);
+    start(app, v, !part);
     return LOOP_DRAW;
 }
 
@@ -242,7 +275,7 @@ static int turn_page(struct app *app, struct predict_view *v)
     v->writing = !v->writing;
     app_remember(app, "predict.writing", json_boolean(v->writing));
     if (v->writing ? !v->text.read : !v->n_samples && !v->job)
-        start(app, v);
+        start(app, v, false);
     return LOOP_DRAW;
 }
 

@@ -7,6 +7,7 @@
 #ifndef TUI_VIEWS_RUN_VIEW_H
 #define TUI_VIEWS_RUN_VIEW_H
 
+#include "persistence/runs/kept_results.h"
 #include "persistence/runs/run_live.h"
 #include "persistence/runs/run_pictures.h"
 #include "tui/charts/chart_pane.h"
@@ -39,6 +40,8 @@ struct run_view {
     struct arena arena; /* of checkpoints and events */
     const struct checkpoint_summary *checkpoints;
     size_t n_checkpoints;
+    unsigned *kept;    /* what is kept beside each of them (kept_results.h) */
+    int64_t kept_stamp; /* of the folder it was read from */
     const struct notable_event *events; /* those that lie on the rail */
     size_t n_events;
     struct run_live live;

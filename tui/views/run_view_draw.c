@@ -123,7 +123,7 @@ static void draw_header(const struct app *app, const struct run_view *v, struct 
         ended_pieces(&header, app, run);
 }
 
-enum { COL_SIGN, COL_EPOCH, COL_STEP, COL_LOSS, COL_MONITOR, COL_SIZE, COL_AFTER, COL_COUNT };
+enum { COL_SIGN, COL_EPOCH, COL_STEP, COL_LOSS, COL_MONITOR, COL_SIZE, COL_AFTER, COL_KEPT, COL_COUNT };
 
 struct fill_context {
     const struct run_view *view;
@@ -142,6 +142,7 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
 {
     struct fill_context *f = context;
     const struct checkpoint_summary *c = &f->view->checkpoints[row];
+    unsigned kept = f->view->kept ? f->view->kept[row] : 0;
     cell->style = c->missing ? STYLE_FAINT : STYLE_TEXT;
     switch (column) {
     case COL_SIGN:
@@ -168,9 +169,22 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         snprintf(cell->text, sizeof cell->text, "%s", text_duration(c->created - f->started).text);
         cell->style = STYLE_FAINT;
         break;
+    case COL_KEPT:
+        snprintf(cell->text, sizeof cell->text, "%s%s", kept & KEPT_EVALUATION ? "e" : "",
+                 kept & (KEPT_PREDICTIONS | KEPT_TEXTS) ? "p" : "");
+        cell->style = STYLE_FAINT;
+        break;
     default:
         break;
     }
+}
+
+static bool any_kept(const struct run_view *v)
+{
+    for (size_t i = 0; v->kept && i < v->n_checkpoints; i++)
+        if (v->kept[i])
+            return true;
+    return false;
 }
 
 static void draw_checkpoints(const struct app *app, struct run_view *v, struct grid *grid, struct rect rect)
@@ -183,7 +197,8 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
                                              [COL_LOSS] = {"loss", LIST_POINT, 6, 10, 2, false},
                                              [COL_MONITOR] = {monitor ? monitor : "", LIST_POINT, 6, 14, 1, false},
                                              [COL_SIZE] = {"size", LIST_RIGHT, 4, 8, 5, false},
-                                             [COL_AFTER] = {"after", LIST_RIGHT, 5, 7, 4, false}};
+                                             [COL_AFTER] = {"after", LIST_RIGHT, 5, 7, 4, false},
+                                             [COL_KEPT] = {"kept", LIST_LEFT, 4, 4, 6, false}};
     char title[64];
     snprintf(title, sizeof title, v->n_checkpoints ? "checkpoints %zu" : "checkpoints", v->n_checkpoints);
     grid_rule(grid, rect_top(&rect, 1), title, v->focus == PANE_CHECKPOINTS);
@@ -199,6 +214,8 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
         columns[COL_LOSS] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
         f.monitor = "loss";
     }
+    if (!any_kept(v)) /* no column for nothing */
+        columns[COL_KEPT] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
     v->list.calm = v->chart.living;
     v->list.unmarked = v->chart.living && v->chart.follow && v->focus != PANE_CHECKPOINTS;
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, v->focus != PANE_TABS, fill, &f);

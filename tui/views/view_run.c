@@ -1,5 +1,7 @@
 /* view_run.c - one run: its curve with the checkpoints on it, the list of them, and config, layers, log and events in
  * tabs. */
+#include "base/arena.h"
+#include "base/io.h"
 #include "tui/app/views.h"
 #include "tui/client/run_events.h"
 #include "tui/views/run_view.h"
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const struct run_summary *run_view_run(const struct app *app, const struct run_view *v)
 {
@@ -48,6 +51,30 @@ static bool read_events(struct app *app, struct run_view *v, struct arena *arena
     return true;
 }
 
+/* What was computed of the checkpoints since; true when that has changed. */
+static bool read_kept(struct app *app, struct run_view *v)
+{
+    const struct run_summary *run = run_view_run(app, v);
+    struct stat st;
+    if (!run || !v->n_checkpoints)
+        return false;
+    char *folder = app_run_folder(app, run), *home = path_join(folder, "checkpoints");
+    int64_t stamp = stat(home, &st) ? 0 : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    bool changed = stamp != v->kept_stamp || !v->kept;
+    if (changed) {
+        const char **names = xcalloc(v->n_checkpoints, sizeof *names);
+        for (size_t i = 0; i < v->n_checkpoints; i++)
+            names[i] = v->checkpoints[i].name;
+        v->kept = arena_array(&v->arena, v->n_checkpoints, sizeof *v->kept);
+        kept_kinds(home, names, v->n_checkpoints, v->kept);
+        v->kept_stamp = stamp;
+        free(names);
+    }
+    free(home);
+    free(folder);
+    return changed;
+}
+
 static bool load(struct app *app, struct run_view *v, struct err *err)
 {
     const struct run_summary *run = run_view_run(app, v);
@@ -64,6 +91,8 @@ static bool load(struct app *app, struct run_view *v, struct err *err)
     v->arena = fresh;
     v->checkpoints = checkpoints;
     v->n_checkpoints = n;
+    v->kept = NULL;
+    read_kept(app, v);
     run_view_read_live(app, v);
     struct chart_content content = {.runs = &run,
                                     .n_runs = 1,
@@ -286,11 +315,12 @@ static int run_event(struct app *app, void *state, const struct event *event)
         run_view_fill_tab(app, v);
     }
     int64_t stamp = v->pictures.stamp;
+    bool kept = read_kept(app, v);
     if (v->tab == TAB_PICTURES) /* so do they */
         run_pictures_refresh(app, v, true);
     const struct run_summary *run = run_view_run(app, v);
-    return lived || v->has_live || stamp != v->pictures.stamp || (run && run->state == RUN_QUEUED) ? LOOP_DRAW
-                                                                                                   : LOOP_NOTHING;
+    bool waits = run && run->state == RUN_QUEUED;
+    return lived || v->has_live || kept || stamp != v->pictures.stamp || waits ? LOOP_DRAW : LOOP_NOTHING;
 }
 
 static void run_view_view(const struct app *app, const void *state, struct grid *grid, struct rect rect)
