@@ -5,6 +5,7 @@
 #include "engine/train/trail.h"
 #include "persistence/keras/keras_file.h"
 #include "persistence/runs/history_log.h"
+#include "persistence/runs/name_table.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,19 +14,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static struct trail_file *find(struct trail *trail, const char *name)
+/* While the log and the folder are read, a file's place in the list is the number of its name. */
+static bool is_known(const struct name_table *names, const char *name)
 {
-    for (size_t i = 0; i < trail->n; i++)
-        if (!strcmp(trail->files[i].name, name))
-            return &trail->files[i];
-    return NULL;
+    return name_table_find(names, name, strlen(name)) != SIZE_MAX;
 }
 
-static struct trail_file *get(struct trail *trail, const char *name)
+static struct trail_file *get(struct trail *trail, struct name_table *names, const char *name)
 {
-    struct trail_file *file = find(trail, name);
-    if (file)
-        return file;
+    size_t place = name_table_id(names, name, strlen(name));
+    if (place < trail->n)
+        return &trail->files[place];
     trail->files = xgrow(trail->files, &trail->capacity, trail->n + 1, sizeof *trail->files);
     trail->files[trail->n] =
         (struct trail_file){.name = xstrdup(name), .record_end = -1, .final = !strcmp(name, checkpoint_final_file)};
@@ -39,7 +38,7 @@ static void file_release(struct trail_file *file)
 }
 
 /* The last record of a name counts: best.keras is written again and again. */
-static bool read_log(struct trail *trail, struct err *err)
+static bool read_log(struct trail *trail, struct name_table *names, struct err *err)
 {
     struct err why = {0};
     struct history_reader *reader = history_open_reader(trail->folder, 0, &why);
@@ -52,7 +51,7 @@ static bool read_log(struct trail *trail, struct err *err)
                            : NULL;
         const char *name = js_string(json, "checkpoint", NULL);
         if (name) {
-            struct trail_file *file = get(trail, name);
+            struct trail_file *file = get(trail, names, name);
             json_decref(file->record);
             file->record = json_incref(json);
             file->epoch = record.epoch;
@@ -68,7 +67,7 @@ static bool read_log(struct trail *trail, struct err *err)
 }
 
 /* A file without a record says itself what it is. False when it is not ours or does not open. */
-static bool ask_file(struct trail *trail, const char *name)
+static bool ask_file(struct trail *trail, struct name_table *names, const char *name)
 {
     struct trail_file probe = {.name = (char *)name};
     char *path = trail_path(trail, &probe);
@@ -78,7 +77,7 @@ static bool ask_file(struct trail *trail, const char *name)
     struct stat st;
     bool ok = json_is_object(record) && !stat(path, &st);
     if (ok) {
-        struct trail_file *file = get(trail, name);
+        struct trail_file *file = get(trail, names, name);
         file->epoch = js_int(record, "epoch", 0);
         file->step = js_int(state, "step", 0);
         file->automatic = js_bool(record, "automatic", false);
@@ -145,10 +144,12 @@ bool trail_read(struct trail *trail, const char *run_folder, struct err *err)
     char *folder = path_join(run_folder, "checkpoints");
     DIR *dir = opendir(folder);
     bool ok = dir || errno == ENOENT || err_errno(err, ERR_FAILED, errno, "cannot list '%s'", folder);
-    ok = ok && read_log(trail, err);
+    struct name_table names = {0};
+    ok = ok && read_log(trail, &names, err);
     for (struct dirent *entry; ok && dir && (entry = readdir(dir));)
-        if (is_checkpoint_name(entry->d_name) && !find(trail, entry->d_name))
-            ask_file(trail, entry->d_name);
+        if (is_checkpoint_name(entry->d_name) && !is_known(&names, entry->d_name))
+            ask_file(trail, &names, entry->d_name);
+    name_table_release(&names);
     if (dir)
         closedir(dir);
     free(folder);

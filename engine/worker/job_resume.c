@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAVING_MS = 3000 };
+enum { LEAVING_MS = 30000 };
 
 /* Our state in the session's file, where the session goes on from it. */
 static const json_t *state_of(const struct launch *launch)

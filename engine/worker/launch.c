@@ -296,12 +296,12 @@ void launch_release(struct launch *launch)
     bool starts_next = launch->run && !(launch->trained && launch->fit.stop_by_signal);
     if (launch->fit_ready)
         fit_release(&launch->fit);
-    session_close(launch->session);
     journal_close(launch->journal);
     run_live_close(launch->live);
+    run_close_writer(launch->run); /* as soon as nothing is written any more: somebody may wait to go on with it */
     if (launch->steering_ready)
         steering_release(&launch->steering);
-    run_close_writer(launch->run);
+    session_close(launch->session);
     if (launch->has_place)
         io->close(launch->place_fd);
     char *home = starts_next ? path_folder(launch->folder) : NULL;

@@ -255,6 +255,24 @@ def test_one_of_two_resumes_wins(home):
     home.antler("stop", run)
 
 
+def test_a_run_that_is_leaving_is_gone_on_with_and_who_stopped_it_does_not_wait_for_the_next(home):
+    run = home.detach("train", home.config("long", LONG))
+    for _ in range(4):
+        stopper = foreground(home, "stop", run)
+        while home.antler("resume", run, "--detach", ok=False)[0] != 0:  # refused as long as it trains, never once it is said to be stopped
+            state_now = home.state(run)
+            check(state_now == "running" or home.antler("resume", run, "--detach", ok=False)[0] == 0, f"a run that is {state_now} is resumed at once")
+            if state_now != "running":
+                break
+        try:
+            check(stopper.wait(20) == 0, f"stop stopped it: {stopper.stderr.read()}")
+        except subprocess.TimeoutExpired:
+            check(False, "stop waits for a worker that it did not ask")
+            stopper.kill()
+        check(home.state(run) == "running", "it goes on")
+    home.antler("stop", run)
+
+
 def test_a_full_disk_stops_nothing_before_the_end(home):
     small = home.json("train", home.config("small", MLP))["run"]
     before = {c["checkpoint"]: weights(os.path.join(home.folder, c["path"])) for c in home.checkpoints(small)}
@@ -355,6 +373,7 @@ if __name__ == "__main__":
         test_a_detached_worker_is_on_its_own(home)
         test_a_long_epoch_is_backed_up(home)
         test_one_of_two_resumes_wins(home)
+        test_a_run_that_is_leaving_is_gone_on_with_and_who_stopped_it_does_not_wait_for_the_next(home)
         test_a_full_disk_stops_nothing_before_the_end(home)
         test_steps_keep_and_nan(home)
         test_what_has_no_effect_is_said(home)

@@ -47,10 +47,27 @@ static json_t *find_answer(const char *folder, int64_t *offset, int64_t number)
     return answer;
 }
 
-static json_t *wait_for_answer(const char *folder, int64_t offset, int64_t number)
+/* Who has the run, or had it last. New reference or NULL. */
+static json_t *worker_of(const char *folder)
+{
+    json_t *run = run_read(folder, NULL), *worker = json_incref(json_object_get(run, "worker"));
+    json_decref(run);
+    return worker;
+}
+
+/* Is the worker that was asked still there? Another one that has gone on with the run knows nothing of it. */
+static bool is_there(const char *folder, const json_t *asked)
+{
+    json_t *now = worker_of(folder);
+    bool same = js_equal(now, asked);
+    json_decref(now);
+    return same && run_lock_is_held(folder);
+}
+
+static json_t *wait_for_answer(const char *folder, const json_t *asked, int64_t offset, int64_t number)
 {
     json_t *answer = NULL;
-    for (int waited = 0; !answer && waited < WAIT_MS && run_lock_is_held(folder); waited += TICK_MS) {
+    for (int waited = 0; !answer && waited < WAIT_MS && is_there(folder, asked); waited += TICK_MS) {
         answer = find_answer(folder, &offset, number);
         if (!answer)
             poll(NULL, 0, TICK_MS);
@@ -58,10 +75,10 @@ static json_t *wait_for_answer(const char *folder, int64_t offset, int64_t numbe
     return answer ? answer : find_answer(folder, &offset, number);
 }
 
-/* A stopped run has written its last checkpoint when its lock is free. */
-static void wait_for_end(const char *folder)
+/* A stopped run has written its last checkpoint when its worker has left. */
+static void wait_for_end(const char *folder, const json_t *asked)
 {
-    for (int waited = 0; waited < WAIT_MS && run_lock_is_held(folder); waited += TICK_MS)
+    for (int waited = 0; waited < WAIT_MS && is_there(folder, asked); waited += TICK_MS)
         poll(NULL, 0, TICK_MS);
 }
 
@@ -99,7 +116,8 @@ static bool leave_queue(const struct cli *cli, const char *folder, bool *ok, str
         return false;
     *ok = queue_remove(cli->home, path_name(folder), err);
     if (*ok && cli->json)
-        cli_print_json(json_pack("{s:s,s:s,s:b,s:b}", "run", path_name(folder), "command", "stop", "answered", 1, "ok", 1));
+        cli_print_json(
+            json_pack("{s:s,s:s,s:b,s:b}", "run", path_name(folder), "command", "stop", "answered", 1, "ok", 1));
     else if (*ok)
         printf("%s: taken out of the queue\n", path_name(folder));
     return true;
@@ -120,12 +138,12 @@ bool cli_control(struct cli *cli, struct err *err)
         return false;
     }
     int64_t offset = log_end(folder);
-    json_t *answer = NULL;
+    json_t *answer = NULL, *worker = worker_of(folder);
     bool ok = run_command_add(folder, command, NAN, &number, err);
     if (ok) {
-        answer = wait_for_answer(folder, offset, number);
+        answer = wait_for_answer(folder, worker, offset, number);
         if (answer && !strcmp(command, "stop"))
-            wait_for_end(folder);
+            wait_for_end(folder, worker);
         const char *error = js_string(answer, "error", NULL);
         if (cli->json)
             cli_print_json(json_pack("{s:s,s:s,s:I,s:b,s:b}", "run", path_name(folder), "command", command, "number",
@@ -133,11 +151,13 @@ bool cli_control(struct cli *cli, struct err *err)
         else if (answer && !error)
             printf("%s: %s\n", path_name(folder), done_word(command));
         if (!answer)
-            ok = err_set(err, ERR_FAILED, "run '%s' has not answered yet; the command waits in its commands.log",
+            ok = check_alive(folder, command, err) &&
+                 err_set(err, ERR_FAILED, "run '%s' has not answered yet; the command waits in its commands.log",
                          path_name(folder));
         else if (error)
             ok = err_set(err, ERR_FAILED, "run '%s': %s", path_name(folder), error);
     }
+    json_decref(worker);
     json_decref(answer);
     free(folder);
     return ok;
