@@ -9,7 +9,7 @@ cell has one window; the figure is the median over the rounds. A peer that takes
 first round has had its only window (Keras on TensorFlow, which has a column of its own, stays). Each side is run with one thread (bound to
 one core) and with all, and counts with its better one. The actions predict-1, predict-256 and evaluate-256 are calls of so many samples
 that are in memory already: antler inside its worker (model_speed.c), peers inside their process; "all" means these and train, which share
-the time that the peers need to start. `antler bfloat16` is antler under mixed_bfloat16. The floor is the multiply-adds of a step at the
+the time that the peers need to start. `antler bfloat16` is antler under mixed_bfloat16, `antler direct` without Winograd. The floor is the multiply-adds of a step at the
 rate that numpy's sgemm reaches in the same rounds.
 
 All peers, settings and actions take about an hour. Every model's result is kept in build/bench-models-ACTION.json until it is measured
@@ -42,7 +42,9 @@ ACTIONS = ("train", "predict-1", "predict-256", "evaluate-256")
 HOPELESS = 1.5
 # Rows that compute in less than float32: they are compared with each other, not with the rest.
 BFLOAT16 = ("antler bfloat16", "keras-jax bfloat16")
-OURS = ("antler", "antler bfloat16")
+OURS = ("antler", "antler bfloat16", "antler direct")
+# Models with convolutions that Winograd's algorithm computes; the fastest peer against ours without it.
+WINOGRAD, WANTED_DIRECT = (5, 6), 1.2
 
 
 # --quick: the peers that were fastest on two kinds of processor, besides Keras on TensorFlow; with one thread in models 1 and 2
@@ -203,6 +205,7 @@ def start(model, options, have, folder):
     """(cells that are ready, {label: why} of those that are not): antler first, then the peers, two at a time."""
     models.make_data(model, folder)
     ours = [Antler(model, t, folder) for t in options.threads] + [Antler(model, t, folder, BFLOAT16[0], dtype_policy="mixed_bfloat16") for t in options.threads]
+    ours += [Antler(model, t, folder, OURS[2], conv_algorithm="direct") for t in options.threads if model in WINOGRAD]
     answers = [(cell, cell.ready()) for cell in ours]
     names = [n for n, (package, _, _, unfit) in VARIANTS.items() if package in have and model not in unfit and wanted(n, model, options)]
     peers = [(n, t) for n in names for t in options.threads if not options.quick or t == (1 if model < 3 else max(options.threads))]
@@ -302,6 +305,12 @@ def bfloat16_row(r):
     return f"{r['model']:>5} {ours:10.4f} ms, {ms / ours:5.2f}x of float32" + (f"; keras-jax {peer:9.4f} ms, {peer / ours:6.2f}x" if peer else "")
 
 
+def direct_row(r):
+    """The exact setting against Winograd's algorithm and the fastest peer."""
+    ms, direct, peers = best(r["ms"]["antler"])[0], best(r["ms"][OURS[2]])[0], peers_of(r)
+    return f"{r['model']:>5} {direct:10.4f} ms, {direct / ms:5.2f}x of Winograd's" + (f"; {peers[0][1]} {peers[0][0]:9.4f} ms, {peers[0][0] / direct:6.2f}x (wanted {WANTED_DIRECT})" if peers else "")
+
+
 def memory_row(r):
     """The bound knows no data: parameters, gradients, optimizer state, what is alive at once, and 30 MB."""
     peers = [b for label, b in r["peak_bytes"].items() if label not in (*OURS, BFLOAT16[1])]
@@ -316,6 +325,8 @@ def summary(results):
     lines = ["", results[0]["action"], HEAD + (FLOOR if results[0]["action"] == "train" else ""), *(summary_row(r) for r in results)]
     both = [r for r in results if {"antler", BFLOAT16[0]} <= set(r["ms"])]
     lines += ["", "mixed_bfloat16", *(bfloat16_row(r) for r in both)] if both else []
+    direct = [r for r in results if {"antler", OURS[2]} <= set(r["ms"])]
+    lines += ["", "conv_algorithm: direct", *(direct_row(r) for r in direct)] if direct else []
     if results[0]["action"] == "train":
         lines += ["", "peak memory", *(memory_row(r) for r in results if "antler" in r["ms"])]
     return "\n".join(lines)

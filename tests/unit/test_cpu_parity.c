@@ -420,7 +420,7 @@ static void test_reductions(void)
 
 static void test_softmax_and_cross_entropies(void)
 {
-    static const int64_t widths[] = {1, 2, 10, 65, 300};
+    static const int64_t widths[] = {1, 2, 10, 65, 96, 97, 300};
     for (size_t i = 0; i < 5; i++) {
         int64_t n = widths[i];
         CASE("softmax", true, y = op_softmax(c.g, feed(&c, SHAPE(4, 9, n))););
