@@ -31,7 +31,7 @@ static void run_add_row(const struct map_fused *f, const struct rows *rows, cons
     rows->step[EXPR_ADD](out[0], in[f->inputs[0]], in[f->inputs[1]], NULL, (int)n);
 }
 
-static void run_add_row_max(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+static void run_add_max(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
 {
     rows->add_max(out[0], in[f->inputs[0]], in[f->inputs[1]], f->constants[0], n);
 }
@@ -39,6 +39,11 @@ static void run_add_row_max(const struct map_fused *f, const struct rows *rows, 
 static void run_where_above(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
 {
     rows->where_above(out[0], in[f->inputs[0]], in[f->inputs[1]], f->constants[0], n);
+}
+
+static void run_add_above(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
+{
+    rows->add_above(out[0], in[f->inputs[0]], in[f->inputs[1]], in[f->inputs[2]], f->constants[0], n);
 }
 
 static void run_descend(const struct map_fused *f, const struct rows *rows, const float *const *in, float *const *out, int64_t n)
@@ -53,7 +58,17 @@ static const struct fused_kind kinds[] = {
     {1, 1, 2, 1, 1, 5,
      {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_ADD, 0, 1, 0}, {EXPR_MAX, 2, 3, 0}},
      {4},
-     run_add_row_max},
+     run_add_max},
+    /* relu of a sum: max(0, x + y) */
+    {2, 0, 2, 1, 1, 5,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_ADD, 0, 1, 0}, {EXPR_MAX, 2, 3, 0}},
+     {4},
+     run_add_max},
+    /* its gradient: where(y > 0, a + b, 0) */
+    {3, 0, 3, 1, 1, 7,
+     {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_GT, 0, 3, 0}, {EXPR_ADD, 1, 2, 0}, {EXPR_SELECT, 4, 5, 3}},
+     {6},
+     run_add_above},
     /* gradient of relu: where(y > 0, dy, 0) */
     {2, 0, 2, 1, 1, 5,
      {{EXPR_INPUT, 0, 0, 0}, {EXPR_INPUT, 0, 0, 0}, {EXPR_CONST, 0, 0, 0}, {EXPR_GT, 0, 2, 0}, {EXPR_SELECT, 3, 1, 2}},

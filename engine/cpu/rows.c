@@ -578,6 +578,15 @@ static void where_above(float *out, const float *x, const float *y, float least,
         out[i] = x[i] > least ? y[i] : least;
 }
 
+static void add_above(float *out, const float *x, const float *a, const float *b, float least, int64_t n)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++) {
+        float total = a[i] + b[i];
+        out[i] = x[i] > least ? total : least;
+    }
+}
+
 static void descend(float *out, const float *w, const float *g, float rate, int64_t n)
 {
 #pragma GCC ivdep
@@ -658,6 +667,7 @@ const struct rows ROWS_TABLE = {
     .softmax_narrow = softmax_narrow,
     .add_max = add_max,
     .where_above = where_above,
+    .add_above = add_above,
     .descend = descend,
     .adam = adam,
 };

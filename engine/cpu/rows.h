@@ -63,6 +63,8 @@ struct rows {
     void (*add_max)(float *out, const float *a, const float *b, float least, int64_t n);
     /* out = x > least ? y : least; out may equal x or y. */
     void (*where_above)(float *out, const float *x, const float *y, float least, int64_t n);
+    /* out = x > least ? a + b : least; out may equal x, a or b. */
+    void (*add_above)(float *out, const float *x, const float *a, const float *b, float least, int64_t n);
     /* out = w - g * rate; out may equal w or g. */
     void (*descend)(float *out, const float *w, const float *g, float rate, int64_t n);
     /* One step of Adam: c = 1 - beta_1, 1 - beta_2, epsilon; alpha with the bias corrections. New values may be stored over old ones. */

@@ -139,9 +139,9 @@ static void test_maps_broadcast_like_numpy(void)
 
 static void test_expressions_with_loops_of_their_own(void)
 {
-    static const char *const texts[] = {"a + b", "relu(a + b)", "where(a > 0, c, 0)", "a - c * d"};
+    static const char *const texts[] = {"a + b", "relu(a + b)", "relu(a + c)", "where(a > 0, c, 0)", "where(a > 0, a + c, 0)", "a - c * d"};
     static const int64_t widths[] = {3, 33, 300};
-    for (size_t t = 0; t < 4; t++)
+    for (size_t t = 0; t < 6; t++)
         for (size_t w = 0; w < 3; w++)
             CASE(texts[t], true,
                  y = op_expr(c.g, texts[t], feed(&c, SHAPE(70, widths[w])), feed(&c, SHAPE(1, widths[w])), feed(&c, SHAPE(70, widths[w])),

@@ -164,6 +164,10 @@ static void check_fused_steps(const struct rows *rows)
     CHECK(to[0] == 3 && to[1] == 0 && isnan(to[2]) && isinf(to[3]) && isnan(to[4]));
     rows->where_above(to, a, b, 0, 5);
     CHECK(to[0] == 2 && to[1] == 0 && to[2] == 0 && to[3] == 1 && to[4] == 0);
+    rows->add_above(to, b, a, b, 1, 5);
+    CHECK(to[0] == 3 && to[1] == 1 && to[2] == 1 && to[3] == 1 && isnan(to[4]));
+    rows->add_above(to, a, b, b, 0, 5);
+    CHECK(to[0] == 4 && to[1] == 0 && to[2] == 0 && to[3] == 2 && to[4] == 0);
     rows->descend(to, a, b, 0.5f, 5);
     CHECK(to[0] == 0 && to[1] == -2.5f && isnan(to[2]) && isinf(to[3]) && isinf(to[4]));
 }
