@@ -11,8 +11,7 @@ enum { ROWS = 6 };
 
 enum {
     B_AHEAD = 16,    /* k steps that a strip of B is fetched ahead, */
-    PACK_AHEAD = 32, /* rows ahead of the one that is packed, */
-    ROWS_AHEAD = 6,  /* or copied */
+    PACK_AHEAD = 32, /* rows ahead of the one that is packed */
     GROUP = 3,       /* rows that share an address register */
     NEXT_STEPS = 16,
 };
@@ -38,7 +37,7 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
 {
     const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
     const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
-    const float *b = t->b, *next = t->next, *a[(ROWS + GROUP - 1) / GROUP];
+    const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
     float *c = t->c, *panel = t->pack_to;
 #pragma GCC unroll 16
@@ -50,35 +49,63 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i += GROUP)
         a[i / GROUP] = t->a + i * row;
-#define K_LOOP(load_last, fetch)                                                                                       \
-    for (int64_t left = t->k; left > 0; left -= NEXT_STEPS, next += t->next_jump) {                                    \
-        const float *line = next;                                                                                      \
-        for (int k = left < NEXT_STEPS ? (int)left : NEXT_STEPS; k > 0; k--, line += t->next_step) {                   \
-            vec b0 = vecs == 1 ? load_last(b) : vec_load(b), b1 = vecs == 1 ? b0 : load_last(b + LANES);               \
-            __builtin_prefetch(line, 0, 2);                                                                            \
-            fetch;                                                                                                     \
-            b += t->b_stride;                                                                                          \
-            _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                    \
-            {                                                                                                          \
-                vec x = vec_all(a[i / GROUP][i % GROUP * row]);                                                        \
-                acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                 \
-                if (vecs == 2)                                                                                         \
-                    acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                             \
-            }                                                                                                          \
-            _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                             \
-            {                                                                                                          \
-                a[i / GROUP] += step;                                                                                  \
-            }                                                                                                          \
+/* One k: u ones behind the pointers. */
+#define STEP(u, load_last, extra)                                                                                      \
+    do {                                                                                                               \
+        const float *at = b + (u) * b_stride;                                                                          \
+        vec b0 = vecs == 1 ? load_last(at) : vec_load(at), b1 = vecs == 1 ? b0 : load_last(at + LANES);                \
+        fetch_strip(at + B_AHEAD * b_stride, vecs);                                                                    \
+        extra;                                                                                                         \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
+        {                                                                                                              \
+            vec x = vec_all(a[i / GROUP][i % GROUP * row + (u) * step]);                                               \
+            acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                     \
+            if (vecs == 2)                                                                                             \
+                acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                                 \
         }                                                                                                              \
+    } while (0)
+#define ADVANCE(u)                                                                                                     \
+    do {                                                                                                               \
+        b += (u) * b_stride;                                                                                           \
+        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                                 \
+        {                                                                                                              \
+            a[i / GROUP] += (u) * step;                                                                                \
+        }                                                                                                              \
+    } while (0)
+#define STEPS(n, load_last, extra)                                                                                     \
+    for (; n >= 4; n -= 4) {                                                                                           \
+        STEP(0, load_last, extra);                                                                                     \
+        STEP(1, load_last, extra);                                                                                     \
+        STEP(2, load_last, extra);                                                                                     \
+        STEP(3, load_last, extra);                                                                                     \
+        ADVANCE(4);                                                                                                    \
+    }                                                                                                                  \
+    for (; n > 0; n--) {                                                                                               \
+        STEP(0, load_last, extra);                                                                                     \
+        ADVANCE(1);                                                                                                    \
     }
 #define LOAD_EDGE(p) vec_load_masked(p, last)
-    if (packs)
-        K_LOOP(LOAD_EDGE, (fetch_strip(b + B_AHEAD * t->b_stride, vecs), panel = store_panel(panel, b0, b1, vecs)))
-    else if (t->packed)
-        K_LOOP(vec_load, (void)0)
-    else
-        K_LOOP(LOAD_EDGE, fetch_strip(b + B_AHEAD * t->b_stride, vecs))
-#undef K_LOOP
+    int64_t left = t->k;
+    if (packs) {
+        const int64_t b_stride = t->b_stride;
+        STEPS(left, LOAD_EDGE, (panel = store_panel(panel, b0, b1, vecs)))
+    } else if (!t->packed) {
+        const int64_t b_stride = t->b_stride;
+        STEPS(left, LOAD_EDGE, (void)0)
+    } else if (!t->next) {
+        const int64_t b_stride = vecs * LANES;
+        STEPS(left, vec_load, (void)0)
+    } else {
+        const int64_t b_stride = vecs * LANES;
+        for (const float *next = t->next; left > 0; left -= NEXT_STEPS, next += t->next_jump) {
+            const float *line = next;
+            int n = left < NEXT_STEPS ? (int)left : NEXT_STEPS;
+            STEPS(n, vec_load, (__builtin_prefetch(line, 0, 2), line += t->next_step))
+        }
+    }
+#undef STEP
+#undef STEPS
+#undef ADVANCE
 #undef LOAD_EDGE
     const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
     const bool adds = t->beta != 0;
@@ -158,7 +185,7 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
     }
 }
 
-/* r[i] = `width` floats of row i of b, zeros behind; rows behind the last are zeros. Then transposed. */
+/* r[i] = `width` floats of row i of b, zeros behind; rows behind the last are the first one again. Then transposed. */
 INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int width)
 {
     vec_mask m = mask_first(width);
@@ -167,8 +194,9 @@ INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int w
         for (int i = 0; i < LANES; i++)
             r[i] = vec_load(b + i * ldb);
     } else {
+#pragma GCC unroll 16
         for (int i = 0; i < LANES; i++)
-            r[i] = i < rows ? vec_load_masked(b + i * ldb, m) : vec_all(0);
+            r[i] = vec_load_masked(b + (i < rows ? i : 0) * ldb, m);
     }
     vec_transpose(r);
 }
@@ -203,19 +231,6 @@ static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, in
     }
 }
 
-static void copy_left(float *to, int64_t ld, const float *a, int64_t lda, int64_t k, int rows)
-{
-    for (int r = 0; r < rows; r++, to += ld, a += lda) {
-        int64_t i = 0;
-        for (; i + LANES <= k; i += LANES) {
-            __builtin_prefetch(a + ROWS_AHEAD * lda + i);
-            vec_store(to + i, vec_load(a + i));
-        }
-        if (i < k)
-            vec_store(to + i, vec_load_masked(a + i, mask_first((int)(k - i))));
-    }
-}
-
 static void store_transposed(float *c, int64_t ldc, const float *from, int64_t ld, int rows, int columns, float alpha,
                              float beta)
 {
@@ -244,6 +259,5 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,
-    .copy_left = copy_left,
     .store_transposed = store_transposed,
 };

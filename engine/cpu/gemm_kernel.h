@@ -1,10 +1,10 @@
 /* gemm_kernel.h - the innermost part of matrix products, compiled from one source (gemm_kernel.c) for AVX2+FMA and for
- * AVX-512. Only gemm.c includes this.
+ * AVX-512. Only gemm*.c include this.
  *
  * A tile is `rows` x (2 vectors) of C, held in registers while k runs: per k one row of B is loaded, and each of A's
  * elements is broadcast. The left operand is read where it lies, either along rows (consecutive k are neighbours) or
  * along k (consecutive rows are neighbours). The right operand is a panel of 2 * lanes columns: packed (k rows one
- * behind another, zeros behind the last column), or a strip of a row-major matrix. Every element of C is one chain of
+ * behind another; what lies behind the last column is multiplied and dropped), or a strip of a row-major matrix. Every element of C is one chain of
  * fused multiply-adds over k, whatever the tile's height or width: results do not depend on how C was cut.
  */
 #ifndef ENGINE_CPU_GEMM_KERNEL_H
@@ -24,7 +24,8 @@ struct gemm_tile {
     float *c; /* C = alpha * A B + beta * C; beta = 0 never reads C */
     int64_t ldc;
     int columns; /* in use, 1 .. 2 * lanes: nothing else is read or written */
-    /* What is wanted next, fetched into the L2 cache meanwhile: at step i the line at next + i % 16 * step + i / 16 * jump. */
+    /* What is wanted next, fetched into the L2 cache meanwhile by tiles with a packed panel: at step i the line at
+     * next + i % 16 * step + i / 16 * jump. NULL: nothing. */
     const float *next;
     int64_t next_step, next_jump;
     float alpha, beta;
@@ -37,14 +38,12 @@ struct gemm_kernels {
     const char *name;
     int rows, lanes; /* tallest tile (at most lanes); floats in a vector */
     gemm_tile_function *tiles[2][2][2][GEMM_ROWS_MAX + 1]; /* [packs B][left by rows][vectors - 1][rows] */
-    /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes), zeros behind
-     * the last column. From [k][columns], or transposed from [columns][k]. */
+    /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes). From
+     * [k][columns], or transposed from [columns][k]; the rows of a left operand become a strip along k in the same way. */
     void (*pack)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
     void (*pack_transposed)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);
     /* A left operand read along k: `rows` (at most lanes) neighbours out of each of k rows, to panel rows of lanes floats. */
     void (*gather_left)(float *panel, const float *a, int64_t lda, int64_t k, int rows);
-    /* A left operand by rows, copied to rows of ld floats (a few more are written behind each). */
-    void (*copy_left)(float *to, int64_t ld, const float *a, int64_t lda, int64_t k, int rows);
     /* C[column][row] = alpha * from[row][column] + beta * C[column][row] for at most `lanes` rows of `from`, ld floats
      * apart, of which whole vectors are read. */
     void (*store_transposed)(float *c, int64_t ldc, const float *from, int64_t ld, int rows, int columns, float alpha,

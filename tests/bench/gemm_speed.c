@@ -155,10 +155,19 @@ static double peak(void)
     return best;
 }
 
+/* All operands lie in one piece, in huge pages, as in the arena of a plan. */
+enum { MEMORY_FLOATS = 24 << 20 };
+static float *memory;
+static size_t in_use;
+
 static float *numbers(size_t n)
 {
-    float *x = aligned_alloc(64, (n + 31) / 16 * 16 * sizeof *x);
-    for (size_t i = 0; x && i < n; i++)
+    n = (n + 31) / 16 * 16;
+    float *x = memory + in_use;
+    in_use += n;
+    if (in_use > MEMORY_FLOATS)
+        exit(5);
+    for (size_t i = 0; i < n; i++)
         x[i] = (float)(i % 13) / 13;
     return x;
 }
@@ -173,8 +182,6 @@ static void open_bench(struct bench *b, const struct shape_row *s)
     float *a = numbers((size_t)(g.m * g.k)), *right = numbers((size_t)(g.k * g.n));
     g.a = a, g.b = right, g.c = numbers((size_t)(g.m * g.n));
     b->panels = numbers(gemm_packed_b_floats(g.k, g.n));
-    if (!g.a || !g.b || !g.c || !b->panels)
-        exit(5);
     gemm_pack_b(b->panels, g.b, g.ldb, g.transpose_b, g.k, g.n);
     b->g = b->packed = g;
     b->packed.b = b->panels;
@@ -224,10 +231,7 @@ static void measure(const struct shape_row *s, int64_t ns, bool first)
            first ? "" : ",", s->name, s->kind, s->m, s->n, s->k, median(peaks, ROUNDS));
     printf("\"ours\": %.1f, \"packed\": %.1f, \"openblas\": %.1f}", median(rates[0], ROUNDS), median(rates[1], ROUNDS),
            median(rates[2], ROUNDS));
-    free((void *)(uintptr_t)b.g.a);
-    free((void *)(uintptr_t)b.g.b);
-    free(b.g.c);
-    free(b.panels);
+    in_use = 0;
 }
 
 int main(int argc, char **argv)
@@ -236,6 +240,9 @@ int main(int argc, char **argv)
     if (argc < 2 || argc > 3 || !str_to_double(argv[1], &seconds))
         return fprintf(stderr, "usage: gemm_speed SECONDS [WORD]\n"), 2;
     gemm_hold_to_one_thread();
+    memory = io->allocate(MEMORY_FLOATS * sizeof *memory);
+    if (!memory)
+        return 5;
     gemm_choose(rows_choose()->name);
     int chosen = 0, done = 0;
     for (int i = 0; i < N_SHAPES; i++)
