@@ -77,7 +77,7 @@ static struct run_making *import_history(struct import *import, const struct sou
         struct source_about about = {.started = NAN};
         if (source->about)
             source->about(copy.reader, &about);
-        name = chosen_name(import, file, i, source == &source_log ? NULL : about.name);
+        name = chosen_name(import, file, i, about.name);
         add_remark(import, file->path, &copy);
         ok = describe(making, &copy, path, name, &about, err);
     }

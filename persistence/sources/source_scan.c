@@ -67,7 +67,7 @@ void source_list_pass_by(struct source_list *list, const char *home)
     list->home_inode = list->has_home ? (uint64_t)st.st_ino : 0;
 }
 
-static bool is_home(const struct source_list *list, const char *folder)
+bool source_list_is_home(const struct source_list *list, const char *folder)
 {
     struct stat st;
     return list->has_home && !stat(folder, &st) && (uint64_t)st.st_dev == list->home_device &&
@@ -82,7 +82,7 @@ static int skip_hidden(const struct dirent *entry)
 static void look_into(struct scan *scan, const char *folder, int depth)
 {
     struct dirent **entries;
-    if (is_home(scan->list, folder)) {
+    if (source_list_is_home(scan->list, folder)) {
         scan->list->met_home = true;
         return;
     }

@@ -30,6 +30,7 @@ struct source_list {
 
 /* From now on this folder is not entered: the home, whose runs are there already. One that does not exist is fine. */
 void source_list_pass_by(struct source_list *list, const char *home);
+bool source_list_is_home(const struct source_list *list, const char *folder);
 
 /* Adds those that are not in the list. ERR_NOT_FOUND when there is no such path; ERR_FORMAT when it is a file that is
  * no history. A folder without any is fine. */

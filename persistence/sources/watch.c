@@ -108,7 +108,10 @@ struct watch *watch_open(const char *const *paths, size_t n_paths, const char *h
     if (home)
         source_list_pass_by(watch->list, home);
     for (size_t i = 0; ok && i < n_paths; i++) {
-        ok = source_scan(paths[i], watch->list, err);
+        ok = source_list_is_home(watch->list, paths[i])
+                 ? err_set(err, ERR_USAGE, "'%s' is the home itself, whose runs are there already: antler shows them",
+                           paths[i])
+                 : source_scan(paths[i], watch->list, err);
         watch->paths[watch->n_paths++] = xstrdup(paths[i]);
     }
     if (ok && make_home(watch, err)) {

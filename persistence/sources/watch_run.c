@@ -96,7 +96,7 @@ static size_t tags_of(const struct source_about *about, const char **tags, size_
 static bool describe(struct watched *w, struct run_making *making, struct err *err)
 {
     struct source_about about = about_of(w);
-    const char *tags[64], *name = w->source != &source_log && about.name ? about.name : w->name;
+    const char *tags[64], *name = about.name && *about.name ? about.name : w->name;
     struct run_identity identity = {.name = name,
                                     .source = w->source->name,
                                     .note = about.note,

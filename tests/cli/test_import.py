@@ -54,6 +54,13 @@ def test_the_home_inside_a_folder_is_passed_by(other):
     check(code == 4 and "are there already" in err, f"the home itself is refused: {err}")
 
 
+def test_a_run_of_another_home_keeps_its_name(home, other):
+    run = home.json("list")[-1]
+    taken = other.json("import", os.path.join(home.home, run["run"]))
+    name = other.json("show", taken[0]["run"])["name"]
+    check(name == run["name"], f"a run of another home is called as it was there: {name}, {run['name']}")
+
+
 def test_a_copied_home_is_whole(other):
     copy = Home()
     shutil.copytree(other.home, copy.home)
@@ -83,6 +90,7 @@ try:
     test_an_imported_run_is_only_read(other)
     test_a_copied_home_is_whole(other)
     test_the_home_inside_a_folder_is_passed_by(other)
+    test_a_run_of_another_home_keeps_its_name(home, other)
     test_a_killed_import_leaves_the_whole_run_or_none(path)
 finally:
     home.close()

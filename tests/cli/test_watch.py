@@ -68,6 +68,10 @@ def test_the_home_inside_a_folder_is_passed_by():
     subprocess.run([ANTLER, *own, "import", "mixed/c.csv", "--name", "mine"], env=ENV, cwd=work, check=True, stdout=subprocess.DEVNULL)
     text = subprocess.run([ANTLER, *own, "watch", "mixed"], env=ENV, cwd=work, stdout=subprocess.PIPE, text=True).stdout
     check("c " in text and "runs/" not in text, f"runs of the home are not watched:\n{text}")
+    own_home = subprocess.run([ANTLER, *own, "watch", "mixed/runs"], env=ENV, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    check(own_home.returncode == 2 and "is the home itself" in own_home.stderr and not own_home.stdout, f"the home alone is refused: {own_home}")
+    other = watch("mixed/runs")
+    check("mine " in other, f"a run of another home keeps its name:\n{other}")
 
 
 def test_a_single_history_is_opened():
@@ -159,6 +163,7 @@ def test_what_a_killed_one_left_is_removed_by_the_next():
 
 make_logs()
 test_the_list_names_all_of_a_folder()
+test_the_home_inside_a_folder_is_passed_by()
 test_a_single_history_is_opened()
 test_models_beside_it_are_checkpoints()
 test_what_cannot_be_watched_is_refused()

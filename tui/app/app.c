@@ -478,7 +478,7 @@ int app_event(struct app *app, const struct event *event)
         return flags | given;
     enum action action = event->kind == EVENT_KEY ? keys_action(&app->map, event->key, places_now(app)) : ACTION_NONE;
     if (event->kind == EVENT_KEY && action == ACTION_NONE && app_run(app)) /* refused with a reason */
-        action = keys_action(&app->map, event->key, IN_LIVE);
+        action = keys_action(&app->map, event->key, IN_LIVE | (places_now(app) & IN_CHART ? IN_WALK : 0));
     if (action != ACTION_NONE)
         flags |= app_action(app, action);
     if (app->quit)

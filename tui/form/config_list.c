@@ -65,6 +65,14 @@ static void describe(struct config_list *list, struct config_entry *entry, const
     describe_model(entry, config);
 }
 
+/* By the run's name, which tells it from others of the same config. */
+static void describe_run(struct config_list *list, const struct run_summary *run, const json_t *config)
+{
+    struct config_entry *entry = add_entry(list, FROM_RUN, run->id, run->name);
+    describe(list, entry, config);
+    entry->name = arena_strdup(&list->arena, run->name);
+}
+
 static bool is_config_name(const char *name)
 {
     return name[0] != '.' && (str_ends(name, ".json") || str_ends(name, ".yaml") || str_ends(name, ".yml"));
@@ -131,7 +139,7 @@ static void add_runs(struct config_list *list, const char *home, const struct ru
         char *folder = path_join(home, runs[i].folder);
         json_t *config = runs[i].source ? NULL : run_read_config(folder, &ignored);
         if (config && json_object_get(config, "data") && is_new(seen, config))
-            describe(list, add_entry(list, FROM_RUN, runs[i].id, runs[i].name), config);
+            describe_run(list, &runs[i], config);
         json_decref(config);
         free(folder);
     }

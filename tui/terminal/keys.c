@@ -126,6 +126,8 @@ enum action keys_action(const struct keymap *map, int key, unsigned places)
 static bool places_meet(unsigned a, unsigned b)
 {
     enum { ALWAYS = IN_ALL | IN_MOVE | IN_SIDEWAYS | IN_RUN | IN_CHECKPOINT | IN_LIVE };
+    a |= a & IN_WALK ? IN_CHART : 0;
+    b |= b & IN_WALK ? IN_CHART : 0;
     return (a & b) || (a & ALWAYS) || (b & ALWAYS);
 }
 

@@ -37,6 +37,7 @@ enum key_place {
     IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
     IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
     IN_PICTURES = 4194304, /* pictures of a run, by tag and step */
+    IN_WALK = 8388608,     /* there are checkpoints to walk along a chart */
     IN_ASKED = 524288    /* a question to the worker is selected there */
 };
 
@@ -81,20 +82,20 @@ enum key_place {
     X(SORT_REVERSE, "sort-reverse", "R", IN_LIST | IN_COMPARED, 0, "reverse", "turn the order around")                               \
     X(PREVIOUS_PICTURE, "previous-picture", "[", IN_PICTURES, 0, "", "the picture of the step before")                 \
     X(NEXT_PICTURE, "next-picture", "]", IN_PICTURES, 12, "next", "the picture of the next step (Up, Down: another tag)") \
-    X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_CHART | IN_RESULT | IN_WRITING, 0, "",                       \
+    X(PREVIOUS_CHECKPOINT, "previous-checkpoint", "[", IN_WALK | IN_RESULT | IN_WRITING, 0, "",                        \
       "to the checkpoint before")                                                                                      \
-    X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_CHART | IN_RESULT | IN_WRITING, 45, "next",                          \
+    X(NEXT_CHECKPOINT, "next-checkpoint", "]", IN_WALK | IN_RESULT | IN_WRITING, 37, "next",                           \
       "to the checkpoint behind")                                                                                      \
-    X(BEST, "best", "b", IN_CHART | IN_RESULT | IN_WRITING, 0, "best", "to the best checkpoint")                       \
-    X(ZOOM_IN, "zoom-in", "+ =", IN_CHART, 0, "zoom", "zoom in around the cursor")                                     \
+    X(BEST, "best", "b", IN_WALK | IN_RESULT | IN_WRITING, 0, "best", "to the best checkpoint")                       \
+    X(ZOOM_IN, "zoom-in", "+ =", IN_CHART, 50, "zoom", "zoom in around the cursor")                                     \
     X(ZOOM_OUT, "zoom-out", "-", IN_CHART, 0, "", "zoom out")                                                          \
     X(ZOOM_ALL, "zoom-all", "0", IN_CHART, 0, "all", "the whole curve")                                                \
     X(FOLLOW, "follow", "f", IN_CHART, 0, "follow", "keep the newest in view")                                         \
-    X(AXIS, "axis", "x", IN_CHART, 0, "axis", "x axis: epoch, step, time, clock, steps since the fork, samples")             \
-    X(LOG_Y, "log-y", "y", IN_CHART, 0, "log", "y axis linear or logarithmic")                                         \
+    X(AXIS, "axis", "x", IN_CHART, 48, "axis", "x axis: epoch, step, time, clock, steps since the fork, samples")             \
+    X(LOG_Y, "log-y", "y", IN_CHART, 49, "log", "y axis linear or logarithmic")                                         \
     X(LOG_X, "log-x", "X", IN_CHART, 0, "", "x axis linear or logarithmic")                                            \
-    X(SMOOTH, "smooth", "s", IN_CHART, 0, "smooth", "smoothing 0, 0.6, 0.9, 0.97; the raw curve stays behind")         \
-    X(METRICS, "metrics", "m", IN_CHART, 0, "metrics", "choose what is drawn: one metric, or all of them")             \
+    X(SMOOTH, "smooth", "s", IN_CHART, 47, "smooth", "smoothing 0, 0.6, 0.9, 0.97; the raw curve stays behind")         \
+    X(METRICS, "metrics", "m", IN_CHART, 45, "metrics", "choose what is drawn: one metric, or all of them")             \
     X(SPLIT, "split", "v", IN_CHART, 0, "", "training, validation or both")                                            \
     X(CLIP, "clip", "o", IN_CHART, 0, "", "clip outliers, marked with an arrow")                                       \
     X(PART, "part", "v", IN_RESULT, 25, "part", "the part of the data: test, validation, training")                    \
@@ -104,7 +105,7 @@ enum key_place {
     X(ANOTHER, "another", "u", IN_WRITING, 12, "another", "another text: the next seed")                               \
     X(CANCEL_JOB, "cancel-job", "x", IN_ASKED, 12, "cancel", "cancel the job")                                          \
     X(SEARCH, "search", "/", IN_TEXT, 40, "search", "find text: Enter goes to the next place, Esc ends")               \
-    X(PICK, "pick", "/", IN_SAMPLES, 40, "filter",                                                                     \
+    X(PICK, "pick", "/", IN_SAMPLES, 27, "filter",                                                                     \
       "only samples that match: wrong, right, class:3, said:8, p<0.8, error>1")                                        \
     X(EDIT, "edit", "Enter", IN_FORM, 10, "change",                                                                    \
       "change the value; on 'start', start the run; on a group, fold or unfold it")                                    \
@@ -125,8 +126,8 @@ enum key_place {
       "write what is seen: SVG, PNG, CSV, or copy the command that gives the same")                                    \
     X(DIFF, "diff", "d", IN_CHECKPOINT, 0, "diff",                                                                     \
       "difference to the marked one; of results and predictions: which samples changed")                               \
-    X(NEW, "new", "n", IN_ALL, 38, "new", "new run from a config")                                                     \
-    X(COMPARE, "compare", "c", IN_RUN, 37, "compare", "compare the marked runs")                                       \
+    X(NEW, "new", "n", IN_ALL, 41, "new", "new run from a config")                                                     \
+    X(COMPARE, "compare", "c", IN_RUN, 38, "compare", "compare the marked runs")                                       \
     X(ACTIONS, "actions", "a", IN_RUN, 60, "actions", "everything that can be done with it, as a menu")                \
     X(COPY, "copy", "Y", IN_RUN, 0, "copy", "copy the path or value, and show it")                                     \
     X(STOP, "stop", "S", IN_LIVE, 35, "stop", "CHANGES THE RUN: stop after this step, with a checkpoint")               \

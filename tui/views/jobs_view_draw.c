@@ -193,6 +193,13 @@ static void say_result(const struct run_summary *run, struct list_cell *cell)
         if (run->monitor && !strcmp(run->metrics[m].name, run->monitor) && isfinite(run->metrics[m].best))
             snprintf(cell->text, sizeof cell->text, "%.80s %s at %lld", run->monitor,
                      human_metric(run->metrics[m].best).text, (long long)run->metrics[m].best_epoch);
+    for (size_t m = 0; m < run->n_metrics; m++)
+        if (run->monitor && !strcmp(run->metrics[m].name, run->monitor) && !isfinite(run->metrics[m].last)) {
+            size_t used = strlen(cell->text);
+            snprintf(cell->text + used, sizeof cell->text - used, "%s%.80s is %s", used ? ", in the end it is " : "",
+                     used ? "" : run->monitor, human_metric(run->metrics[m].last).text);
+            cell->style = STYLE_ERROR;
+        }
     if (!cell->text[0])
         say(cell, STYLE_FAINT, run_state_name(run->state));
 }
@@ -289,9 +296,9 @@ void jobs_view_draw(const struct app *app, const void *state, struct grid *grid,
     app_header(app, grid, &rect, "jobs", right);
     rect_left(&rect, 1);
     if (!v->plan.n) {
-        struct rect top = rect_top(&rect, 3);
-        grid_text(grid, top, 0, 1, STYLE_FAINT,
-                  "Nothing runs and nothing waits. n starts a run or lets it wait for a place.");
+        rect_top(&rect, 1);
+        rect_top(&rect, 1 + grid_wrap(grid, rect_part(rect, 0, 0, rect.w - 1, rect.h), 0, STYLE_FAINT,
+                                      "Nothing runs and nothing waits. n starts a run or lets it wait for a place."));
     }
     divide(v, rect.h, rows);
     for (int s = 0; s < JOBS_SECTIONS; s++) {

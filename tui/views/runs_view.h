@@ -9,12 +9,13 @@
 #include "tui/client/curve_set.h"
 #include "tui/client/queue_plan.h"
 
-enum { SPARK_COLUMNS = 16, MAX_TREE_DEPTH = 8 };
+enum { SPARK_COLUMNS = 16, WIDE_SPARK_COLUMNS = 30, MAX_TREE_DEPTH = 8 };
 
 struct runs_row {
     const struct run_summary *run;           /* of app->runs */
     char branch[3 * MAX_TREE_DEPTH * 2 + 1]; /* "│ ├ " */
-    uint32_t spark[SPARK_COLUMNS]; /* made when it is drawn first: 0 until then */
+    uint32_t spark[WIDE_SPARK_COLUMNS]; /* made when it is drawn first, of so many columns: 0 until then */
+    int n_spark;
 };
 
 struct runs_view {
@@ -25,6 +26,7 @@ struct runs_view {
     struct edit filter;
     bool filtering, alone;                    /* alone: the list without the preview */
     char filter_error[200], good_filter[512]; /* good: the last one that was right */
+    int spark_columns;                        /* as wide as the screen allows */
     int sort;                                 /* column, -1: as they were made, as a tree */
     bool reverse;
     struct curve_set curve;

@@ -277,7 +277,7 @@ static unsigned compare_places(const struct app *app, const void *state)
     const struct compare_view *v = state;
     (void)app;
     return IN_CHART | IN_MOVE | IN_SIDEWAYS | IN_PANES | IN_COMPARED | (v->n ? IN_RUN : 0) |
-           (v->chart.selected >= 0 ? IN_CHECKPOINT : 0);
+           (v->chart.selected >= 0 ? IN_CHECKPOINT | IN_WALK : 0);
 }
 
 static const struct run_summary *focused_run(const struct app *app, const void *state)

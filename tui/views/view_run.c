@@ -174,7 +174,9 @@ static bool in_pictures(const struct run_view *v)
 static unsigned run_places(const struct app *app, const void *state)
 {
     const struct run_view *v = state;
-    return IN_MOVE | IN_SIDEWAYS | IN_PANES | (in_pictures(v) ? IN_PICTURES : IN_CHART) |
+    return IN_MOVE | IN_SIDEWAYS | IN_PANES | (in_pictures(v)      ? IN_PICTURES
+                                                  : v->n_checkpoints ? IN_CHART | IN_WALK
+                                                                     : IN_CHART) |
            (v->focus == PANE_CHECKPOINTS                  ? IN_ROWS
             : v->focus == PANE_TABS && !in_pictures(v) ? IN_TEXT
                                                           : 0) |

@@ -234,22 +234,25 @@ static void fill_best(struct list_cell *cell, const struct run_summary *run)
     cell->style = metric ? STYLE_TEXT : STYLE_FAINT;
 }
 
-/* Where it branched from (unless the tree shows it), tags and note; of a failed run why. */
+/* What it has lost itself in, where it branched from (unless the tree shows it), tags and note. */
 static void fill_words(const struct app *app, const struct runs_row *row, struct list_cell *cell)
 {
     const struct run_summary *run = row->run, *parent = *row->branch ? NULL : app_find_run(app, run->parent_run);
     size_t used = 0, size = sizeof cell->text;
+    const struct metric_summary *monitored = runs_metric(run, run->monitor);
+    if (monitored && !isfinite(monitored->last))
+        used = (size_t)snprintf(cell->text, size, "%s is %s  ", run->monitor, human_metric(monitored->last).text);
     if (run->parent_run && !*row->branch)
-        used = (size_t)snprintf(cell->text, size, "from %.60s:%lld  ", parent ? parent->name : run->parent_run,
+        used += (size_t)snprintf(cell->text + used, size - used, "from %.60s:%lld  ", parent ? parent->name : run->parent_run,
                                 (long long)run->parent_epoch);
     for (size_t i = 0; i < run->n_tags && used < size; i++)
         used += (size_t)snprintf(cell->text + used, size - used, "#%s ", run->tags[i]);
     if (run->note && used < size)
         snprintf(cell->text + used, size - used, "%s%s", run->n_tags ? " " : "", run->note);
-    cell->style = STYLE_FAINT;
+    cell->style = monitored && !isfinite(monitored->last) ? STYLE_ERROR : STYLE_FAINT;
 }
 
-static void fill_spark(const struct app *app, struct runs_row *row, struct list_cell *cell)
+static void fill_spark(const struct app *app, struct runs_row *row, int width, struct list_cell *cell)
 {
     const struct run_summary *run = row->run;
     if (run->error && *run->error) {
@@ -257,10 +260,10 @@ static void fill_spark(const struct app *app, struct runs_row *row, struct list_
         cell->style = STYLE_ERROR;
         return;
     }
-    if (!row->spark[0])
-        tile_spark(run->spark, run->n_spark, app->rung == RUNG_ASCII, row->spark, SPARK_COLUMNS);
+    if (row->n_spark != width)
+        tile_spark(run->spark, run->n_spark, app->rung == RUNG_ASCII, row->spark, row->n_spark = width);
     cell->points = row->spark;
-    cell->n_points = SPARK_COLUMNS;
+    cell->n_points = width;
     cell->points_style = human_state_style(run->state);
     fill_words(app, row, cell);
 }
@@ -297,13 +300,13 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         fill_best(cell, run);
         break;
     case COL_TIME:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s).text);
+        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s > 0 ? run->duration_s : NAN).text);
         break;
     case COL_AGE:
         snprintf(cell->text, sizeof cell->text, "%s", human_age(f->app->wall - run->created).text);
         break;
     case COL_SPARK:
-        fill_spark(f->app, r, cell);
+        fill_spark(f->app, r, f->view->spark_columns, cell);
         break;
     default:
         break;
@@ -312,7 +315,9 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
 
 static void draw_list(const struct app *app, struct runs_view *v, struct grid *grid, struct rect rect)
 {
+    enum { WIDE = 140 };
     struct list_column shown[COL_COUNT];
+    v->spark_columns = rect.w < WIDE ? SPARK_COLUMNS : WIDE_SPARK_COLUMNS;
     for (int i = 0; i < COL_COUNT; i++)
         shown[i] = columns[i].column;
     for (int row = v->list.top; row < v->list.top + rect.h && row < (int)v->n_rows; row++)
