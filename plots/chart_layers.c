@@ -188,11 +188,13 @@ static int hidden_cells(const struct canvas *plot, struct block block, int curso
 }
 
 /* Beside the cursor at the top, unless the curves run there and leave more room on its other side, further down or in a
- * corner. Where a curve grows, in a corner: there it need not move along. */
+ * corner. It moves in steps of a few columns, so that not every key rewrites it. Where a curve grows, it is in a corner:
+ * there it need not move along. */
 static struct block place_notes(const struct canvas *plot, const struct chart *chart, int cursor, int width, int height)
 {
-    enum { SNAP = 8, FEW = 3 };
-    int right = cursor + 2, left = cursor - 1 - width, bottom = plot->height - height, middle = bottom / 2;
+    enum { SNAP = 8, STEP = 4, FEW = 3 };
+    int right = (cursor + 2 + STEP - 1) / STEP * STEP, left = cursor - 1 < width ? -1 : (cursor - 1 - width) / STEP * STEP,
+        bottom = plot->height - height, middle = bottom / 2;
     if (chart->cursor_hidden) {
         int room = (width + SNAP - 1) / SNAP * SNAP; /* for longer numbers */
         right = plot->width - room - 1;
@@ -248,7 +250,7 @@ static bool on_cursor(const struct chart *chart, int row, int height)
 {
     if (chart->small)
         return row == 0 || row + 1 == height;
-    return row % (height > 24 ? 3 : height > 14 ? 2 : 1) == 0;
+    return row % (height > 24 ? 4 : height > 14 ? 2 : 1) == 0;
 }
 
 static void draw_cursor(const struct canvas *plot, const struct chart *chart, const struct scale *x)

@@ -8,10 +8,10 @@
 Every figure is the median of several rounds; times of one machine mean little, ratios a little more. Processes that antler
 detaches are counted too: this process makes itself their reaper. Results also go to build/bench.json.
 """
-import argparse, fcntl, json, os, pathlib, pty, select, shutil, statistics, struct, subprocess, sys, tempfile, termios, time
+import argparse, json, os, pathlib, shutil, statistics, struct, subprocess, sys, tempfile, time
 
-import bench_crowd, bench_engine, bench_gemm, bench_leet, bench_models, bench_readme
-from common import ANTLER, BUILD, PYTHON, SOURCE, clean_env, cpu_name, keras_backends, median, reap_all, results, run, say
+import bench_crowd, bench_engine, bench_gemm, bench_leet, bench_models, bench_readme, bench_screen
+from common import ANTLER, BUILD, PYTHON, SOURCE, clean_env, cpu_name, keras_backends, median, reap_all, results, run, say, wall_ms
 
 KERAS_DIGITS = """
 import gzip, sys, numpy, keras
@@ -40,15 +40,6 @@ def bench_digits(work):
         f"Keras on {backend} {median(keras, 1):.2f} CPU s, {median(keras, 2) / 1e6:.0f} MB: "
         f"{median(keras, 1) / median(ours, 1):.0f}x less CPU, {median(keras, 2) / median(ours, 2):.1f}x less memory (wanted 40x, 6x)",
         backend=backend, antler_cpu_s=median(ours, 1), keras_cpu_s=median(keras, 1), antler_bytes=median(ours, 2), keras_bytes=median(keras, 2))
-
-
-def wall_ms(command, rounds=30):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=clean_env())
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
 
 
 def first_step_ms(command, home):
@@ -139,141 +130,7 @@ def bench_checkpoint(work):
         f"{best['save_ms'] / best['step_ms']:.1f} steps", runs=rows)
 
 
-class Screen:
-    """antler in a terminal that never answers; what it writes is timed and counted."""
-
-    def __init__(self, home, width=80, height=24):
-        self.fd, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
-        self.started = time.perf_counter()
-        self.process = subprocess.Popen([ANTLER, "--home", str(home)], stdin=inner, stdout=inner, stderr=inner, env=clean_env(), start_new_session=True)
-        os.close(inner)
-
-    def read(self, quiet_s, at_most_s=10.0):
-        """Everything until nothing came for quiet_s: [(time, bytes)]."""
-        chunks, end = [], time.perf_counter() + at_most_s
-        while time.perf_counter() < end and select.select([self.fd], [], [], quiet_s)[0]:
-            try:
-                chunks.append((time.perf_counter(), os.read(self.fd, 1 << 16)))
-            except OSError:  # it has ended
-                break
-        return chunks
-
-    def key(self, text, quiet_s):
-        """(ms to the first byte of the answer, ms to its last byte)."""
-        start = time.perf_counter()
-        os.write(self.fd, text.encode())
-        chunks = self.read(quiet_s)
-        return ((chunks[0][0] - start) * 1e3, (chunks[-1][0] - start) * 1e3) if chunks else (float("inf"), float("inf"))
-
-    def close(self):
-        os.write(self.fd, b"\x1b\x1bqq")
-        for _ in range(100):
-            self.read(0.01, 0.05)
-            if self.process.poll() is not None:
-                break
-        else:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.fd)
-
-
-def bench_screen(work):
-    """Bytes when nothing happens and at a live tick, time of keys, opening a long history."""
-    home = work / "long"
-    subprocess.run([str(BUILD / "tests" / "make_home"), str(home), "1", "20", "50000"], check=True)
-    cold = wall_ms([ANTLER, "--home", str(home), "list"], rounds=1)
-    subprocess.run([str(BUILD / "tests" / "make_home"), str(home), "30", "3", "40"], check=True)
-    run([ANTLER, "--home", str(home), "list"])
-    screen = Screen(home)
-    screen.read(0.5)
-    idle = sum(len(data) for _, data in screen.read(2.0, 2.0))
-    keys = min((sorted(screen.key("jk"[i // 20 % 2], 0.02)[0] for i in range(300)) for _ in range(3)), key=lambda times: times[296])
-    screen.key("G", 0.2)
-    opened = []
-    for _ in range(5):
-        opened.append(screen.key("\r", 0.3)[1])
-        screen.key("\x1b", 0.3)
-    screen.close()
-    say("screen", f"idle 2 s: {idle} bytes (wanted 0); key to first byte: median {keys[150]:.1f} ms, p99 {keys[296]:.1f} ms (wanted 5)",
-        idle_bytes=idle, keys_ms=keys)
-    say("screen", f"20 metrics x 50,000 steps: opened in {statistics.median(opened):.0f} ms (wanted 150); taken into the index once in {cold:.0f} ms",
-        opened_ms=opened, ingest_ms=cold)
-
-
-def bench_charts(work):
-    """A frame of 10 million points, and the bytes of the keys of a chart at 200x50."""
-    frame = json.loads(subprocess.run([str(BUILD / "tests" / "chart_speed"), "10000000"], stdout=subprocess.PIPE, check=True).stdout)
-    say("charts", f"10 M points in four curves at 200x50: a frame takes {frame['whole_ms']:.2f} ms whole, {frame['clipped_ms']:.2f} without outliers, "
-        f"{frame['zoomed_ms']:.2f} zoomed (wanted 16)", **frame)
-    subprocess.run([str(BUILD / "tests" / "make_home"), str(work), "1", "8", "20000"], check=True)
-    run([ANTLER, "--home", str(work), "list"])
-    screen = Screen(work, 200, 50)
-    screen.read(0.5)
-    screen.key("\r", 0.5)
-
-    def bytes_of(keys):
-        counts = []
-        for key in keys:
-            os.write(screen.fd, key.encode())
-            counts.append(sum(len(data) for _, data in screen.read(0.2)))
-        return counts
-
-    screen.key("0", 0.3)
-    moves, zooms, paints = bytes_of(["\x1b[D"] * 20), bytes_of("++++----"), bytes_of(["\x0c"] * 3)
-    screen.close()
-    say("charts", f"at 200x50 the cursor writes {statistics.median(moves):.0f} bytes (largest {max(moves)}, wanted 400), a zoom {statistics.median(zooms):.0f} "
-        f"(largest {max(zooms)}, wanted 4,000), a whole repaint {max(paints)} (wanted 12,000)", cursor_bytes=moves, zoom_bytes=zooms, repaint_bytes=paints)
-
-
-LIVE = {"model": {"layers": [{"class": "Dense", "units": 64, "activation": "relu"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
-        "compile": {"optimizer": "adam", "loss": "binary_crossentropy", "metrics": ["accuracy"]}, "fit": {"epochs": 500, "batch_size": 1}}
-
-
-def watch_live(work, samples, width, height):
-    """Bytes of every frame of ten seconds while a run trains, on its own view, sorted."""
-    (work / "live.json").write_text(json.dumps({**LIVE, "data": {"format": "synthetic", "name": "moons", "samples": samples, "validation_split": 0.1}}))
-    command = [ANTLER, "--home", str(work), "train", str(work / "live.json"), "--detach", "--threads", "1"]
-    name = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=clean_env()).stdout.decode().strip()
-    screen = Screen(work, width, height)
-    screen.read(0.3, 1.0)
-    screen.key("\r", 0.3)
-    screen.read(1.0, 5.0)
-    ticks = sorted(len(data) for _, data in screen.read(2.0, 10.0)) or [0]
-    screen.close()
-    subprocess.run([ANTLER, "--home", str(work), "stop", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_env())
-    reap_all()
-    return ticks
-
-
-def bench_live(work):
-    """Bytes of a tick while a run trains: in the middle of long epochs, and with about an epoch a second."""
-    for name, samples, width, height in (("long epochs", 4000000, 80, 24), ("an epoch a second or two", 400000, 80, 24), ("the same", 400000, 200, 50)):
-        (work / f"{samples}-{width}").mkdir()
-        ticks = watch_live(work / f"{samples}-{width}", samples, width, height)
-        n = len(ticks)
-        say("live", f"{name}, {width}x{height}: a tick takes {ticks[n // 2]} bytes in the median, p90 {ticks[n * 9 // 10]}, largest of {n} {ticks[-1]} (wanted 400; an axis that "
-            "grows takes more)", **{f"{samples}_{width}": ticks})
-
-
-def bench_many(work):
-    """list of 10,000 runs."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(work)
-    with tempfile.TemporaryDirectory(prefix="antler-bench-", dir=memory) as home:
-        subprocess.run([str(BUILD / "tests" / "make_home"), f"{home}/runs", "10000", "2", "5"], check=True)
-        cold = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=1)
-        warm = wall_ms([ANTLER, "--home", f"{home}/runs", "list"], rounds=5)
-        screen = Screen(f"{home}/runs")
-        first = (screen.read(0.5)[0][0] - screen.started) * 1e3
-        screen.key("/", 0.1)
-        strokes = sorted(screen.key(letter, 0.3)[0] for letter in "made-00777")
-        screen.close()
-        say("many", f"10,000 runs on the screen: first frame {first:.0f} ms (wanted 200), a filter keystroke {strokes[len(strokes) // 2]:.1f} ms in the median, worst "
-            f"{strokes[-1]:.1f} (wanted 16)", first_ms=first, filter_ms=strokes)
-        say("many", f"list of 10,000 runs: {warm:.0f} ms (the first time, all new: {cold / 1e3:.1f} s)", warm_ms=warm, cold_ms=cold)
-
-
-BENCHES = {name[6:]: function for module in (globals(), vars(bench_crowd), vars(bench_engine), vars(bench_leet), vars(bench_gemm)) for name, function in list(module.items()) if name.startswith("bench_") and callable(function)}
+BENCHES = {name[6:]: function for module in (globals(), vars(bench_screen), vars(bench_crowd), vars(bench_engine), vars(bench_leet), vars(bench_gemm)) for name, function in list(module.items()) if name.startswith("bench_") and callable(function)}
 
 
 def main():

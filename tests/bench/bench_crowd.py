@@ -1,6 +1,7 @@
 """./dev bench crowd: eight runs train and eight screens look at one home; how long keys wait on each of the screens."""
 import json, os, select, subprocess, threading, time
 
+from bench_screen import Screen
 from common import ANTLER, BUILD, clean_env, reap_all, say
 
 WORKERS, SCREENS, ROUNDS = 8, 8, 40
@@ -22,9 +23,11 @@ class Reader(threading.Thread):
             if not select.select([self.screen.fd], [], [], 0.1)[0]:
                 continue
             try:
-                self.seen = (self.seen + os.read(self.screen.fd, 1 << 16))[-100000:]
+                data = os.read(self.screen.fd, 1 << 16)
             except OSError:
                 return
+            self.seen = (self.seen + data)[-100000:]
+            self.screen.answer(data)
             if self.wanted and any(mark in self.seen for mark in MARKS):
                 self.wanted = False
                 self.when = time.perf_counter()
@@ -42,7 +45,6 @@ class Reader(threading.Thread):
 
 
 def bench_crowd(work):
-    from bench import Screen
     subprocess.run([str(BUILD / "tests" / "make_home"), str(work), "30", "3", "40"], check=True)
     (work / "crowd.json").write_text(json.dumps(CONFIG))
     started = [subprocess.run([ANTLER, "--home", str(work), "train", str(work / "crowd.json"), "--detach", "--threads", "1", "--name", f"crowd-{k}"],

@@ -65,6 +65,15 @@ def run(command, **env):
     return cost["wall_s"], cost["cpu_s"], cost["peak_bytes"]
 
 
+def wall_ms(command, rounds=30):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=clean_env())
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
 def ask(*command, first=()):
     return json.loads(subprocess.run([*first, ANTLER, *map(str, command), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, env=clean_env()).stdout)
 

@@ -115,9 +115,9 @@ static void test_a_cursor_tells_the_exact_values_beside_it(void)
     chart.n_marks = 0;
     CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 10),
               "      loss\n"
-              "   2 ┤⡀      step 40                     ┊\n"
-              "     │⠘⢄     loss 0.2018 (smooth 0.2223) ┊\n"
-              "     │ ⠱⠱⣀   val_loss 0.6800             ┊\n"
+              "   2 ┤⡀   step 40                        ┊\n"
+              "     │⠘⢄  loss 0.2018 (smooth 0.2223)    ┊\n"
+              "     │ ⠱⠱ val_loss 0.6800                ┊\n"
               "   1 ┤  ⠘⢄⠉⠢⡀  ⠉⠑ ⠢⠤⠤ ⣀                  ┊\n"
               "     │    ⠉⠒⠈⠉⠑⠢⢄⣀     ⠉⠉ ⠑⠒⠒ ⠢⠤⠤ ⠤⠤⠤ ⣀⣀⣀┊⣀⣀⣀ ⣀⣀⣀ ⣀ val_loss\n"
               "     │       ⠈⠉⠉⠑⠒⠉⠉⠑⠒⠒⠢⠤⠤⠤⣀⣀⣀⣀⣀⣀        ┊\n"

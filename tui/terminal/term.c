@@ -27,7 +27,7 @@ static const char ask_ground[] =
 static const char ask_status[] = "\033[5n";
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
 static const char title_push[] = "\033[22;0t", title_pop[] = "\033[23;0t";
-enum { SYNC_FROM_BYTES = 400, COPY_MAX_BYTES = 74994 / 4 * 3 };
+enum { SYNC_FROM_BYTES = 1000, COPY_MAX_BYTES = 74994 / 4 * 3 };
 
 struct term {
     struct term_facts facts;

@@ -217,6 +217,7 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
     if (!any_kept(v)) /* no column for nothing */
         columns[COL_KEPT] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
     v->list.calm = v->chart.living;
+    v->list.follows = v->focus != PANE_CHECKPOINTS;
     v->list.unmarked = v->chart.living && v->chart.follow && v->focus != PANE_CHECKPOINTS;
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, v->focus != PANE_TABS, fill, &f);
 }

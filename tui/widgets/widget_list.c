@@ -13,11 +13,12 @@ void list_settle(struct list *list, int rows)
 {
     int last = list->count > 0 ? list->count - 1 : 0;
     list->selected = list->selected < 0 ? 0 : list->selected > last ? last : list->selected;
-    if (list->selected < list->top)
-        list->top = list->selected;
     int room = list->calm ? rows / 2 : 0; /* left free below */
+    int leap = list->follows ? rows / 2 : 0;
+    if (list->selected < list->top)
+        list->top = list->selected - leap;
     if (rows > 0 && list->selected >= list->top + rows)
-        list->top = list->selected - rows + 1 + room;
+        list->top = list->selected - rows + 1 + (leap > room ? leap : room);
     int highest = list->count > rows ? list->count - rows + room : 0;
     list->top = list->top > highest ? highest : list->top < 0 ? 0 : list->top;
 }
@@ -218,7 +219,9 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
     if (list->top + table.rows < list->count)
         grid_put(grid, body, rect.w - 1, body.h - 1, STYLE_FAINT, 0x25BE);
     if (list->count > 0 && body.h > 0) {
-        struct rect row = {body.x, body.y + list->selected - list->top, body.w, 1};
+        int first = table.width[0] + GAP + (n > 1 ? table.width[1] : 0);
+        struct rect row = {body.x, body.y + list->selected - list->top,
+                           list->follows && first < body.w ? first : body.w, 1};
         grid_flag(grid, row, list->unmarked ? 0 : focused ? CELL_SELECTED : CELL_BOLD);
         if (focused)
             grid_cursor(grid, row, 0, 0, false);
