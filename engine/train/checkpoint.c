@@ -17,7 +17,7 @@ struct checkpointer {
     char *folder;
     json_t *model_config;
     size_t host_bytes, slot_bytes;
-    bool large; /* snapshot_is_large */
+    bool large;   /* snapshot_is_large */
     char **slots; /* the kept weights as they are now */
 
     pthread_t thread;
@@ -50,12 +50,12 @@ json_t *checkpoint_record(const char *file, int64_t size_bytes, bool weights_onl
     return record;
 }
 
-static void remove_file(struct checkpointer *c, const char *name, const struct snapshot *s)
+static void remove_file(struct checkpointer *c, const char *name, int64_t epoch, int64_t step)
 {
     char *path = path_join(c->folder, name);
     kept_remove(path);
     if (!io->unlink(path))
-        journal_event(c->o.journal, s->request.epoch, s->request.step,
+        journal_event(c->o.journal, epoch, step,
                       json_pack("{s:s,s:s}", "event", "checkpoint_removed", "checkpoint", name));
     free(path);
 }
@@ -70,18 +70,18 @@ static void drop_backup(struct checkpointer *c)
     free(path);
 }
 
-/* Removes the oldest automatic checkpoints beyond `keep`; the best one stays. */
-static void apply_keep(struct checkpointer *c, const struct snapshot *s)
+/* One more automatic checkpoint; the oldest beyond `keep` are removed, but the best one stays. */
+static void apply_keep(struct checkpointer *c, const char *file, int64_t epoch, int64_t step)
 {
     c->automatic = xgrow(c->automatic, &c->automatic_capacity, c->n_automatic + 1, sizeof *c->automatic);
-    c->automatic[c->n_automatic++] = xstrdup(s->request.file);
+    c->automatic[c->n_automatic++] = xstrdup(file);
     for (size_t i = 0; c->o.keep && c->n_automatic > (size_t)c->o.keep && i + 1 < c->n_automatic;) {
         char *name = c->automatic[i];
         if (c->best && !strcmp(name, c->best)) {
             i++;
             continue;
         }
-        remove_file(c, name, s);
+        remove_file(c, name, epoch, step);
         free(name);
         c->n_automatic--;
         memmove(c->automatic + i, c->automatic + i + 1, (c->n_automatic - i) * sizeof *c->automatic);
@@ -116,7 +116,7 @@ static void write_snapshot(struct checkpointer *c, struct snapshot *s, struct er
             c->best = xstrdup(r->file);
         }
         if (r->automatic)
-            apply_keep(c, s);
+            apply_keep(c, r->file, r->epoch, r->step);
         if (!r->weights_only)
             drop_backup(c);
     } else {
@@ -296,17 +296,16 @@ static bool make_slot(struct checkpointer *c, int slot, struct err *err)
     return c->slots[slot] != NULL;
 }
 
-void checkpointer_adopt(struct checkpointer *c, const char *file, bool automatic, bool best)
+void checkpointer_adopt(struct checkpointer *c, const char *file, bool automatic, bool best, int64_t epoch,
+                        int64_t step)
 {
     if (best) {
         free(c->best);
         c->best = xstrdup(file);
     }
     c->has_backup = c->has_backup || !strcmp(file, checkpoint_backup_file);
-    if (automatic) {
-        c->automatic = xgrow(c->automatic, &c->automatic_capacity, c->n_automatic + 1, sizeof *c->automatic);
-        c->automatic[c->n_automatic++] = xstrdup(file);
-    }
+    if (automatic)
+        apply_keep(c, file, epoch, step);
 }
 
 bool checkpointer_keep_weights(struct checkpointer *c, int slot, struct err *err)

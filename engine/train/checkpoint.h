@@ -53,8 +53,10 @@ bool checkpointer_save(struct checkpointer *checkpointer, const struct snapshot_
 /* Waits until everything handed over is written. False and err when the last one could not be. */
 bool checkpointer_wait(struct checkpointer *checkpointer, struct err *err) MUST_USE;
 
-/* A file that the run already has (resume), oldest first: it counts for `keep`, or is the backup. */
-void checkpointer_adopt(struct checkpointer *checkpointer, const char *file, bool automatic, bool best);
+/* A file that the run already has (resume), oldest first, with the place of its record: it counts for `keep` (what a
+ * killed worker did not come to remove goes now), or is the backup. */
+void checkpointer_adopt(struct checkpointer *checkpointer, const char *file, bool automatic, bool best, int64_t epoch,
+                        int64_t step);
 
 /* Kept weights (EarlyStopping's best): host copies that every checkpoint carries, as datasets antler/slot_<s>/<k>. */
 bool checkpointer_keep_weights(struct checkpointer *checkpointer, int slot, struct err *err) MUST_USE;

@@ -171,6 +171,7 @@ static bool end_epoch(struct fit *fit, struct err *err)
     pass_end_epoch(&fit->train);
     fit->at.epoch++;
     fit->at.batch = fit->at.epoch_batches = 0;
+    fit->saved = false; /* what was kept between the last batch and here stands before the validation */
     if (!callbacks_epoch_end(fit->callbacks, &moment, &fit->logs, &fit->actions, err))
         return false;
     record_history(fit);

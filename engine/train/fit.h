@@ -105,6 +105,9 @@ bool fit_check_state(const json_t *state, struct err *err) MUST_USE;
 /* Goes on from such a state; the session's weights are those of the same file. `exact` is cleared and `why` says so
  * where the position inside an epoch cannot be kept (other data, other batch size). */
 bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *why, struct err *err) MUST_USE;
+/* After fit_restore: one more of the files that were asked for at the moment of that state ("due" there: more than one
+ * ModelCheckpoint had its turn), which a kill kept from being written. */
+bool fit_save_due(struct fit *fit, const json_t *state, const json_t *due, struct err *err) MUST_USE;
 /* What history_bytes a state says; 0 for none. */
 int64_t fit_state_history_bytes(const json_t *state);
 /* Why a callback had ended the training when the state was written; NULL where none had. Lent. */

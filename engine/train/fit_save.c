@@ -38,8 +38,9 @@ static json_t *metrics_json(const struct logs *logs)
     return metrics;
 }
 
+/* due: all that is kept at this moment, where it is more than one file. Lent, may be NULL. */
 static bool save(struct fit *fit, const struct checkpoint_request *request, bool automatic, int64_t record_epoch,
-                 struct err *err)
+                 json_t *due, struct err *err)
 {
     struct snapshot_request snapshot = {.weights_only = request->weights_only,
                                         .best = request->best,
@@ -54,6 +55,8 @@ static bool save(struct fit *fit, const struct checkpoint_request *request, bool
     json_object_set_new(snapshot.state, "record",
                         json_pack("{s:I,s:b,s:b,s:O}", "epoch", (json_int_t)record_epoch, "best", request->best,
                                   "automatic", automatic, "metrics", snapshot.metrics));
+    if (due)
+        json_object_set(snapshot.state, "due", due);
     int64_t start_ns = profile_clock(fit->session->profile);
     if (!checkpointer_save(fit->checkpointer, &snapshot, err))
         return false;
@@ -68,7 +71,7 @@ bool fit_save(struct fit *fit, const char *file, bool automatic, bool best, int6
 {
     struct checkpoint_request request = {.best = best};
     snprintf(request.file, sizeof request.file, "%s", file);
-    return save(fit, &request, automatic, record_epoch, err);
+    return save(fit, &request, automatic, record_epoch, NULL, err);
 }
 
 void fit_backup_later(struct fit *fit)
@@ -108,6 +111,38 @@ static void tell(struct fit *fit, const struct str *messages)
     free(text);
 }
 
+/* Each file says which others belong to its moment: a kill may come between two of them. */
+static bool save_all(struct fit *fit, const struct checkpoint_request *requests, int n, int64_t record_epoch,
+                     struct err *err)
+{
+    json_t *due = n > 1 ? json_array() : NULL;
+    for (int i = 0; i < n && due; i++)
+        json_array_append_new(due, json_pack("{s:s,s:b,s:b}", "checkpoint", requests[i].file, "weights_only",
+                                             requests[i].weights_only, "best", requests[i].best));
+    bool ok = true;
+    for (int i = 0; i < n && ok; i++)
+        ok = save(fit, &requests[i], false, record_epoch, due, err);
+    json_decref(due);
+    return ok;
+}
+
+bool fit_save_due(struct fit *fit, const json_t *state, const json_t *due, struct err *err)
+{
+    struct checkpoint_request request = {.weights_only = js_bool(due, "weights_only", false),
+                                         .best = js_bool(due, "best", false)};
+    snprintf(request.file, sizeof request.file, "%s", js_string(due, "checkpoint", ""));
+    logs_clear(&fit->logs);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)js_at(state, "record.metrics"), name, value)
+    {
+        double number;
+        if (js_to_double(value, &number))
+            logs_set(&fit->logs, arena_strdup(&fit->arena, name), number);
+    }
+    return save(fit, &request, false, js_int(json_object_get(state, "record"), "epoch", 0), NULL, err);
+}
+
 bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_t record_epoch, struct err *err)
 {
     struct callback_actions *a = &fit->actions;
@@ -124,11 +159,7 @@ bool fit_carry_out(struct fit *fit, const struct callback_moment *moment, int64_
     }
     bool border = fit->at.batch == 0;
     bool better = border && a->n_checkpoints && !fit->best_by_callback && fit_is_best(fit);
-    for (int i = 0; i < a->n_checkpoints; i++) {
-        struct checkpoint_request request = a->checkpoints[i];
-        request.best = request.best || (better && !request.weights_only);
-        if (!save(fit, &request, false, record_epoch, err))
-            return false;
-    }
-    return true;
+    for (int i = 0; i < a->n_checkpoints; i++)
+        a->checkpoints[i].best = a->checkpoints[i].best || (better && !a->checkpoints[i].weights_only);
+    return save_all(fit, a->checkpoints, a->n_checkpoints, record_epoch, err);
 }

@@ -179,6 +179,14 @@ char *trail_path(const struct trail *trail, const struct trail_file *file)
     return xprintf("%s/checkpoints/%s", trail->folder, file->name);
 }
 
+bool trail_has(const struct trail *trail, const char *name, int64_t step)
+{
+    for (size_t i = 0; i < trail->n; i++)
+        if (!strcmp(trail->files[i].name, name))
+            return trail->files[i].step == step;
+    return false;
+}
+
 bool trail_free_final(struct trail *trail, size_t k, struct err *err)
 {
     struct trail_file *file = &trail->files[k];

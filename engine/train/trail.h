@@ -34,6 +34,8 @@ bool trail_read(struct trail *trail, const char *run_folder, struct err *err) MU
 void trail_release(struct trail *trail);
 /* "checkpoints/<name>" of the run. free() it. */
 char *trail_path(const struct trail *trail, const struct trail_file *file);
+/* Whether a file of that name was written at this step. */
+bool trail_has(const struct trail *trail, const char *name, int64_t step);
 /* Before going on from files[k]: a final.keras becomes step-<step>.keras, so that the name is free for the end of the
  * run. */
 bool trail_free_final(struct trail *trail, size_t k, struct err *err) MUST_USE;

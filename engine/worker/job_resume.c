@@ -107,7 +107,7 @@ static void adopt(struct launch *launch, const struct trail *trail)
         const struct trail_file *file = &trail->files[i];
         if (file->step <= launch->fit.at.step && !file->weights_only)
             checkpointer_adopt(launch->fit.checkpointer, file->name, file->automatic,
-                               js_bool(file->record, "best", false));
+                               js_bool(file->record, "best", false), file->epoch, file->step);
     }
 }
 
@@ -126,6 +126,20 @@ static bool cut_history(struct launch *launch, struct trail *trail, size_t k, in
     return true;
 }
 
+/* The callbacks had asked for several files at this moment, and the kill came between them. */
+static bool save_due(struct launch *launch, const struct trail *trail, const json_t *state, struct err *err)
+{
+    size_t i;
+    json_t *due;
+    json_array_foreach(json_object_get(state, "due"), i, due)
+    {
+        const char *name = js_string(due, "checkpoint", "");
+        if (*name && !trail_has(trail, name, launch->fit.at.step) && !fit_save_due(&launch->fit, state, due, err))
+            return false;
+    }
+    return true;
+}
+
 static bool go_back(struct launch *launch, struct trail *trail, size_t k, struct err *err)
 {
     const json_t *state = k < trail->n ? state_of(launch) : NULL;
@@ -137,7 +151,7 @@ static bool go_back(struct launch *launch, struct trail *trail, size_t k, struct
         adopt(launch, trail);
     if (state && !strcmp(trail->files[k].name, checkpoint_backup_file))
         launch->fit.saved = false; /* a run that stops here still owes a checkpoint */
-    return true;
+    return !state || save_due(launch, trail, state, err);
 }
 
 /* A run that died between its last epoch and its end still has to end. */

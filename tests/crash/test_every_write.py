@@ -19,6 +19,7 @@ CONFIGS = {
         "fit": {"epochs": 30, "batch_size": 16},
         "callbacks": [{"class": "EarlyStopping", "patience": 2, "restore_best_weights": True}, {"class": "CSVLogger", "filename": "log.csv"},
                       {"class": "ModelCheckpoint", "filepath": "best.keras", "save_best_only": True},
+                      {"class": "ModelCheckpoint", "filepath": "e{epoch:02d}.keras"},
                       {"class": "ModelCheckpoint", "filepath": "b{epoch:02d}-{batch}.keras", "save_freq": 3}]},
     "keeping": {
         **BASE, "keep": 1, "compile": {"optimizer": {"class": "SGD", "learning_rate": 0.1, "momentum": 0.9, "gradient_accumulation_steps": 2},
@@ -61,11 +62,17 @@ def go_on(home, run, at):
             home.antler("resume", run)
 
 
+def kept(home, run):
+    """What callbacks and `keep` ask for. The last state may be called after its step instead, where that is what the run went on from."""
+    return {(c["checkpoint"], c["epoch"], c["step"]) for c in home.checkpoints(run) if not c["checkpoint"].startswith(("final", "step-"))}
+
+
 def compare(home, run, reference, what):
     check(home.state(run) == "finished", f"{what}: {home.state(run)}")
     check(home.history(run) == reference["history"], f"{what}: the history differs")
     check(weights(home.last(run)) == reference["weights"], f"{what}: weights or optimizer state differ")
     check(state(home.last(run))["callbacks"] == reference["callbacks"], f"{what}: the callbacks stand elsewhere")
+    check(kept(home, run) == reference["kept"], f"{what}: other checkpoints {sorted(kept(home, run) ^ reference['kept'])}")
     check(not left_over(home, run), f"{what}: left over: {left_over(home, run)}")
 
 
@@ -74,7 +81,7 @@ def test_any_write_may_be_the_last(name, config, stride):
     try:
         path = home.config(name, config)
         run = home.json("train", path)["run"]
-        reference = {"history": home.history(run), "weights": weights(home.last(run)), "callbacks": state(home.last(run))["callbacks"]}
+        reference = {"history": home.history(run), "weights": weights(home.last(run)), "callbacks": state(home.last(run))["callbacks"], "kept": kept(home, run)}
         at, died, compared = 1, True, 0
         while died:
             shutil.rmtree(home.home, ignore_errors=True)
@@ -110,8 +117,29 @@ def test_what_a_callback_ended_goes_on_only_when_asked(config):
         home.close()
 
 
+def test_stopped_before_its_last_validation_it_ends_with_a_checkpoint():
+    """The file of the stop is of the last step, and still it is not the last state."""
+    home = Home()
+    try:
+        run = home.detach("train", home.config("late", {
+            **BASE, "data": {**TABLE, "samples": 40000, "validation_split": 0.999}, "compile": {"optimizer": "sgd", "loss": "binary_crossentropy"},
+            "model": {"layers": [{"class": "Dense", "units": 700, "activation": "tanh"}, {"class": "Dense", "units": 1, "activation": "sigmoid"}]},
+            "fit": {"epochs": 1, "batch_size": 64, "validation_batch_size": 1},
+            "callbacks": [{"class": "ModelCheckpoint", "filepath": "w.weights.h5", "save_weights_only": True}]}))
+        while home.show(run)["step"] == 0 and home.alive(run):
+            pass
+        home.antler("stop", run)
+        home.wait(run, ("stopped",))
+        check(state(home.last(run))["epoch"] == 0, "the stop did not come before the validation")
+        home.antler("resume", run)
+        check(home.state(run) == "finished" and state(home.last(run))["epoch"] == 1, "the last full checkpoint is not the last state")
+    finally:
+        home.close()
+
+
 if __name__ == "__main__":
     for name, stride in (("stopping", 5), ("keeping", 4), ("large", 9)):
         test_any_write_may_be_the_last(name, CONFIGS[name], stride)
     test_what_a_callback_ended_goes_on_only_when_asked(CONFIGS["stopping"])
+    test_stopped_before_its_last_validation_it_ends_with_a_checkpoint()
     done()
