@@ -131,6 +131,13 @@ int64_t compile_target_classes(const struct compile *compile, int output, int64_
     return shape->dim[shape->rank - 1];
 }
 
+int64_t compile_output_classes(const struct compile *compile, int output)
+{
+    const struct loss *loss = compile->parts->losses[output];
+    const struct shape *shape = &compile->model->outputs[output].shape;
+    return loss && shape->rank ? loss_classes(loss, shape->dim[shape->rank - 1]) : 0;
+}
+
 /* The loss of each output, its totals, and the sum with regularization, whose total is "loss". */
 static struct value *lower_losses(const struct compile *compile, struct graph *g, int64_t batch,
                                   const struct batch_values *values, struct value *const *outputs,

@@ -9,6 +9,7 @@ struct loss_class {
     struct named_row row;
     const char *default_name; /* of an instance */
     bool sparse;              /* targets are class numbers */
+    bool one_hot, binary;     /* targets are rows of 0 and one 1; each is 0 or 1 */
     bool sum;                 /* text: the elements are summed over the last axis, not averaged */
     const char *text; /* program that defines `value` from y_true, y_pred and the ARG_FLOAT arguments; or NULL and: */
     struct value *(*lower)(const struct loss *loss, struct loss_call *call);

@@ -141,6 +141,13 @@ bool loss_is_sparse(const struct loss *loss)
     return loss->class && loss->class->sparse;
 }
 
+int64_t loss_classes(const struct loss *loss, int64_t width)
+{
+    bool either = loss->automatic || (loss->class && loss->class->binary),
+         one_of = loss->automatic || (loss->class && (loss->class->sparse || loss->class->one_hot));
+    return either && width == 1 ? 2 : one_of && width > 1 ? width : 0;
+}
+
 enum label_kind label_kind(const struct value *y_true, const struct value *y_pred)
 {
     int true_rank = y_true->shape.rank, pred_rank = y_pred->shape.rank;

@@ -42,6 +42,8 @@ struct loss *loss_of_class(struct arena *arena, const char *class_name, const js
                            struct err *err);
 /* True when the targets are class numbers. */
 bool loss_is_sparse(const struct loss *loss);
+/* Between how many classes it decides where the output has so many numbers; 0: it is no such loss. */
+int64_t loss_classes(const struct loss *loss, int64_t width);
 /* The values per sample (and position). NULL after graph_fail, which names the loss and both shapes. */
 struct value *loss_values(const struct loss *loss, struct loss_call *call);
 /* One number; weights (batch) or NULL. */

@@ -129,53 +129,85 @@ static json_t *input_json(const struct dataset *data, enum split split, int inpu
     return json;
 }
 
-int64_t report_true_class(const struct dataset *data, enum split split, int64_t position)
+static struct report_output first_target(const struct dataset *data)
 {
-    if (!data->n_targets || data->n_classes < 2)
+    return (struct report_output){.n_classes = data->n_classes, .class_names = data->class_names};
+}
+
+bool report_output_of(const struct session *session, const struct dataset *data, int output, struct report_output *o)
+{
+    int target = data->n_targets ? session_target_field(session, data, output) : -1;
+    if (target < 0)
+        return false;
+    *o = first_target(data);
+    if (target > 0)
+        *o = (struct report_output){.n_classes = session->compile ? compile_output_classes(session->compile, output) : 0};
+    o->index = output;
+    o->target = target;
+    return true;
+}
+
+int64_t report_true_class(const struct dataset *data, const struct report_output *o, enum split split, int64_t position)
+{
+    if (!data->n_targets || o->n_classes < 2)
         return -1;
-    int64_t width = shape_elements(data->targets[0].shape);
+    int64_t width = shape_elements(data->targets[o->target].shape);
     float *row = xcalloc((size_t)width + 1, sizeof *row);
-    dataset_gather_target(data, split, 0, &position, 1, DTYPE_F32, row);
+    dataset_gather_target(data, split, o->target, &position, 1, DTYPE_F32, row);
     int64_t best = 0;
     for (int64_t c = 1; c < width; c++)
         if (row[c] > row[best])
             best = c;
-    int64_t class = width == 1 ? (int64_t)row[0] : width == data->n_classes ? best : -1;
+    bool whole = o->target == 0 || row[0] == floorf(row[0]);
+    int64_t class = width == 1 && whole ? (int64_t)row[0] : width == o->n_classes ? best : -1;
     free(row);
-    return class >= 0 && class < data->n_classes ? class : -1;
+    return class >= 0 && class < o->n_classes ? class : -1;
 }
 
-void report_set_class(json_t *json, const char *key, const char *name_key, const struct dataset *data, int64_t class)
+void report_set_class(json_t *json, const char *key, const char *name_key, const struct report_output *o, int64_t class)
 {
     json_object_set_new(json, key, json_integer(class));
-    if (data->class_names && class < data->n_classes)
-        json_object_set_new(json, name_key, json_string(data->class_names[class]));
+    if (o->class_names && class < o->n_classes)
+        json_object_set_new(json, name_key, json_string(o->class_names[class]));
 }
 
-static json_t *target_json(const struct dataset *data, enum split split, int64_t position)
+static json_t *target_json(const struct dataset *data, int target, enum split split, int64_t position)
 {
-    struct shape shape = data->targets[0].shape;
+    struct shape shape = data->targets[target].shape;
     int64_t n = shape_elements(shape);
     if (n > REPORT_SAMPLE_VALUES)
         return json_null();
     float *values = xcalloc((size_t)n + 1, sizeof *values);
-    dataset_gather_target(data, split, 0, &position, 1, DTYPE_F32, values);
+    dataset_gather_target(data, split, target, &position, 1, DTYPE_F32, values);
     json_t *json = report_values(values, shape);
     free(values);
     return json;
 }
 
+void report_add_truth(json_t *json, const struct dataset *data, const struct report_output *o, enum split split,
+                      int64_t position)
+{
+    int64_t class = report_true_class(data, o, split, position);
+    if (class >= 0)
+        report_set_class(json, "label", "class", o, class);
+    else if (data->n_targets)
+        json_object_set_new(json, "target", target_json(data, o->target, split, position));
+}
+
 json_t *report_sample(const struct dataset *data, enum split split, int64_t position, bool packed)
+{
+    struct report_output o = first_target(data);
+    return report_sample_of(data, &o, split, position, packed);
+}
+
+json_t *report_sample_of(const struct dataset *data, const struct report_output *o, enum split split, int64_t position,
+                         bool packed)
 {
     json_t *sample = json_pack("{s:I}", "index", (json_int_t)position), *inputs = json_array();
     for (int i = 0; i < data->n_inputs; i++)
         json_array_append_new(inputs, input_json(data, split, i, position, packed));
     json_object_set_new(sample, "inputs", inputs);
-    int64_t class = report_true_class(data, split, position);
-    if (class >= 0)
-        report_set_class(sample, "label", "class", data, class);
-    else if (data->n_targets)
-        json_object_set_new(sample, "target", target_json(data, split, position));
+    report_add_truth(sample, data, o, split, position);
     return sample;
 }
 
@@ -206,16 +238,22 @@ bool report_predicted_class(const float *values, struct shape shape, const struc
                             double *probability)
 {
     int64_t n = shape_elements(shape);
+    bool without_targets = !data->n_targets && !data->n_classes && shape.rank == 1 && n >= 2 && are_probabilities(values, n);
+    return report_class_of(values, shape, without_targets ? n : data->n_classes, predicted, probability);
+}
+
+bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted, double *probability)
+{
+    int64_t n = shape_elements(shape);
     for (int64_t i = 0; shape.rank == 1 && i < n; i++)
         if (isnan(values[i]))
             return false;
-    if (shape.rank == 1 && n == 1 && data->n_classes == 2) {
+    if (shape.rank == 1 && n == 1 && n_classes == 2) {
         *predicted = values[0] > 0.5f;
         *probability = *predicted ? values[0] : 1 - values[0];
         return true;
     }
-    bool without_targets = !data->n_targets && !data->n_classes && n >= 2 && are_probabilities(values, n);
-    if (shape.rank != 1 || n < 2 || (n != data->n_classes && !without_targets))
+    if (shape.rank != 1 || n < 2 || n != n_classes)
         return false;
     *predicted = 0;
     for (int64_t c = 1; c < n; c++)

@@ -21,10 +21,27 @@ enum {
  * "lo", "hi" and "pixels", two hexadecimal digits a number from lo (00) to hi (ff). New reference. */
 json_t *report_sample(const struct dataset *data, enum split split, int64_t position, bool packed);
 
+/* How an output is read: what it is compared with, and whether it decides between classes. */
+struct report_output {
+    int index, target;              /* among the model's outputs and the data's targets */
+    int64_t n_classes;              /* 0: it says numbers */
+    const char *const *class_names; /* of the first target, where they are known; NULL */
+};
+/* False: the data have nothing to compare it with. */
+bool report_output_of(const struct session *session, const struct dataset *data, int output, struct report_output *o);
+/* The same as report_sample, with the truth of another target. */
+json_t *report_sample_of(const struct dataset *data, const struct report_output *o, enum split split, int64_t position,
+                         bool packed);
+
+/* Only the truth: "label" and "class", or "target". */
+void report_add_truth(json_t *json, const struct dataset *data, const struct report_output *o, enum split split,
+                      int64_t position);
+
 /* Adds to result, of the first output: "confusion" (rows: true class), "per_class" and "calibration" ({"ece", "bins"})
  * where it decides between classes (a model of text for every token: "unit" is "tokens" then), or "pairs" ([true,
  * predicted], some REPORT_PAIRS, evenly taken) where it is a few numbers; and "hardest". predictions cover the whole
- * split. What does not apply (too many classes) is left out. */
+ * split. What does not apply (too many classes) is left out. A model with several outputs has "outputs" too, one object
+ * each in their order: "name", and of all but the first one the same keys. */
 bool report_details(const struct session *session, const struct dataset *data, enum split split,
                     const struct predictions *predictions, json_t *result, struct err *err) MUST_USE;
 
@@ -32,10 +49,10 @@ bool report_details(const struct session *session, const struct dataset *data, e
  * samples. New reference. */
 json_t *report_data(const struct dataset *data, enum split split);
 
-/* The class of a sample's first target (a label, or the largest of a one-hot row); -1 when targets are no classes. */
-int64_t report_true_class(const struct dataset *data, enum split split, int64_t position);
+/* The class of a sample (a label, or the largest of a one-hot row); -1 when targets are no classes. */
+int64_t report_true_class(const struct dataset *data, const struct report_output *o, enum split split, int64_t position);
 /* Sets a class's number and, where it has one, its name. */
-void report_set_class(json_t *json, const char *key, const char *name_key, const struct dataset *data, int64_t class);
+void report_set_class(json_t *json, const char *key, const char *name_key, const struct report_output *o, int64_t class);
 /* The probability of a class: the value itself where the n outputs are probabilities, else their softmax (a model that
  * ends in logits). */
 double report_class_probability(const float *values, int64_t n, int64_t class);
@@ -45,5 +62,7 @@ json_t *report_values(const float *values, struct shape shape);
  * and how sure. False otherwise; NaN says nothing. */
 bool report_predicted_class(const float *values, struct shape shape, const struct dataset *data, int64_t *predicted,
                             double *probability);
+/* The same between so many classes. */
+bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted, double *probability);
 
 #endif

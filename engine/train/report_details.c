@@ -15,6 +15,7 @@ struct hard { /* one of the hardest samples */
  * picture is one decision, a window of text one for every token. */
 struct reading {
     const struct dataset *data;
+    const struct report_output *of;
     enum split split;
     int64_t rows, width;
     float *targets; /* of one sample; rows > 1 */
@@ -30,15 +31,17 @@ struct tally {
     int64_t n;
 };
 
-static struct reading read_as_classes(const struct dataset *data, enum split split, const struct prediction *p)
+static struct reading read_as_classes(const struct dataset *data, const struct report_output *o, enum split split,
+                                      const struct prediction *p)
 {
-    struct reading r = {.data = data, .split = split};
-    int64_t n_targets = shape_elements(data->targets[0].shape);
+    struct reading r = {.data = data, .of = o, .split = split};
+    const struct field *target = &data->targets[o->target];
+    int64_t n_targets = shape_elements(target->shape);
     if (p->shape.rank == 1) {
         r.rows = 1;
         r.width = p->shape.dim[0];
-    } else if (p->shape.rank == 2 && p->shape.dim[1] == data->n_classes && n_targets == p->shape.dim[0] &&
-               data->targets[0].integral) {
+    } else if (p->shape.rank == 2 && p->shape.dim[1] == o->n_classes && n_targets == p->shape.dim[0] &&
+               target->integral) {
         r.rows = p->shape.dim[0];
         r.width = p->shape.dim[1];
         r.targets = xcalloc((size_t)n_targets + 1, sizeof *r.targets);
@@ -50,11 +53,11 @@ static struct reading read_as_classes(const struct dataset *data, enum split spl
 static int64_t true_class(const struct reading *r, int64_t position, int64_t row)
 {
     if (!r->targets)
-        return report_true_class(r->data, r->split, position);
+        return report_true_class(r->data, r->of, r->split, position);
     if (row == 0)
-        dataset_gather_target(r->data, r->split, 0, &position, 1, DTYPE_F32, r->targets);
+        dataset_gather_target(r->data, r->split, r->of->target, &position, 1, DTYPE_F32, r->targets);
     float class = r->targets[row];
-    return class >= 0 && class < (float)r->data->n_classes ? (int64_t) class : -1;
+    return class >= 0 && class < (float)r->of->n_classes ? (int64_t) class : -1;
 }
 
 static void tally_add(struct tally *t, int64_t label, int64_t predicted, double probability)
@@ -97,10 +100,10 @@ static double class_loss(const float *values, int64_t n, int64_t label)
 static double squared_loss(const float *values, const struct prediction *p, const struct reading *r, int64_t position)
 {
     int64_t n = shape_elements(p->shape);
-    if (shape_elements(r->data->targets[0].shape) != n)
+    if (shape_elements(r->data->targets[r->of->target].shape) != n)
         return NAN;
     float *target = xcalloc((size_t)n + 1, sizeof *target);
-    dataset_gather_target(r->data, r->split, 0, &position, 1, DTYPE_F32, target);
+    dataset_gather_target(r->data, r->split, r->of->target, &position, 1, DTYPE_F32, target);
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += (values[i] - (double)target[i]) * (values[i] - (double)target[i]);
@@ -116,7 +119,7 @@ static bool read_sample(const struct reading *r, const float *values, struct tal
         int64_t label = true_class(r, h->position, row), predicted;
         double probability;
         const float *of_row = values + row * r->width;
-        if (!report_predicted_class(of_row, SHAPE(r->width), r->data, &predicted, &probability))
+        if (!report_class_of(of_row, SHAPE(r->width), r->of->n_classes, &predicted, &probability))
             return false;
         if (r->rows == 1)
             h->predicted = predicted;
@@ -144,15 +147,14 @@ static void insert_hard(struct hard *list, int *n, struct hard h)
         list[at] = h;
 }
 
-static json_t *hardest_json(const struct dataset *data, enum split split, const struct prediction *p,
-                            const struct hard *list, int n)
+static json_t *hardest_json(const struct reading *r, const struct prediction *p, const struct hard *list, int n)
 {
     json_t *all = json_array();
     int64_t elements = shape_elements(p->shape);
     for (int i = 0; i < n; i++) {
-        json_t *sample = report_sample(data, split, list[i].position, true);
+        json_t *sample = report_sample_of(r->data, r->of, r->split, list[i].position, true);
         if (list[i].predicted >= 0)
-            report_set_class(sample, "predicted", "predicted_class", data, list[i].predicted);
+            report_set_class(sample, "predicted", "predicted_class", r->of, list[i].predicted);
         if (elements <= REPORT_SAMPLE_VALUES)
             json_object_set_new(sample, "output", report_values(p->values + list[i].position * elements, p->shape));
         json_object_set_new(sample, "loss", js_number(list[i].loss));
@@ -166,9 +168,9 @@ static double ratio(int64_t part, int64_t whole)
     return whole ? (double)part / (double)whole : 0;
 }
 
-static void add_classes(json_t *result, const struct dataset *data, const int64_t *confusion)
+static void add_classes(json_t *result, const struct report_output *o, const int64_t *confusion)
 {
-    int64_t n = data->n_classes;
+    int64_t n = o->n_classes;
     json_t *rows = json_array(), *classes = json_array();
     for (int64_t c = 0; c < n; c++) {
         json_t *row = json_array(), *class = json_object();
@@ -179,7 +181,7 @@ static void add_classes(json_t *result, const struct dataset *data, const int64_
             said += confusion[k * n + c];
         }
         json_array_append_new(rows, row);
-        report_set_class(class, "label", "class", data, c);
+        report_set_class(class, "label", "class", o, c);
         double precision = ratio(right, said), recall = ratio(right, is);
         json_object_set_new(class, "samples", json_integer(is));
         json_object_set_new(class, "precision", js_number(precision));
@@ -193,16 +195,15 @@ static void add_classes(json_t *result, const struct dataset *data, const int64_
 }
 
 /* True and predicted numbers of a model that says a few of them. */
-static json_t *pairs_json(const struct dataset *data, enum split split, const struct predictions *predictions)
+static json_t *pairs_json(const struct reading *r, const struct prediction *p, int64_t n_samples)
 {
-    int64_t width = shape_elements(data->targets[0].shape), step = predictions->n_samples * width / REPORT_PAIRS + 1;
+    int64_t width = shape_elements(p->shape), step = n_samples * width / REPORT_PAIRS + 1;
     float target[REPORT_PAIR_WIDTH];
     json_t *pairs = json_array();
-    for (int64_t i = 0; i < predictions->n_samples; i += step) {
-        dataset_gather_target(data, split, 0, &i, 1, DTYPE_F32, target);
+    for (int64_t i = 0; i < n_samples; i += step) {
+        dataset_gather_target(r->data, r->split, r->of->target, &i, 1, DTYPE_F32, target);
         for (int64_t k = 0; k < width; k++)
-            json_array_append_new(pairs, json_pack("[o,o]", js_number(target[k]),
-                                                   js_number(predictions->outputs[0].values[i * width + k])));
+            json_array_append_new(pairs, json_pack("[o,o]", js_number(target[k]), js_number(p->values[i * width + k])));
     }
     return pairs;
 }
@@ -219,21 +220,18 @@ static bool tally_new(struct tally *t, int64_t n_classes, struct err *err)
     return t->confusion != NULL;
 }
 
-bool report_details(const struct session *session, const struct dataset *data, enum split split,
-                    const struct predictions *predictions, json_t *result, struct err *err)
+static bool output_details(const struct dataset *data, const struct report_output *o, enum split split,
+                           const struct prediction *p, int64_t n_samples, json_t *result, struct err *err)
 {
     struct tally tally;
-    if (!data->n_targets || !predictions->n_outputs || session_target_field(session, data, 0) != 0)
-        return true;
-    if (!tally_new(&tally, data->n_classes, err))
+    if (!tally_new(&tally, o->n_classes, err))
         return false;
-    const struct prediction *p = &predictions->outputs[0];
     int64_t elements = shape_elements(p->shape);
-    struct reading reading = read_as_classes(data, split, p);
+    struct reading reading = read_as_classes(data, o, split, p);
     struct hard hardest[REPORT_HARDEST];
     int n_hardest = 0;
-    bool classes = data->n_classes >= 2;
-    for (int64_t i = 0; i < predictions->n_samples; i++) {
+    bool classes = o->n_classes >= 2;
+    for (int64_t i = 0; i < n_samples; i++) {
         struct hard h = {.position = i, .predicted = -1};
         const float *values = p->values + i * elements;
         if (!read_sample(&reading, values, &tally, &h)) {
@@ -243,15 +241,34 @@ bool report_details(const struct session *session, const struct dataset *data, e
         insert_hard(hardest, &n_hardest, h);
     }
     if (classes && tally.confusion)
-        add_classes(result, data, tally.confusion);
+        add_classes(result, o, tally.confusion);
     if (classes && tally.n)
         json_object_set_new(result, "calibration", calibration_json(&tally));
     if (classes && reading.rows > 1)
         json_object_set_new(result, "unit", json_string("tokens"));
-    if (!classes && elements <= REPORT_PAIR_WIDTH && shape_elements(data->targets[0].shape) == elements)
-        json_object_set_new(result, "pairs", pairs_json(data, split, predictions));
-    json_object_set_new(result, "hardest", hardest_json(data, split, p, hardest, n_hardest));
+    if (!classes && elements <= REPORT_PAIR_WIDTH && shape_elements(data->targets[o->target].shape) == elements)
+        json_object_set_new(result, "pairs", pairs_json(&reading, p, n_samples));
+    json_object_set_new(result, "hardest", hardest_json(&reading, p, hardest, n_hardest));
     free(tally.confusion);
     free(reading.targets);
     return true;
+}
+
+bool report_details(const struct session *session, const struct dataset *data, enum split split,
+                    const struct predictions *predictions, json_t *result, struct err *err)
+{
+    json_t *outputs = json_array();
+    bool ok = true;
+    for (int k = 0; ok && k < predictions->n_outputs; k++) {
+        const struct prediction *p = &predictions->outputs[k];
+        struct report_output o;
+        json_t *of = json_pack("{s:s}", "name", p->name);
+        if (report_output_of(session, data, k, &o))
+            ok = output_details(data, &o, split, p, predictions->n_samples, k ? of : result, err);
+        json_array_append_new(outputs, of);
+    }
+    if (ok && predictions->n_outputs > 1)
+        json_object_set(result, "outputs", outputs);
+    json_decref(outputs);
+    return ok;
 }

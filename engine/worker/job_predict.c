@@ -177,6 +177,29 @@ static bool check_output(const char *path, size_t *writer, struct err *err)
                    "cannot write predictions to '%s': expected a name that ends in .npy, .npz, .csv or .json", path);
 }
 
+/* What is true and said of the outputs behind the first one, by their names. NULL: there are none. */
+static json_t *others_json(const struct checkpoint_session *cs, const struct range *range, const struct predictions *p,
+                           int64_t i)
+{
+    json_t *others = p->n_outputs > 1 ? json_object() : NULL;
+    for (int k = 1; k < p->n_outputs; k++) {
+        const struct prediction *o = &p->outputs[k];
+        struct report_output of;
+        int64_t predicted;
+        double probability;
+        json_t *json = json_object();
+        if (!range->opened && report_output_of(cs->session, range->data, k, &of)) {
+            report_add_truth(json, range->data, &of, range->split, range->first + i);
+            if (report_class_of(o->values + i * shape_elements(o->shape), o->shape, of.n_classes, &predicted, &probability)) {
+                report_set_class(json, "predicted", "predicted_class", &of, predicted);
+                json_object_set_new(json, "probability", js_number(probability));
+            }
+        }
+        json_object_set_new(others, o->name, json);
+    }
+    return others;
+}
+
 /* The samples themselves, for drawing, with what the model says of each. */
 static json_t *samples_json(const struct checkpoint_session *cs, const struct range *range, const struct predictions *p)
 {
@@ -196,6 +219,9 @@ static json_t *samples_json(const struct checkpoint_session *cs, const struct ra
                 json_object_set(sample, "predicted_class", json_array_get(names, (size_t)predicted));
             json_object_set_new(sample, "probability", js_number(probability));
         }
+        json_t *others = others_json(cs, range, p, i);
+        if (others)
+            json_object_set_new(sample, "outputs", others);
         json_array_append_new(samples, sample);
     }
     return samples;

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,54 @@ def test_numbers_stand_beside_the_true_ones():
         near(said, o[0], "said", 1e-5)
         near(truth, d["target"][0] if isinstance(d["target"], list) else d["target"], "true", 1e-5)
     check("calibration" not in result, "numbers have no calibration")
+
+
+def npy(name, shape, kind, values):
+    head = ("{'descr': '<%s', 'fortran_order': False, 'shape': (%s), }" % (kind, "".join(f"{n}, " for n in shape))).ljust(117) + "\n"
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode())
+        file.write(struct.pack(f"<{len(values)}{kind[0]}", *values))
+
+
+def test_every_output_has_details_of_its_own():
+    n = 90
+    x = [math.sin(7 * i + 3 * k) for i in range(n) for k in range(4)]
+    classes = [[i % 4 for i in range(n)], [int(x[4 * i] > 0) for i in range(n)], [i * 5 % 3 for i in range(n)]]
+    numbers = [x[4 * i] * 2 for i in range(n)]
+    npy("x.npy", (n, 4), "f4", x)
+    npy("quarter.npy", (n,), "i4", classes[0])
+    npy("half.npy", (n,), "i4", classes[1])
+    npy("third.npy", (n, 3), "f4", [float(c == k) for c in classes[2] for k in range(3)])
+    npy("number.npy", (n, 1), "f4", numbers)
+    outputs = [("quarter", 4, "softmax", "sparse_categorical_crossentropy"), ("half", 1, "sigmoid", "binary_crossentropy"), ("third", 3, "softmax", "categorical_crossentropy"), ("number", 1, "linear", "mse")]
+    config = {"name": "several", "seed": 1, "data": {"format": "npy", "x": "x.npy", "y": {o[0]: o[0] + ".npy" for o in outputs}, "test_split": 0.5},
+              "model": {"layers": [{"class": "InputLayer", "name": "in", "shape": [4]}] + [{"class": "Dense", "name": o[0], "units": o[1], "activation": o[2], "inputs": ["in"]} for o in outputs],
+                        "outputs": [o[0] for o in outputs]},
+              "compile": {"optimizer": "adam", "loss": {o[0]: o[3] for o in outputs}}, "fit": {"epochs": 1}}
+    with open(os.path.join(folder, "several.json"), "w") as file:
+        json.dump(config, file)
+    run = os.path.join(folder, train("several.json"))
+    result = json.loads(antler("evaluate", "several:last", "--details", "--json"))
+    request = {"checkpoint": os.path.join(run, "checkpoints", "epoch-0001.keras"), "run": run, "input": "test", "details": True}
+    done = subprocess.run([os.path.join(BUILD, "antler-worker"), "predict"], input=json.dumps(request), capture_output=True, text=True, timeout=120)
+    said = json.loads(done.stdout.splitlines()[-1])["result"]
+    details = [result] + result["outputs"][1:]
+    check([o["name"] for o in result["outputs"]] == [o[0] for o in outputs], f"the outputs in their order: {result['outputs']}")
+    check(list(result["outputs"][0]) == ["name"], "what is said of the first one stands in the result itself")
+    for k, n_classes in ((0, 4), (1, 2), (2, 3)):
+        rows = said["outputs"][outputs[k][0]]
+        decisions = [(classes[k][n // 2 + i], [1 - row[0], row[0]] if k == 1 else row) for i, row in enumerate(rows)]
+        compare(details[k], decisions, n_classes, outputs[k][0])
+        worst = max(-math.log(max(p[label], 1e-7)) for label, p in decisions)
+        near(details[k]["hardest"][0]["loss"], worst, f"hardest sample of {outputs[k][0]}", 1e-3)
+        of = said["details"] if k == 0 else [d["outputs"][outputs[k][0]] for d in said["details"]]
+        check([d["label"] for d in of] == [label for label, _ in decisions], f"labels of {outputs[k][0]}")
+        check([d["predicted"] for d in of] == [p.index(max(p)) for _, p in decisions], f"what is said of {outputs[k][0]}")
+    for (truth, number), row, is_ in zip(details[3]["pairs"], said["outputs"]["number"], numbers[n // 2:]):
+        near(number, row[0], "said number", 1e-5)
+        near(truth, is_, "true number", 1e-5)
+    text = antler("evaluate", "several:last", "--details")
+    check(all(f"output {o[0]}" in text for o in outputs) and text.count("hardest samples") == 4, f"all are printed: {text}")
 
 
 def test_the_command_line_prints_and_keeps_them():

@@ -612,6 +612,18 @@ static void test_every_output_is_shown(void)
     open_at(&d, "predict", checkpoint(id, 1), 80, 24);
     DRIVER_WAIT(&d, "8 of 8");
     CHECK_HAS(driver_screen(&d), "far  0.0000  0.0000  0.0000  0.0000");
+    CHECK_HAS(driver_screen(&d), "output near 1/2");
+    driver_keys(&d, "o");
+    CHECK_HAS(driver_screen(&d), "output far 2/2   kept");
+    CHECK(!strstr(driver_screen(&d), "far  0.0000"));
+    driver_keys(&d, "e");
+    DRIVER_WAIT(&d, "said (up) against true (right)");
+    CHECK_HAS(driver_screen(&d), "output near 1/2");
+    driver_keys(&d, "Tab Tab");
+    CHECK(!strstr(driver_screen(&d), "RMSE 1.262"));
+    driver_keys(&d, "o");
+    CHECK_HAS(driver_screen(&d), "output far 2/2");
+    CHECK_HAS(driver_screen(&d), "RMSE 1.262"); /* it says 0 of 11 zeros, 11 ones and 10 twos */
     driver_close(&d);
 }
 

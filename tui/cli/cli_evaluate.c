@@ -194,17 +194,33 @@ static void print_hardest(const json_t *hardest)
     }
 }
 
-static void print_details(const json_t *result)
+static void print_output(const json_t *of)
 {
-    const json_t *classes = json_object_get(result, "per_class"), *calibration = json_object_get(result, "calibration");
-    print_result(result);
-    putchar('\n');
-    if (classes)
+    const json_t *classes = json_object_get(of, "per_class"), *calibration = json_object_get(of, "calibration");
+    if (classes) {
+        putchar('\n');
         print_classes(classes);
-    print_confused(json_object_get(result, "confusion"), classes);
+    }
+    print_confused(json_object_get(of, "confusion"), classes);
     if (calibration)
         print_calibration(calibration);
-    print_hardest(json_object_get(result, "hardest"));
+    print_hardest(json_object_get(of, "hardest"));
+}
+
+static void print_details(const json_t *result)
+{
+    const json_t *outputs = json_object_get(result, "outputs"), *of;
+    size_t k;
+    print_result(result);
+    if (!outputs)
+        print_output(result);
+    json_array_foreach((json_t *)outputs, k, of)
+    {
+        fputs("\noutput ", stdout);
+        text_print(TEXT_BOLD, js_string(of, "name", ""));
+        putchar('\n');
+        print_output(k ? of : result); /* what is said of the first stands in the result itself */
+    }
 }
 
 /* Of a run's own data and settings: the screen shows it without computing it again. */

@@ -170,13 +170,23 @@ static void draw_samples(const struct app *app, const struct predict_view *v, st
         grid_text(grid, rect, 0, 1, STYLE_FAINT, v->job ? "searching ..." : "no sample matches");
 }
 
+/* "90 samples of test   output half 2/3   kept 3m ago" */
+static void header_text(const struct predict_view *v, char *text, size_t size)
+{
+    char output[120] = "", kept[64] = "";
+    if (v->n_outputs > 1)
+        snprintf(output, sizeof output, "   output %.60s %zu/%zu", v->output_name, v->output + 1, v->n_outputs);
+    if (v->made > 0)
+        snprintf(kept, sizeof kept, "   kept %s", text_age(v->made).text);
+    snprintf(text, size, "%lld samples of %s%s%s", (long long)v->data.total, v->part, output, kept);
+}
+
 void predict_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
     const struct predict_view *v = state;
-    char right[120] = "";
+    char right[240] = "";
     if (v->n_samples && !v->writing)
-        snprintf(right, sizeof right, v->made > 0 ? "%lld samples of %s   kept %s" : "%lld samples of %s",
-                 (long long)v->data.total, v->part, text_age(v->made).text);
+        header_text(v, right, sizeof right);
     app_header(app, grid, &rect, "predict", right);
     subject_draw(&v->subject, app, grid, &rect);
     if (v->writes)

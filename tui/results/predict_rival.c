@@ -10,15 +10,11 @@
 
 static void take_rivals(struct predict_view *v, const json_t *result)
 {
-    const json_t *details = json_object_get(result, "details"), *detail, *outputs = json_object_get(result, "outputs");
-    const json_t *first = json_object_iter_value(json_object_iter((json_t *)outputs));
-    size_t i;
-    json_array_foreach((json_t *)details, i, detail)
-    {
+    for (size_t i = 0; i < json_array_size(json_object_get(result, "details")); i++) {
         if (v->n_rivals == v->n_samples)
             break;
         struct sample *mine = &v->samples[v->n_rivals], *theirs = arena_alloc(&v->arena, sizeof *theirs);
-        sample_read(theirs, detail, json_array_get(first, i), &v->arena);
+        predict_read_sample(v, theirs, result, i);
         if (theirs->label != mine->label || theirs->index != mine->index) {
             snprintf(v->rival_error, sizeof v->rival_error,
                      "the marked checkpoint has other data: sample %lld is of class %lld there, %lld here",

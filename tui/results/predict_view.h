@@ -36,6 +36,8 @@ struct predict_view {
     struct err error;
     bool cancelled;
     struct arena arena; /* of the samples */
+    size_t output, n_outputs; /* which of several is looked at */
+    char output_name[80];
     struct sample_data data;
     json_t *parts; /* {"data": {"parts"}} of the last answer */
     struct sample *samples;
@@ -56,6 +58,8 @@ struct predict_view {
 
 /* The view that this job works for, NULL when it is gone. */
 struct predict_view *predict_view_of_job(struct app *app, const struct app_job *job);
+/* Sample i of an answer, as the output says it that is looked at. */
+void predict_read_sample(struct predict_view *v, struct sample *sample, const json_t *result, size_t i);
 const struct sample *predict_selected(const struct predict_view *v);
 void predict_find_shown(struct predict_view *v);
 

@@ -210,7 +210,7 @@ static void draw_below(const struct app *app, const struct result_view *v, struc
     rect_top(&rect, 1);
     if (pictures)
         draw_strip(app, v, grid, rect);
-    else if (rect.h >= LEAST_HEIGHT && json_object_get(v->result, "calibration"))
+    else if (rect.h >= LEAST_HEIGHT && json_object_get(v->of, "calibration"))
         result_draw_calibration(v, grid, rect);
 }
 
@@ -269,6 +269,19 @@ void result_page_names(const struct result_view *v, const char *names[RESULT_PAG
     names[RESULT_SPREAD] = v->n_pairs ? "residuals" : "calibration";
 }
 
+/* " output parity 2/3 " at the right end of the tabs, where there is room. */
+static void draw_output_name(const struct result_view *v, struct grid *grid, struct rect tabs)
+{
+    enum { TABS_WIDTH = 44 };
+    char text[120];
+    if (!v->output_name)
+        return;
+    snprintf(text, sizeof text, " output %.80s %zu/%zu ", v->output_name, v->output + 1, v->n_outputs);
+    if (tabs.w - TABS_WIDTH < grid_columns(grid, text))
+        snprintf(text, sizeof text, " %zu/%zu ", v->output + 1, v->n_outputs);
+    grid_text_right(grid, tabs, tabs.w - 1, 0, STYLE_STRONG, text);
+}
+
 void result_draw(const struct app *app, const void *state, struct grid *grid, struct rect rect)
 {
     const struct result_view *v = state;
@@ -287,6 +300,7 @@ void result_draw(const struct app *app, const void *state, struct grid *grid, st
     const char *pages[RESULT_PAGES];
     result_page_names(v, pages);
     tabs_draw(grid, *tabs, pages, RESULT_PAGES, (int)v->page, true);
+    draw_output_name(v, grid, *tabs);
     rect_left(&rect, 1);
     if (v->page == RESULT_SUMMARY)
         draw_summary(app, v, grid, rect);

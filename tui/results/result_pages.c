@@ -40,7 +40,7 @@ static void draw_bin(const json_t *bin, struct grid *grid, struct rect row, int 
 
 void result_draw_calibration(const struct result_view *v, struct grid *grid, struct rect rect)
 {
-    const json_t *calibration = json_object_get(v->result, "calibration"), *bins = json_object_get(calibration, "bins"),
+    const json_t *calibration = json_object_get(v->of, "calibration"), *bins = json_object_get(calibration, "bins"),
                  *bin;
     size_t i;
     int room = rect.w - RANGE_WIDTH - COUNT_WIDTH - 16, width = room > MOST_BAR    ? MOST_BAR
@@ -54,7 +54,7 @@ void result_draw_calibration(const struct result_view *v, struct grid *grid, str
     int x = RANGE_WIDTH + COUNT_WIDTH + 1;
     grid_text(grid, head, 0, 0, STYLE_HEADER, "sure");
     grid_text_right(grid, head, RANGE_WIDTH + COUNT_WIDTH - 1, 0, STYLE_HEADER,
-                    json_object_get(v->result, "unit") ? "tokens" : "samples");
+                    json_object_get(v->of, "unit") ? "tokens" : "samples");
     grid_text(grid, rect_part(head, 0, 0, x + width, 1), x, 0, STYLE_HEADER, "how often right, │ how sure");
     grid_text(grid, head, x + width + 1, 0, STYLE_HEADER, "right");
     grid_text(grid, head, x + width + 8, 0, STYLE_HEADER, "sure");

@@ -147,6 +147,14 @@ void sample_read(struct sample *sample, const json_t *detail, const json_t *outp
     read_numbers(&sample->target, json_object_get(detail, "target"), NULL, NULL, arena);
 }
 
+void sample_read_truth(struct sample *sample, const json_t *truth, struct arena *arena)
+{
+    sample->label = js_int(truth, "label", -1);
+    sample->predicted = js_int(truth, "predicted", -1);
+    sample->probability = js_double(truth, "probability", NAN);
+    read_numbers(&sample->target, json_object_get(truth, "target"), NULL, NULL, arena);
+}
+
 static void add_numbers(struct str *text, const json_t *value, int *left)
 {
     const json_t *item;
@@ -173,9 +181,9 @@ void sample_add_other(struct sample *sample, const char *name, const json_t *out
 
 char *sample_class(const struct sample_data *data, int64_t label, char *text, size_t size)
 {
-    if (label >= 0 && (size_t)label < data->n_classes)
+    if (!data->plain_classes && label >= 0 && (size_t)label < data->n_classes)
         snprintf(text, size, "%s", evaluation_class_word(data->classes[label]));
-    else if (label >= 0 && (size_t)label < data->n_vocabulary)
+    else if (!data->plain_classes && label >= 0 && (size_t)label < data->n_vocabulary)
         snprintf(text, size, "%s", evaluation_class_word(data->vocabulary[label]));
     else
         snprintf(text, size, "%lld", (long long)label);

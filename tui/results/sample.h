@@ -19,6 +19,7 @@ struct sample_data { /* what was learnt of the data when the model was trained; 
         **vocabulary; /* names of classes, of a table's inputs, characters of tokens; NULL: none */
     size_t n_classes, n_columns, n_vocabulary;
     bool bytes;                        /* tokens are bytes */
+    bool plain_classes;                /* another output than the first: its classes have no names */
     const double *subtract, *multiply; /* of the first input: value = number / multiply + subtract; n_scale of them */
     size_t n_scale;
     const char *here, *there; /* names of the checkpoint and its rival; NULL where there is none */
@@ -47,6 +48,9 @@ struct sample {
 void sample_data_read(struct sample_data *data, const json_t *json, struct arena *arena);
 /* output: that of the first output, nested arrays; NULL: what detail says itself. Values are copied into the arena. */
 void sample_read(struct sample *sample, const json_t *detail, const json_t *output, struct arena *arena);
+
+/* Of another output than the first, instead of what sample_read took: what is true and said of it (job predict). */
+void sample_read_truth(struct sample *sample, const json_t *truth, struct arena *arena);
 
 /* What another output says of it: nested arrays, of which the first numbers are kept. */
 void sample_add_other(struct sample *sample, const char *name, const json_t *output, struct arena *arena);

@@ -261,7 +261,7 @@ static void draw_one_output(const struct sample *sample, const struct sample_dat
     const struct numbers *o = &sample->output;
     if (sample->predicted >= 0 && o->n)
         draw_bars(sample, data, grid, rect);
-    else if (is_text(data) && o->rank >= 1 && o->dim[o->rank - 1] > 1)
+    else if (is_text(data) && !data->plain_classes && o->rank >= 1 && o->dim[o->rank - 1] > 1)
         draw_next_tokens(sample, data, grid, rect);
     else
         draw_numbers(sample, grid, rect);

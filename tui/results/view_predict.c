@@ -110,26 +110,44 @@ static void ask_more(struct app *app, struct predict_view *v)
             ask(app, v, PIECE);
 }
 
+void predict_read_sample(struct predict_view *v, struct sample *sample, const json_t *result, size_t i)
+{
+    const json_t *detail = json_array_get(json_object_get(result, "details"), i);
+    json_t *outputs = json_object_get(result, "outputs"), *output;
+    const char *name;
+    sample_read(sample, detail, json_array_get(json_object_get(outputs, v->output_name), i), &v->arena);
+    if (v->output)
+        sample_read_truth(sample, json_object_get(json_object_get(detail, "outputs"), v->output_name), &v->arena);
+    json_object_foreach(outputs, name, output) if (strcmp(name, v->output_name) != 0)
+        sample_add_other(sample, name, json_array_get(output, i), &v->arena);
+}
+
+static void choose_output(struct predict_view *v, json_t *outputs)
+{
+    const char *name;
+    json_t *ignored;
+    size_t k = 0;
+    v->n_outputs = json_object_size(outputs);
+    v->output = v->output < v->n_outputs ? v->output : 0;
+    v->output_name[0] = 0;
+    json_object_foreach(outputs, name, ignored) if (k++ == v->output)
+        snprintf(v->output_name, sizeof v->output_name, "%s", name);
+    v->data.plain_classes = v->output > 0;
+}
+
 static void take(struct predict_view *v, const json_t *result)
 {
-    const json_t *details = json_object_get(result, "details"), *detail, *outputs = json_object_get(result, "outputs");
-    const json_t *first = json_object_iter_value(json_object_iter((json_t *)outputs)), *output;
-    const char *name;
-    size_t i;
+    size_t n = json_array_size(json_object_get(result, "details"));
     if (!v->n_samples) {
         sample_data_read(&v->data, json_object_get(result, "data"), &v->arena);
         snprintf(v->part, sizeof v->part, "%s", js_string(result, "split", v->part));
         json_decref(v->parts);
         v->parts = json_pack("{s:O*}", "data", json_object_get(result, "data"));
+        choose_output(v, json_object_get(result, "outputs"));
     }
-    v->samples = xgrow(v->samples, &v->capacity, v->n_samples + json_array_size(details), sizeof *v->samples);
-    json_array_foreach((json_t *)details, i, detail)
-    {
-        struct sample *sample = &v->samples[v->n_samples++];
-        sample_read(sample, detail, json_array_get(first, i), &v->arena);
-        json_object_foreach((json_t *)outputs, name, output) if (output != first)
-            sample_add_other(sample, name, json_array_get(output, i), &v->arena);
-    }
+    v->samples = xgrow(v->samples, &v->capacity, v->n_samples + n, sizeof *v->samples);
+    for (size_t i = 0; i < n; i++)
+        predict_read_sample(v, &v->samples[v->n_samples++], result, i);
     v->writes = v->writes || v->data.n_vocabulary || v->data.bytes;
     predict_find_shown(v);
     v->wanted = -1;
@@ -230,7 +248,8 @@ static void predict_close(void *state)
 static unsigned predict_places(const struct app *app, const void *state)
 {
     const struct predict_view *v = state;
-    return (v->writing ? IN_WRITING | IN_SIDEWAYS : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
+    return (v->n_outputs > 1 && v->n_samples && !v->writing ? IN_OUTPUTS : 0) |
+           (v->writing ? IN_WRITING | IN_SIDEWAYS : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
            (v->writes ? IN_PANES : 0) | (v->n_samples && !v->writing ? IN_ALONE : 0) | (subject_run(&v->subject, app) ? IN_RUN : 0);
 }
 
@@ -265,6 +284,17 @@ static int restart(struct app *app, struct predict_view *v, const char *part)
     if (!part)
         prediction_forget(v->subject.path, v->part);
     start(app, v, !part);
+    return LOOP_DRAW;
+}
+
+/* The same samples again, from what is kept of them where it is. */
+static int next_output(struct app *app, struct predict_view *v)
+{
+    const struct sample *sample = predict_selected(v);
+    v->wanted = sample ? sample->index : -1;
+    v->output = v->n_outputs ? (v->output + 1) % v->n_outputs : 0;
+    cancel(app, v);
+    start(app, v, false);
     return LOOP_DRAW;
 }
 
@@ -317,6 +347,8 @@ static int sample_action(struct app *app, struct predict_view *v, enum action ac
     case ACTION_PICK:
         v->filtering = true;
         return LOOP_DRAW;
+    case ACTION_OUTPUT:
+        return next_output(app, v);
     case ACTION_PART:
         return restart(app, v, evaluation_next_part(v->parts, v->part[0] ? v->part : "test"));
     case ACTION_AGAIN:

@@ -23,8 +23,8 @@ static int worst_first(const void *a, const void *b)
 
 static void read_classes(struct result_view *v)
 {
-    const json_t *classes = json_object_get(v->result, "per_class"),
-                 *confusion = json_object_get(v->result, "confusion"), *one;
+    const json_t *classes = json_object_get(v->of, "per_class"),
+                 *confusion = json_object_get(v->of, "confusion"), *one;
     size_t n = json_array_size(classes), i;
     v->rows = arena_array(&v->arena, n + 1, sizeof *v->rows);
     json_array_foreach((json_t *)classes, i, one)
@@ -50,7 +50,7 @@ static void read_classes(struct result_view *v)
 
 static void read_pairs(struct result_view *v)
 {
-    const json_t *pairs = json_object_get(v->result, "pairs"), *pair;
+    const json_t *pairs = json_object_get(v->of, "pairs"), *pair;
     size_t i;
     v->n_pairs = 0;
     v->pairs = arena_array(&v->arena, json_array_size(pairs) + 1, sizeof *v->pairs);
@@ -63,21 +63,33 @@ static void read_pairs(struct result_view *v)
     }
 }
 
-/* Forgets what was shown; takes the reference to result (NULL: nothing). */
-static void show(struct result_view *v, json_t *result, double made)
+/* The first output stands for itself; names of classes are those of its target. */
+static void choose_output(struct result_view *v)
 {
-    json_decref(v->result);
+    const json_t *outputs = json_object_get(v->result, "outputs");
+    v->n_outputs = json_array_size(outputs);
+    v->output = v->output < v->n_outputs ? v->output : 0;
+    v->output_name = v->n_outputs > 1 ? js_string(json_array_get(outputs, v->output), "name", "") : NULL;
+    v->of = v->output ? json_array_get(outputs, v->output) : v->result;
+    v->data.plain_classes = v->output > 0;
+}
+
+/* Reads what is shown of the result. */
+static void read_result(struct result_view *v)
+{
+    json_t *result = v->result;
     arena_release(&v->arena);
-    v->result = result;
-    v->made = made;
+    v->of = NULL;
+    v->output_name = NULL;
     v->rows = NULL, v->samples = NULL, v->confusion = NULL, v->pairs = NULL;
     v->n_rows = v->n_samples = v->n_pairs = 0;
     if (!result)
         return;
     sample_data_read(&v->data, json_object_get(result, "data"), &v->arena);
+    choose_output(v);
     read_classes(v);
     read_pairs(v);
-    const json_t *hardest = json_object_get(result, "hardest"), *one;
+    const json_t *hardest = json_object_get(v->of, "hardest"), *one;
     size_t i;
     v->samples = arena_array(&v->arena, json_array_size(hardest) + 1, sizeof *v->samples);
     json_array_foreach((json_t *)hardest, i, one) sample_read(&v->samples[v->n_samples++], one, NULL, &v->arena);
@@ -85,6 +97,15 @@ static void show(struct result_view *v, json_t *result, double made)
     v->hardest.count = (int)v->n_samples;
     list_settle(&v->classes, 1000);
     list_settle(&v->hardest, 1000);
+}
+
+/* Forgets what was shown; takes the reference to result (NULL: nothing). */
+static void show(struct result_view *v, json_t *result, double made)
+{
+    json_decref(v->result);
+    v->result = result;
+    v->made = made;
+    read_result(v);
 }
 
 /* The view that waits for this job, if it is still open. */
@@ -189,7 +210,7 @@ static unsigned result_places(const struct app *app, const void *state)
 {
     const struct result_view *v = state;
     return IN_RESULT | IN_CHECKPOINT | IN_MOVE | (subject_run(&v->subject, app) ? IN_RUN : 0) |
-           (v->result ? IN_PANES : 0);
+           (v->result ? IN_PANES : 0) | (v->n_outputs > 1 && v->result ? IN_OUTPUTS : 0);
 }
 
 static void cancel(struct app *app, struct result_view *v)
@@ -251,6 +272,10 @@ static int result_action(struct app *app, void *state, enum action action)
         return LOOP_DRAW;
     case ACTION_MAXIMISE:
         v->alone = !v->alone;
+        return LOOP_DRAW;
+    case ACTION_OUTPUT:
+        v->output = v->n_outputs ? (v->output + 1) % v->n_outputs : 0;
+        read_result(v);
         return LOOP_DRAW;
     case ACTION_PART:
         return next_part(app, v);

@@ -36,6 +36,7 @@ enum key_place {
     IN_ITEMS = 1048576,  /* a list of a config that grows and shrinks */
     IN_ALONE = 131072,   /* what is chosen from a list can be seen without it */
     IN_QUEUE = 262144,   /* a run that waits for a place is selected in the list of jobs */
+    IN_OUTPUTS = 16777216, /* a model with several outputs: one of them is shown */
     IN_PICTURES = 4194304, /* pictures of a run, by tag and step */
     IN_WALK = 8388608,     /* there are checkpoints to walk along a chart */
     IN_ASKED = 524288    /* a question to the worker is selected there */
@@ -99,6 +100,7 @@ enum key_place {
     X(SPLIT, "split", "v", IN_CHART, 0, "", "training, validation or both")                                            \
     X(CLIP, "clip", "o", IN_CHART, 0, "", "clip outliers, marked with an arrow")                                       \
     X(PART, "part", "v", IN_RESULT, 25, "part", "the part of the data: test, validation, training")                    \
+    X(OUTPUT, "output", "o", IN_OUTPUTS, 26, "output", "another output of the model")                                      \
     X(AGAIN, "again", "u", IN_RESULT, 46, "again", "compute it again")                                                 \
     X(WRITE, "write-on", "Enter", IN_WRITING, 10, "change",                                                            \
       "change the prompt, temperature, seed or length; it is written anew (Left, Right: a little less, more)")         \
