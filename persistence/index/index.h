@@ -22,7 +22,8 @@ void index_set_fleeting(struct index *index);
  * both have a run of the same id, this one's is meant. */
 void index_join(struct index *index, struct index *watched);
 /* Ingests what is new in all runs (two stats a run: about 5 ms for 1,000 runs when nothing is new;
- * beyond that, new and finished runs may be noticed up to a second later, running ones always at once). changed: may be NULL; true when anything differs from the last call that asked. A damaged run
+ * beyond that, new runs may be noticed up to a second later, what others change in finished ones some seconds, running ones
+ * always at once). changed: may be NULL; true when anything differs from the last call that asked. A damaged run
  * never stops the others: it is listed with its error. */
 bool index_refresh(struct index *index, bool *changed, struct err *err) MUST_USE;
 /* For who comes again soon and must not be kept waiting: where another process is taking the news in, index_refresh leaves it to that

@@ -27,6 +27,7 @@ struct index {
     int64_t data_version; /* PRAGMA data_version at the last refresh: another process has ingested something when it differs */
     double scanned_at, scan_s; /* when all folders were looked at last, and how long that took */
     size_t n_scanned;
+    int64_t home_stamp; /* of the folder, as it was then */
     struct {
         const char *sql; /* literals: compared by address */
         sqlite3_stmt *statement;

@@ -2,7 +2,7 @@
  * index.h.
  *
  * With thousands of runs a full look takes a noticeable part of a second: then it is taken for a tenth of the time at
- * most, and in between only runs that may be alive are looked at. Nothing but stat for a run that has not changed.
+ * most, for a two-hundredth while no folder came or went, and in between only runs that may be alive are looked at. Nothing but stat for a run that has not changed.
  * Changed ones are ingested in BEGIN IMMEDIATE transactions that are committed every tenth of a second, so that readers
  * beside us are never kept waiting; what a transaction finds already done by another process (the stamps in the row say
  * so) it leaves alone.
@@ -195,16 +195,25 @@ static bool data_changed_outside(struct index *index, bool *changed, struct err 
     return true;
 }
 
-static bool full_look_is_due(const struct index *index)
+/* When something last came into the home or went; 0: there is none. */
+static int64_t home_stamp(const struct index *index)
 {
-    enum { MANY_RUNS = 1000, SHARE = 10 };
-    return index->n_scanned < MANY_RUNS || io_monotonic_seconds() > index->scanned_at + SHARE * index->scan_s;
+    struct stat st;
+    return stat(index->home, &st) ? 0 : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static bool full_look_is_due(const struct index *index, int64_t stamp)
+{
+    enum { MANY_RUNS = 1000, SHARE = 10, CALM_SHARE = 200 };
+    int share = stamp == index->home_stamp ? CALM_SHARE : SHARE;
+    return index->n_scanned < MANY_RUNS || io_monotonic_seconds() > index->scanned_at + share * index->scan_s;
 }
 
 static bool look(struct refresh *refresh, struct err *err)
 {
     struct index *index = refresh->index;
-    if (!full_look_is_due(index))
+    int64_t stamp = home_stamp(index);
+    if (!full_look_is_due(index, stamp))
         return load_known(refresh, known_live, err) && look_at_live(refresh, err);
     double began = io_monotonic_seconds();
     if (!load_known(refresh, known_all, err) || !look_at_all(refresh, err) || !forget_gone(refresh, err))
@@ -212,6 +221,7 @@ static bool look(struct refresh *refresh, struct err *err)
     index->scanned_at = io_monotonic_seconds();
     index->scan_s = fmin(index->scanned_at - began, 0.1); /* what was ingested is no measure of the next look */
     index->n_scanned = refresh->n_known;
+    index->home_stamp = stamp;
     return true;
 }
 
