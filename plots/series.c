@@ -55,6 +55,21 @@ static void rebuild_node(struct series *series, int level, size_t k)
     series->level[level].node[k] = stat;
 }
 
+/* The nodes that cover sample i, which begins or completes a leaf. In between only the leaf is kept up to date: a query takes
+ * whole leaves and nodes of them, and the last node of a level may be behind. */
+static void build_levels(struct series *series, size_t i)
+{
+    for (int l = 0; l < SERIES_LEVELS && (l == 0 || series->level[l - 1].n > 1); l++) {
+        struct series_level *level = &series->level[l];
+        size_t k = i / level_width(l);
+        if (l && k < level->n)
+            rebuild_node(series, l, k);
+        level->node = xgrow(level->node, &level->capacity, k + 1, sizeof *level->node);
+        for (; level->n <= k; level->n++)
+            rebuild_node(series, l, level->n);
+    }
+}
+
 bool series_append(struct series *series, double x, double y)
 {
     if (!isfinite(x))
@@ -70,17 +85,11 @@ bool series_append(struct series *series, double x, double y)
     series->y[i] = y;
     if (!isfinite(y) && series->n_bad++ == 0)
         series->first_bad = i;
-    for (int l = 0; l < SERIES_LEVELS && (l == 0 || series->level[l - 1].n > 1); l++) {
-        struct series_level *level = &series->level[l];
-        size_t k = i / level_width(l);
-        if (k < level->n) {
-            add_sample(&level->node[k], y);
-            continue;
-        }
-        level->node = xgrow(level->node, &level->capacity, k + 1, sizeof *level->node);
-        for (; level->n <= k; level->n++)
-            rebuild_node(series, l, level->n);
-    }
+    bool there = i / SERIES_LEAF < series->level[0].n;
+    if (there)
+        add_sample(&series->level[0].node[i / SERIES_LEAF], y);
+    if (!there || (i + 1) % SERIES_LEAF == 0)
+        build_levels(series, i);
     return true;
 }
 
