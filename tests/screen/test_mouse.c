@@ -130,6 +130,17 @@ static void test_drag_and_wheel_zoom_a_chart_on_either_kind_of_axis(void)
     }
 }
 
+static void test_a_small_chart_becomes_the_large_one(void)
+{
+    zoo_show(zoo("run"), 160, 40);
+    CHECK_HAS(screen_text(), "\n      loss   ");
+    screen_mouse(MOUSE_PRESS, 140, screen_row_of("accuracy  0.9750") + 1);
+    CHECK_HAS(screen_text(), "\n      accuracy   ");
+    screen_press("q Enter");
+    CHECK_STR(view_now(), "run");
+    screen_close();
+}
+
 static void test_keys_zoom_and_pan_a_logarithmic_axis(void)
 {
     zoo_show(zoo("run"), 100, 30);
@@ -155,6 +166,7 @@ int main(void)
     RUN(test_a_menu_line_is_pressed_and_a_press_beside_it_closes);
     RUN(test_a_key_chooses_its_line_of_the_actions);
     RUN(test_drag_and_wheel_zoom_a_chart_on_either_kind_of_axis);
+    RUN(test_a_small_chart_becomes_the_large_one);
     RUN(test_keys_zoom_and_pan_a_logarithmic_axis);
     free(zoo_digits);
     free(zoo_branch);

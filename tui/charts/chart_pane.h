@@ -25,6 +25,7 @@ struct other_chart { /* a small chart of another family of the same runs */
     struct curve_set set;
     enum curve_part part;
     struct range held_y;
+    struct rect drawn; /* where it was drawn last, for the mouse */
 };
 
 struct chart_pane { /* the first member of the state of a view that uses it: the menu of metrics finds it there */
@@ -83,7 +84,7 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
 /* What an action did to the pane. RELOAD: the content has to be loaded again. */
 enum chart_done { CHART_IGNORED, CHART_DONE, CHART_RELOAD };
 enum chart_done chart_pane_action(struct app *app, struct chart_pane *pane, enum action action);
-/* Clicks and the wheel inside the rectangle it was drawn in. */
+/* Clicks and the wheel inside the rectangle it was drawn in; a press on a small chart makes it the large one (RELOAD). */
 enum chart_done chart_pane_mouse(struct app *app, struct chart_pane *pane, const struct event *event);
 
 /* To the moment of a checkpoint; it no longer follows. */
@@ -92,6 +93,9 @@ const struct chart_moment *chart_pane_moment(const struct chart_pane *pane); /* 
 /* Where there is room, small charts of the other families stand at the right. Remembers in the pane where it was drawn,
  * for the mouse and for steps of a column; nothing else changes. */
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect);
+
+/* Where nothing of it is drawn, the mouse finds none of its small charts. */
+void chart_pane_hide(struct chart_pane *pane);
 
 /* Asks where to, and in which form; as a file, or as a command to be copied. */
 int chart_pane_export(struct app *app, const struct chart_pane *pane);

@@ -101,8 +101,15 @@ static bool event_note(const struct chart_pane *pane, char *text, size_t size)
     return true;
 }
 
+void chart_pane_hide(struct chart_pane *pane)
+{
+    for (size_t k = 0; k < pane->n_drawn; k++)
+        pane->others[k].drawn = (struct rect){0};
+}
+
 void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid *grid, struct rect rect)
 {
+    chart_pane_hide(pane);
     if (pane->all && pane->n_moments) {
         chart_pane_draw_all(app, pane, grid, rect);
         return;

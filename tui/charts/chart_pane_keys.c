@@ -299,8 +299,31 @@ enum chart_done chart_pane_action(struct app *app, struct chart_pane *pane, enum
     return done ? done : settings(app, pane, action);
 }
 
+/* The small chart there, NULL: none. */
+static const struct other_chart *small_chart_at(const struct chart_pane *pane, int x, int y)
+{
+    for (size_t k = 0; k < pane->n_drawn; k++)
+        if (rect_has(pane->others[k].drawn, x, y))
+            return &pane->others[k];
+    return NULL;
+}
+
+static enum chart_done press_small(struct app *app, struct chart_pane *pane, const struct other_chart *small)
+{
+    snprintf(pane->family, sizeof pane->family, "%s", small->set.family);
+    pane->all = false;
+    chart_pane_remember(app, pane);
+    pane->held_y = (struct range){NAN, NAN};
+    return CHART_RELOAD;
+}
+
 enum chart_done chart_pane_mouse(struct app *app, struct chart_pane *pane, const struct event *event)
 {
+    const struct other_chart *small = event->kind == EVENT_MOUSE && event->action == MOUSE_PRESS && !event->button
+                                          ? small_chart_at(pane, event->x, event->y)
+                                          : NULL;
+    if (small)
+        return press_small(app, pane, small);
     if (event->kind != EVENT_MOUSE || !rect_has(pane->drawn, event->x, event->y) || !pane->n_moments ||
         pane->place.width <= 0)
         return CHART_IGNORED;

@@ -196,6 +196,7 @@ void chart_pane_draw_others(const struct app *app, struct chart_pane *pane, stru
         int height = rect.h / (int)(pane->n_drawn - k);
         struct rect one = rect_top(&rect, height);
         one.h -= k + 1 < pane->n_drawn && one.h > LEAST_HEIGHT;
+        pane->others[k].drawn = one;
         draw_small(app, pane, &pane->others[k].set, pane->others[k].part, pane->others[k].held_y, grid, one);
     }
 }
@@ -231,7 +232,8 @@ void chart_pane_draw_all(const struct app *app, struct chart_pane *pane, struct 
             draw_small(app, pane, &pane->curves, pane->shown_part, pane->held_y, grid, one);
             continue;
         }
-        const struct other_chart *other = &pane->others[k - first];
+        struct other_chart *other = &pane->others[k - first];
+        other->drawn = one;
         draw_small(app, pane, &other->set, other->part, other->held_y, grid, one);
     }
     struct chart_moment moment = pane->moments[pane->cursor];

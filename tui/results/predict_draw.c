@@ -81,10 +81,15 @@ static void draw_list(const struct predict_view *v, struct grid *grid, struct re
                                     {"marked", LIST_LEFT, 6, name + 2, 0, false},
                                     {"said", LIST_LEFT, 4, name + 2, 0, true},
                                     {classes ? "p" : "error", LIST_POINT, 5, 8, rivals, false}};
+    for (int c = 1; c < 4 && !classes && !v->data.n_vocabulary && !v->data.bytes; c++) { /* numbers stand at their point */
+        columns[c].align = LIST_POINT;
+        columns[c].grow = false;
+    }
     if (!rivals)
         memmove(&columns[2], &columns[3], 2 * sizeof *columns);
     struct fill_context f = {.view = v, .name = name, .rivals = rivals};
-    list_draw(&((struct predict_view *)v)->list /* remembers where it is */, grid, rect, columns, 4 + rivals, -1, false, !v->filtering, fill, &f);
+    struct list *list = &((struct predict_view *)v)->list; /* remembers where it is */
+    list_draw(list, grid, rect, columns, 4 + rivals, -1, false, !v->filtering, fill, &f);
 }
 
 /* "digits:1 beside it   12 fixed   3 broken   2 wrong in both" */
@@ -115,7 +120,9 @@ static void draw_filter(const struct predict_view *v, struct grid *grid, struct 
     int width = grid_columns(grid, count);
     grid_text(grid, row, 1, 0, STYLE_KEY, "/");
     edit_draw(&v->filter, grid, rect_part(row, 2, 0, row.w - 4 - width, 1), v->filtering,
-              v->rival.path ? "fixed  broken  changed  wrong" : "wrong  class:3  said:8  p<0.8");
+              v->samples[0].predicted < 0 ? "error>1"
+              : v->rival.path             ? "fixed  broken  changed  wrong"
+                                          : "wrong  class:3  said:8  p<0.8");
     grid_text_right(grid, row, row.w - 1, 0, v->filter_error[0] ? STYLE_ERROR : STYLE_FAINT, count);
 }
 
@@ -136,10 +143,11 @@ static void draw_waiting(const struct app *app, const struct predict_view *v, st
         grid_text(grid, inside, 0, 0, STYLE_TEXT, "cancelled   u predicts again");
 }
 
+const char *const predict_pages[PREDICT_PAGES] = {"text", "samples"};
+
 static void draw_pages(const struct predict_view *v, struct grid *grid, struct rect row)
 {
-    static const char *const pages[] = {"text", "samples"};
-    tabs_draw(grid, row, pages, 2, v->writing ? 0 : 1, true);
+    tabs_draw(grid, row, predict_pages, PREDICT_PAGES, v->writing ? 0 : 1, true);
 }
 
 static void draw_samples(const struct app *app, const struct predict_view *v, struct grid *grid, struct rect rect)
@@ -189,8 +197,10 @@ void predict_draw(const struct app *app, const void *state, struct grid *grid, s
         header_text(v, right, sizeof right);
     app_header(app, grid, &rect, "predict", right);
     subject_draw(&v->subject, app, grid, &rect);
+    struct rect *pages = &((struct predict_view *)v)->pages;
+    *pages = rect_top(&rect, v->writes ? 1 : 0);
     if (v->writes)
-        draw_pages(v, grid, rect_top(&rect, 1));
+        draw_pages(v, grid, *pages);
     if (v->writing)
         text_page_draw(app, v, grid, rect);
     else

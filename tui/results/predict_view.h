@@ -25,10 +25,14 @@ struct text_page { /* what is asked of a model that writes, and what it wrote */
     int back; /* rows scrolled up from the end */
 };
 
+enum { PREDICT_PAGES = 2 };
+extern const char *const predict_pages[PREDICT_PAGES]; /* of a model that writes */
+
 struct predict_view {
     struct subject subject;
     bool alone;           /* the sample without the list beside it */
     bool writes, writing; /* the model writes text; the page where it does is shown */
+    struct rect pages;    /* where their tabs were drawn, for the mouse */
     struct text_page text;
 
     char part[16]; /* "": what the worker chooses, until it has answered */

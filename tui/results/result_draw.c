@@ -144,10 +144,14 @@ static void fill_hardest(void *context, int row, int column, struct list_cell *c
 
 static void draw_hardest_list(const struct result_view *v, struct grid *grid, struct rect rect)
 {
-    static const struct list_column columns[] = {{"sample", LIST_RIGHT, 6, 8, 0, false},
-                                                 {"true", LIST_LEFT, 4, 8, 0, false},
-                                                 {"said", LIST_LEFT, 4, 8, 0, true},
-                                                 {"loss", LIST_POINT, 6, 9, 0, false}};
+    struct list_column columns[] = {{"sample", LIST_RIGHT, 6, 8, 0, false},
+                                    {"true", LIST_LEFT, 4, 8, 0, false},
+                                    {"said", LIST_LEFT, 4, 8, 0, true},
+                                    {"loss", LIST_POINT, 6, 9, 0, false}};
+    if (v->n_pairs) { /* numbers stand at their point */
+        columns[1].align = columns[2].align = LIST_POINT;
+        columns[2].grow = false;
+    }
     list_draw(&((struct result_view *)v)->hardest, grid, rect, columns, 4, -1, false, v->page == RESULT_HARDEST, fill_hardest, (void *)v);
 }
 

@@ -112,10 +112,12 @@ static void draw_histogram(const struct result_view *v, const struct residuals *
     for (int b = 0; b < n_bins && width >= 4; b++) {
         uint32_t bar[MOST_BAR];
         struct rect row = rect_top(&rect, 1);
-        double middle = (2.0 * b + 1) / n_bins - 1;
-        char count[16];
-        grid_text_right(grid, row, 10, 0, b == n_bins / 2 ? STYLE_TEXT : STYLE_FAINT,
-                        text_number(b == n_bins / 2 ? 0 : middle * reach).text);
+        double middle = b == n_bins / 2 ? 0 : (2.0 * b + 1) / n_bins - 1;
+        char count[16], label[40];
+        bool plain = reach < 1e5 && reach > 1e-4; /* with as many digits as tell neighbours apart */
+        int digits = (int)fmin(fmax(2 - floor(log10(2 * reach / n_bins)), 0), 6);
+        snprintf(label, sizeof label, plain ? "%.*f" : "%.*g", plain ? digits : 4, middle * reach);
+        grid_text_right(grid, row, 10, 0, b == n_bins / 2 ? STYLE_TEXT : STYLE_FAINT, label);
         tile_bar((double)counts[b] / most, grid->ascii, bar, width);
         grid_points(grid, row, 12, 0, STYLE_SERIES, bar, width);
         snprintf(count, sizeof count, "%d", counts[b]);

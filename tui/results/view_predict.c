@@ -405,9 +405,18 @@ static int filter_event(struct app *app, struct predict_view *v, const struct ev
     return LOOP_DRAW;
 }
 
+static int press_page(struct app *app, struct predict_view *v, const struct event *event)
+{
+    struct grid measure = {.ascii = app->rung == RUNG_ASCII};
+    int page = tabs_hit(&measure, v->pages, predict_pages, PREDICT_PAGES, !v->writing, event->x);
+    return page >= 0 && page != !v->writing ? turn_page(app, v) : LOOP_DRAW;
+}
+
 static int predict_event(struct app *app, void *state, const struct event *event)
 {
     struct predict_view *v = state;
+    if (event->kind == EVENT_MOUSE && event->action == MOUSE_PRESS && rect_has(v->pages, event->x, event->y))
+        return press_page(app, v, event);
     if (v->writing)
         return text_page_event(app, v, event);
     if (v->n_samples && !v->alone && list_mouse(&v->list, event)) {

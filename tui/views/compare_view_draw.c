@@ -269,6 +269,7 @@ void compare_view_draw(const struct app *app, struct compare_view *v, struct gri
     char title[260];
     memset(v->place, 0, sizeof v->place);
     v->legend.drawn = (struct rect){0};
+    chart_pane_hide(&v->chart);
     snprintf(title, sizeof title, "compare  %s", v->what);
     app_header(app, grid, &rect, title, NULL);
     if (!v->n) {

@@ -69,13 +69,27 @@ static void add_weights(struct page *page, const json_t *weights)
     arena_release(&arena);
 }
 
+/* As few digits as give the same float32: 0.001, not 0.0010000000474974513. */
+static char *short_real(double value)
+{
+    char text[40];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == (float)value)
+            break;
+    }
+    return xstrdup(text);
+}
+
 static void add_values(struct page *page, const json_t *object)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
     {
-        char *text = json_is_string(value) ? xstrdup(json_string_value(value)) : js_text(value, 0);
+        char *text = json_is_string(value) ? xstrdup(json_string_value(value))
+                     : json_is_real(value) ? short_real(json_real_value(value))
+                                           : js_text(value, 0);
         page_fact(page, key, "%s", text);
         free(text);
     }

@@ -303,6 +303,7 @@ void run_view_draw(const struct app *app, struct run_view *v, struct grid *grid,
     const struct run_summary *run = run_view_run(app, v);
     memset(v->place, 0, sizeof v->place);
     v->tab_bar = v->list.drawn = (struct rect){0};
+    chart_pane_hide(&v->chart);
     draw_header(app, v, grid, rect_top(&rect, 1));
     if (run && run->error && *run->error) {
         struct rect line = rect_top(&rect, 1);

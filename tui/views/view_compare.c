@@ -393,9 +393,10 @@ static int compare_event(struct app *app, void *state, const struct event *event
     struct compare_view *v = state;
     if (event->kind != EVENT_MOUSE)
         return LOOP_NOTHING;
-    if (chart_pane_mouse(app, &v->chart, event)) {
+    enum chart_done done = chart_pane_mouse(app, &v->chart, event);
+    if (done) {
         v->pane = COMPARE_CHART;
-        return LOOP_DRAW;
+        return done == CHART_RELOAD ? compare_refresh(app, v) : LOOP_DRAW;
     }
     int by = event->action == MOUSE_WHEEL_UP ? -3 : event->action == MOUSE_WHEEL_DOWN ? 3 : 0;
     if (by && rect_has(v->place[COMPARE_TABLE], event->x, event->y))

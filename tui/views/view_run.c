@@ -280,10 +280,11 @@ static int mouse(struct app *app, struct run_view *v, const struct event *event)
 {
     bool wheel = event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN;
     int by = event->action == MOUSE_WHEEL_UP ? -1 : 1;
-    if (chart_pane_mouse(app, &v->chart, event)) {
+    enum chart_done done = chart_pane_mouse(app, &v->chart, event);
+    if (done) {
         v->focus = PANE_CHART;
         list_follows(v);
-        return LOOP_DRAW;
+        return done == CHART_RELOAD ? run_refresh(app, v) : LOOP_DRAW;
     }
     if (wheel && rect_has(v->place[PANE_TABS], event->x, event->y) && v->tab == TAB_PICTURES)
         return run_pictures_action(app, v, by < 0 ? ACTION_PREVIOUS_PICTURE : ACTION_NEXT_PICTURE);
