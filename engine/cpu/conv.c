@@ -78,6 +78,14 @@ void conv_scratch_give(struct conv_scratch *scratch, int number)
     atomic_fetch_and(&scratch->taken, ~(1u << number));
 }
 
+void conv_run_slices(struct threads *threads, void (*work)(void *, int), void *context, int n_slices, bool small)
+{
+    for (int slice = 0; small && slice < n_slices; slice++)
+        work(context, slice);
+    if (!small)
+        threads_run(threads, work, context, n_slices);
+}
+
 int conv_panel(const struct conv_kernels *kernels, int64_t rows, int64_t columns)
 {
     int64_t vectors = (columns + kernels->lanes - 1) / kernels->lanes;

@@ -56,6 +56,9 @@ int conv_scratch_count(const struct device *device, int n_slices); /* how many t
 int conv_scratch_take(struct conv_scratch *scratch);
 void conv_scratch_give(struct conv_scratch *scratch, int number);
 
+/* threads_run, or in the calling thread where it would be done before another one has come. */
+void conv_run_slices(struct threads *threads, void (*work)(void *, int), void *context, int n_slices, bool small);
+
 /* Columns of a panel of packed weights for lines of `rows` rows. */
 int conv_panel(const struct conv_kernels *kernels, int64_t rows, int64_t columns);
 

@@ -49,14 +49,6 @@ static void pack_slice(void *context, int slice)
         }
 }
 
-static void run_slices(struct threads *threads, void (*work)(void *, int), void *context, int n_slices, bool small)
-{
-    for (int slice = 0; small && slice < n_slices; slice++)
-        work(context, slice);
-    if (!small)
-        threads_run(threads, work, context, n_slices);
-}
-
 static void depthwise_unit(const struct direct_call *call, const struct pass *p, const float *x, float *y,
                            int64_t lines)
 {
@@ -154,7 +146,7 @@ static void run_direct(const struct kernel *kernel, struct device *device)
         const struct pass *p = &d->passes[i];
         struct direct_call call = {kernel, d, p, device->conv, NULL};
         int n_panels = p->units ? (int)(d->v.groups * pass_panels(p)) : 0;
-        run_slices(device->threads, pack_slice, &call, n_panels, n_panels * p->panel_floats < PACK_INLINE_FLOATS);
+        conv_run_slices(device->threads, pack_slice, &call, n_panels, n_panels * p->panel_floats < PACK_INLINE_FLOATS);
     }
     struct conv_scratch scratch = {0};
     struct direct_call call = {kernel, d, d->passes, device->conv, &scratch};

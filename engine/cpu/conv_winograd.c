@@ -234,7 +234,7 @@ static void filter_channel(const struct winograd_call *call, int64_t c)
                                        w->o - j < w->panel ? w->o - j : w->panel);
 }
 
-enum { FILTER_SLICES = 8 };
+enum { FILTER_SLICES = 8, FEW_FILTERS = 1024 }; /* few: transformed before another thread has come */
 
 static void filter_slice(void *context, int slice)
 {
@@ -249,16 +249,18 @@ static void run_winograd(const struct kernel *kernel, struct device *device)
     const struct winograd *w = kernel->prepared;
     struct conv_scratch scratch = {0};
     struct winograd_call call = {kernel, w, device, &scratch};
+    bool few = w->c * w->o <= FEW_FILTERS;
     if (w->turned >= 0)
-        threads_run(device->threads, turn_slice, &call, 9);
-    threads_run(device->threads, filter_slice, &call, FILTER_SLICES);
+        conv_run_slices(device->threads, turn_slice, &call, 9, few);
+    conv_run_slices(device->threads, filter_slice, &call, FILTER_SLICES, few);
     threads_run(device->threads, block_slice, &call, w->n_slices);
 }
 
-static int slices_of(const struct winograd *w, int most)
+/* A slice has at least `grain` multiply-adds. */
+static int slices_of(const struct winograd *w, int64_t grain, int most)
 {
     most = w->blocks < most ? (int)w->blocks : most;
-    return slices_for(w->rows * w->tiles[1] * WINOGRAD_PLANES * w->c * w->o, 1 << 19, most);
+    return slices_for(w->rows * w->tiles[1] * WINOGRAD_PLANES * w->c * w->o, grain, most);
 }
 
 static void finish(struct kernel *kernel, const struct device *device, struct winograd *w, bool gradient)
@@ -266,7 +268,7 @@ static void finish(struct kernel *kernel, const struct device *device, struct wi
     int64_t floats = round_up(WINOGRAD_PLANES * w->u_plane, 16);
     w->turned = gradient ? floats : -1;
     floats += gradient ? round_up(9 * w->c * w->o, 16) : 0;
-    w->n_slices = slices_of(w, CONV_SLICES);
+    w->n_slices = slices_of(w, 1 << 17, CONV_SLICES);
     w->product = place_scratch(w, device, floats);
     floats = w->product + (w->v.product_apart ? shape_elements(kernel->node->outputs[0]->shape) : 0);
     kernel->workspace_bytes = (size_t)floats * sizeof(float);
@@ -374,7 +376,7 @@ void winograd_prepare_dw(struct device *device, struct kernel *kernel, struct ar
         direct_prepare_dw(device, kernel, arena, v);
         return;
     }
-    w->n_slices = slices_of(w, CONV_PARTIALS);
+    w->n_slices = slices_of(w, 1 << 19, CONV_PARTIALS);
     w->partial = place_scratch(w, device, 0);
     w->partial_floats = WINOGRAD_PLANES * w->u_plane;
     w->product = w->partial + w->n_slices * w->partial_floats;
