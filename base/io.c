@@ -195,7 +195,7 @@ bool io_make_folders(const char *folder, struct err *err)
         if (io->mkdir(path, 0777) && errno != EEXIST)
             ok = err_errno(err, ERR_FAILED, errno, "cannot make the folder '%s'", path);
         else if (!path_is_folder(path))
-            ok = err_set(err, ERR_FAILED, "'%s' is a file, expected a folder", path);
+            ok = err_set(err, ERR_USAGE, "'%s' is a file, expected a folder", path);
         *p = c;
         if (!c)
             break;

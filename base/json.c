@@ -80,7 +80,8 @@ json_t *js_parse(const char *text, size_t length, const char *name, int flags, s
         json_error_t why;
         json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
         if (!json)
-            err_set(err, ERR_FORMAT, "%s line %d column %d: %s", name, why.line, why.column, why.text);
+            err_set(err, ERR_FORMAT, "%s line %d column %d: %s", name, why.line, why.column,
+                    json_error_code(&why) == json_error_null_character ? "a text holds the character \\u0000" : why.text);
     }
     str_release(&quoted);
     return json;

@@ -169,7 +169,10 @@ static bool make_durable(struct atomic_file *file, struct err *err)
         return false;
     }
     if (io->rename(file->temporary, file->path)) {
-        err_errno(err, ERR_FAILED, errno, "cannot replace '%s'", file->path);
+        if (path_is_folder(file->path))
+            err_set(err, ERR_USAGE, "'%s' is a folder, expected the name of a file", file->path);
+        else
+            err_errno(err, ERR_FAILED, errno, "cannot replace '%s'", file->path);
         io->unlink(file->temporary);
         return false;
     }

@@ -39,6 +39,13 @@ def run_tests(module):
     done()
 
 
+def same_file(a, b):
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
 class Home:
     def __init__(self, name="antler-test-"):
         memory = "/dev/shm"  # kill -9 does not test fsync: do not wait for it
@@ -47,13 +54,7 @@ class Home:
 
     def close(self):
         for run in self.ids():
-            pid = self.pid(run)
-            try:  # of a run that only waits it is that of somebody long gone
-                with open(f"/proc/{pid}/comm") as f:
-                    if f.read().strip() == "antler-worker" and self.alive(run):
-                        os.kill(pid, signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
-                pass
+            self.kill(run)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ids(self):
@@ -119,12 +120,19 @@ class Home:
         return None
 
     def kill(self, run, number=signal.SIGKILL):
-        pid = self.pid(run)
-        if pid:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+        """Signals the worker that has the run. A number in the file may be that of somebody else by now: it has to hold the file."""
+        lock, pid = os.path.join(self.dir(run), "lock"), self.pid(run)
+        try:
+            process = os.pidfd_open(pid)
+        except OSError:
+            return
+        try:
+            if any(same_file(f"/proc/{pid}/fd/{n}", lock) for n in os.listdir(f"/proc/{pid}/fd")):
+                signal.pidfd_send_signal(process, number)
+        except OSError:
+            pass  # gone
+        finally:
+            os.close(process)
 
     def checkpoints(self, run):
         return self.json("checkpoints", run)

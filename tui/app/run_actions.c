@@ -217,6 +217,16 @@ static int choose_action(struct app *app, int line)
     return app_action(app, menu_actions[line]);
 }
 
+static bool steers(enum action action)
+{
+    return action >= ACTION_STOP && action <= ACTION_EPOCHS;
+}
+
+static bool notes(enum action action)
+{
+    return action == ACTION_TAG || action == ACTION_NOTE || action == ACTION_DELETE;
+}
+
 static int open_menu(struct app *app, const struct run_summary *run)
 {
     static const char changes[] = "CHANGES THE RUN: "; /* the capital says so */
@@ -224,7 +234,7 @@ static int open_menu(struct app *app, const struct run_summary *run)
     int n = 0;
     for (int a = ACTION_NONE + 1; a < ACTION_COUNT && n < APP_MAX_MENU; a++) {
         const struct key_row *row = keys_row((enum action)a);
-        if (!(row->places & places) || a == ACTION_ACTIONS)
+        if (!(row->places & places) || a == ACTION_ACTIONS || (run->watched && notes((enum action)a)))
             continue;
         menu_actions[n] = (enum action)a;
         const char *help = row->help + (str_starts(row->help, changes) ? sizeof changes - 1 : 0);
@@ -239,11 +249,9 @@ static int open_menu(struct app *app, const struct run_summary *run)
 
 int run_action(struct app *app, const struct run_summary *run, enum action action)
 {
-    bool steers = action >= ACTION_STOP && action <= ACTION_EPOCHS,
-         notes = action == ACTION_TAG || action == ACTION_NOTE || action == ACTION_DELETE;
-    if (run->watched && (steers || notes))
+    if (run->watched && (steers(action) || notes(action)))
         return refuse_watched(app, run);
-    if (run->source && steers)
+    if (run->source && steers(action))
         return refuse(app, run, "that");
     switch (action) {
     case ACTION_STOP:
