@@ -39,7 +39,7 @@ static void relu_slope(float *restrict d, const float *restrict y, int64_t n)
 static void hard_sigmoid_slope(float *restrict d, const float *restrict y, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        d[i] *= (y[i] > 0) & (y[i] < 1) ? 1.0f / 6 : 0.0f;
+        d[i] *= ((y[i] > 0) & (y[i] < 1)) ? 1.0f / 6 : 0.0f;
 }
 
 static void add(float *restrict sum, const float *restrict x, int64_t n)

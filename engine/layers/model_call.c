@@ -63,7 +63,7 @@ bool call_tensors(const struct layer_class *class, const struct call_spec *call,
                 i--;
             *first = i;
             for (; *first + *n < call->n_inputs; ++*n)
-                if (strcmp(call->input_keys[*first + *n], name))
+                if (strcmp(call->input_keys[*first + *n], name) != 0)
                     break;
         }
     return *n > 0;
@@ -108,7 +108,7 @@ static bool check_named(const struct layer *layer, const struct call_spec *call,
     json_object_foreach((json_t *)call->kwargs, key, value)
     {
         int number = argument_number(class, key);
-        if (number < 0 && !json_is_null(value) && strcmp(key, "training"))
+        if (number < 0 && !json_is_null(value) && strcmp(key, "training") != 0)
             return layer_fail(layer, err, "it has no call argument '%s'", key);
         if (number >= 0 && !check_argument(layer, &class->call[number], value, err))
             return false;
@@ -140,7 +140,7 @@ bool check_call(const struct layer *layer, const struct call_spec *call, struct 
     json_object_foreach((json_t *)call->kwargs, key, value)
     {
         bool mask = maskable && !strcmp(key, "mask") && (model_spec_is_tensor(value) || json_is_array(value));
-        if (!json_is_null(value) && strcmp(key, "training") && !mask)
+        if (!json_is_null(value) && strcmp(key, "training") != 0 && !mask)
             return layer_fail(layer, err, "it has no call argument '%s'", key);
     }
     return true;

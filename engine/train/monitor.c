@@ -31,7 +31,7 @@ bool monitor_build(struct callback *cb, const struct compile *compile, bool requ
     const char *mode = argument_string(arguments, cb->config, "mode");
     if (required && !known_metric(cb, compile, m->name, err))
         return false;
-    if (strcmp(mode, "auto")) {
+    if (strcmp(mode, "auto") != 0) {
         m->up = !strcmp(mode, "max");
         return true;
     }
@@ -78,7 +78,7 @@ void monitor_save(const struct monitor *m, json_t *state)
 bool monitor_load(struct monitor *m, const json_t *state, struct err *err)
 {
     const json_t *best = json_object_get(state, "best");
-    if (strcmp(js_string(state, "monitor", m->name), m->name))
+    if (strcmp(js_string(state, "monitor", m->name), m->name) != 0)
         return true; /* another metric is watched now: its best value says nothing */
     m->has_best = js_to_double(best, &m->best);
     return m->has_best || !best || json_is_null(best) ||

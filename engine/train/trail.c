@@ -215,7 +215,7 @@ void trail_announce(const struct trail *trail, struct journal *journal, int64_t 
 {
     for (size_t i = 0; i < trail->n; i++) {
         const struct trail_file *file = &trail->files[i];
-        if (file->step <= step && !file->final && strcmp(file->name, checkpoint_backup_file) &&
+        if (file->step <= step && !file->final && strcmp(file->name, checkpoint_backup_file) != 0 &&
             (file->record_end < 0 || file->record_end > length_bytes))
             journal_checkpoint(journal, file->epoch, file->step, json_incref(file->record));
     }

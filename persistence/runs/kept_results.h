@@ -24,7 +24,7 @@ bool kept_save(const char *checkpoint, const char *what, const json_t *result);
 json_t *kept_read(const char *checkpoint, const char *what, double *made);
 void kept_drop(const char *checkpoint, const char *what);
 /* What there is, believed or not, in order of the names; in the arena. Returns how many. */
-size_t kept_list(const char *checkpoint, struct arena *arena, const char *const **what);
+size_t kept_list(const char *checkpoint, struct arena *arena, const char *const **list);
 /* The file of it. free() it. */
 char *kept_path(const char *checkpoint, const char *what);
 /* All of them: the checkpoint is going. */

@@ -114,7 +114,7 @@ def test_words_on_the_command_line(home):
                                 (["train", config, "--set", "fit.epochs.x=5"], 2, "fit.epochs.x"), (["train", config, "--set", "model.layers[9].units=5"], 2, "list of 2"),
                                 (["train", config, "--set", "fit..epochs=5"], 2, "not a path"), (["train", config, "--set", "a" * 9999 + "=1"], 2, "--set"),
                                 (["train", config, "--name", "\udcff"], 2, "not UTF-8"), (["list", "((("], 2, "filter"), (["list", "--sort", "nope"], 2, "nope"),
-                                (["train", config, "--home", "/dev/null"], 1, "/dev/null"), (["list", "--home", config], 2, "is a file")):
+                                (["train", config, "--home", "/dev/null"], 2, "is a file"), (["list", "--home", config], 2, "is a file")):
         refused(home, status, [said], *words)
 
 

@@ -73,9 +73,10 @@ json_t *cli_settings_said(const char *home)
 
 bool cli_settings(struct cli *cli, struct err *err)
 {
-    for (size_t i = 0; i < 2 * cli->n_arguments; i++) /* all of them, or none */
-        if (!set(cli, cli->arguments[i % cli->n_arguments], i >= cli->n_arguments, err))
-            return false;
+    for (int put = 0; put < 2; put++) /* all of them, or none */
+        for (size_t i = 0; i < cli->n_arguments; i++)
+            if (!set(cli, cli->arguments[i], put, err))
+                return false;
     json_t *settings = cli_settings_said(cli->home);
     if (cli->json)
         cli_print_json(json_incref(settings));
