@@ -62,6 +62,7 @@ def folder_mb(folder):
 
 def look(command, program, width, height, temporary):
     """One opening: {"first_s", "complete_s", "cpu_s", "mb", "bytes"}."""
+    time.sleep(1)  # what ran before has used up its share of real time
     master, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
     began = time.perf_counter()
