@@ -280,9 +280,22 @@ static void test_a_monkey_breaks_nothing(void)
     screen_close();
 }
 
+/* Its config has another name than the run. */
+static void test_a_branch_is_named_after_its_parent_run(void)
+{
+    char *path = zoo_checkpoint(zoo_branch, 8), *argument = xprintf("checkpoint:%s:%s", zoo_branch, path);
+    driver_open(&screen, "runs", 100, 30);
+    CHECK_OK(app_open(screen.app, "form", argument, &screen_err), screen_err);
+    CHECK_HAS(screen_text(), "name                digits-branch-");
+    screen_close();
+    free(argument);
+    free(path);
+}
+
 int main(void)
 {
     zoo_make();
+    RUN(test_a_branch_is_named_after_its_parent_run);
     RUN(test_every_view_stays_inside_at_every_size);
     RUN(test_a_key_that_help_does_not_list_does_nothing);
     RUN(test_every_key_in_help_is_listed_and_does_something);

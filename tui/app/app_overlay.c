@@ -183,7 +183,7 @@ bool app_overlay_event(struct app *app, const struct event *event, int *flags)
 
 static void palette_draw(struct app *app, struct grid *grid)
 {
-    int rows = app->palette_menu.list.count < 10 ? app->palette_menu.list.count : 10,
+    int found = app->palette_menu.list.count, rows = found > 10 ? 10 : found > 0 ? found : 1,
         width = grid->width < 76 ? grid->width : 76;
     struct rect box = rect_center(grid_all(grid), width, rows + 4);
     grid_fill(grid, box, STYLE_TEXT, ' ');
@@ -196,7 +196,9 @@ static void palette_draw(struct app *app, struct grid *grid)
     struct list *list = &app->palette_menu.list;
     list_settle(list, rows);
     list->drawn = inside;
-    for (int i = 0; i < rows; i++) {
+    if (!found)
+        grid_text(grid, inside, 0, 0, STYLE_FAINT, "no action is called so");
+    for (int i = 0; i < rows && found; i++) {
         enum action action = app->palette_matches[list->top + i];
         const struct key_row *row = keys_row(action);
         char keys[64];

@@ -75,10 +75,12 @@ static bool name_is_taken(const struct app *app, const char *name)
 
 void form_view_suggest(const struct app *app, struct form_view *v)
 {
-    const char *parent = js_string(v->form.original, "name", "run"), *now = js_string(v->form.config, "name", "");
+    const struct run_summary *run = app_find_run(app, v->run);
+    const char *original = js_string(v->form.original, "name", "run"), *parent = run ? run->name : original,
+               *now = js_string(v->form.config, "name", "");
     char suffix[SUFFIX_MAX], name[sizeof v->suggested];
     struct err ignored;
-    if (v->source != FORM_OF_CHECKPOINT || strcmp(now, v->suggested[0] ? v->suggested : parent) != 0)
+    if (v->source != FORM_OF_CHECKPOINT || strcmp(now, v->suggested[0] ? v->suggested : original) != 0)
         return;
     suffix_of(&v->form, suffix);
     snprintf(name, sizeof name, "%.100s%s%s", parent, suffix[0] ? "-" : "", suffix);
