@@ -45,12 +45,13 @@ struct chart_cell {
 struct chart_line {
     const struct series *series; /* raw values */
     const struct series *smooth; /* drawn bright over the dim raw ones; NULL: the raw ones are bright */
-    const char *name;            /* UTF-8 */
+    const char *name;            /* UTF-8; beside the line */
     int color;                   /* modulo CHART_COLORS */
     bool dashed;                 /* validation, second of a pair */
     bool dim;                    /* one of a cloud, or a ghost: drawn behind the others */
     bool silent;                 /* nothing is said of it beside the cursor */
     double fork_x;               /* up to here the line is the parent's and dim; NAN: none */
+    const char *column; /* above its values in a table, where name leaves open what or whose they are; NULL: name */
 };
 
 enum chart_mark_kind { MARK_CHECKPOINT, MARK_BEST, MARK_LAST, MARK_EVENT, MARK_FORK };

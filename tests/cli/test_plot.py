@@ -73,6 +73,8 @@ def check_text(home):
         check(plot(home, "cnn", "--x", axis)[0] != "", f"an axis of {axis}")
     values, _ = plot(home, "cnn", "--metric", "loss", "--csv", "-", "--x", "epoch", "--smooth", "0.5", "--x-range", "2:3")
     check(values == "epoch,loss,loss (smooth)\n2,1,1.3333333333333333\n3,0.6666666666666666,0.9523809523809523\n", f"values:\n{values}")
+    heads, _ = plot(home, "cnn", "mlp", "--metric", "loss", "--metric", "accuracy", "--csv", "-")
+    check(heads.split("\n")[0].split(",")[1:] == ["cnn loss", "mlp loss", "cnn accuracy", "mlp accuracy"], f"whose values of what:\n{heads}")
     for width in (1, 5, 23, 300):
         for height in (1, 4, 9, 60):
             out = plot(home, "cnn", "--width", str(width), "--height", str(height))[0].split("\n")

@@ -67,6 +67,21 @@ struct csv_column {
     size_t at; /* the next sample */
 };
 
+static const char *column_name(const struct csv_column *column)
+{
+    const char *name = column->line->column ? column->line->column : column->line->name;
+    return name ? name : "";
+}
+
+/* A curve may lie in two charts: the losses of batches behind those of epochs, and alone. It has one column. */
+static bool has_column(const struct csv_column *columns, size_t n, const struct csv_column *one)
+{
+    for (size_t c = 0; c < n; c++)
+        if (!strcmp(column_name(&columns[c]), column_name(one)))
+            return true;
+    return false;
+}
+
 /* The range that is seen: of the first chart, they share their axis. */
 static void begin_columns(const struct chart *charts, size_t n, struct csv_column *columns, size_t *n_columns,
                           struct range *x)
@@ -82,7 +97,8 @@ static void begin_columns(const struct chart *charts, size_t n, struct csv_colum
     for (size_t p = 0; p < n; p++)
         for (size_t k = 0; k < charts[p].n_lines; k++) {
             const struct chart_line *line = &charts[p].lines[k];
-            columns[(*n_columns)++] = (struct csv_column){line, series_lower(line->series, x->lo)};
+            columns[*n_columns] = (struct csv_column){line, series_lower(line->series, x->lo)};
+            *n_columns += !has_column(columns, *n_columns, &columns[*n_columns]);
         }
 }
 
@@ -90,7 +106,7 @@ static void add_header(const struct chart *charts, const struct csv_column *colu
 {
     text_add_csv(out, charts[0].x_name ? charts[0].x_name : "x");
     for (size_t c = 0; c < n; c++) {
-        const char *name = columns[c].line->name ? columns[c].line->name : "";
+        const char *name = column_name(&columns[c]);
         str_add_char(out, ',');
         text_add_csv(out, name);
         if (columns[c].line->smooth) {

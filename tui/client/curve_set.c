@@ -123,6 +123,8 @@ static void add_line(struct curve_set *set, const struct source *from, const str
     line->name = !several ? arena_strdup(&set->arena, batches ? "batch" : series->name)
                  : validation && choice->part == CURVES_BOTH ? arena_printf(&set->arena, "%s val", from->name)
                                                              : arena_strdup(&set->arena, from->name);
+    line->column = several ? arena_printf(&set->arena, "%s %s", from->name, series->name)
+                           : arena_strdup(&set->arena, series->name);
     if (choice->smooth > 0) {
         series_smooth(&set->raw[at], choice->smooth, &set->smooth[at]);
         line->smooth = &set->smooth[at];
