@@ -72,6 +72,10 @@ static void run_product(const struct gemm *g)
         p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
         p.right = g->b, p.right_stride = g->ldb, right_transposed = g->transpose_b;
     }
+    if (gemm_is_narrow(kernels, g)) {
+        gemm_run_narrow(&p);
+        return;
+    }
     bool direct =
         p.m <= DIRECT_STRIPS * kernels->rows || p.right_stride <= panel_columns() || p.k * p.n <= DIRECT_FLOATS;
     bool before = turned || p.right_stride % GEMM_CONFLICT == 0;

@@ -4,8 +4,10 @@
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
- * depend on k alone. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of
- * the calling thread (scratch.h), which its first product allocates.
+ * depend on k alone. Except: at least 48 rows with at most 16 columns and sums of at least 192 terms are computed with
+ * vectors along k (gemm_narrow.c), 16 chains an element; a caller that wants the same bits in all parts of such a product
+ * keeps them on one side of 48 rows. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of the
+ * calling thread (scratch.h), which its first product allocates.
  *
  * A right operand that several products share (weights, filters) is packed once, into gemm_packed_b_floats(k, n)
  * floats that are 64-byte aligned:

@@ -4,9 +4,9 @@
 #include "engine/cpu/vectors.h"
 
 #if defined(__AVX512F__)
-enum { ROWS = 14 };
+enum { ROWS = 14, NARROW_ROWS = 5, NARROW_COLUMNS = 5 };
 #else
-enum { ROWS = 6 };
+enum { ROWS = 6, NARROW_ROWS = 3, NARROW_COLUMNS = 4 };
 #endif
 
 enum {
@@ -167,6 +167,84 @@ TILE(14)
     }
 #endif
 
+/* rows and columns are constants, as in tile(). Behind the last k both operands are zeros. */
+INLINE void narrow(const struct gemm_narrow *t, const int rows, const int columns)
+{
+    enum { MOST = (NARROW_ROWS * NARROW_COLUMNS + LANES - 1) / LANES * LANES };
+    vec acc[MOST];
+    const float *a = t->a, *b = t->b;
+    float sums[MOST];
+#pragma GCC unroll 32
+    for (int i = 0; i < MOST; i++)
+        acc[i] = vec_all(0);
+#define STEP(load)                                                                                                     \
+    do {                                                                                                               \
+        vec right[NARROW_COLUMNS];                                                                                     \
+        _Pragma("GCC unroll 8") for (int j = 0; j < columns; j++) right[j] = load(b + j * LANES);                      \
+        _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)                                                         \
+        {                                                                                                              \
+            vec left = load(a + i * t->a_stride);                                                                      \
+            _Pragma("GCC unroll 8") for (int j = 0; j < columns; j++) acc[i * columns + j] =                           \
+                vec_fma(left, right[j], acc[i * columns + j]);                                                         \
+        }                                                                                                              \
+    } while (0)
+    int64_t k = t->k;
+    for (; k >= LANES; k -= LANES, a += LANES, b += t->b_stride)
+        STEP(vec_load);
+    const vec_mask last = mask_first(k);
+#define LOAD_LAST(p) vec_load_masked(p, last)
+    if (k > 0)
+        STEP(LOAD_LAST);
+#undef STEP
+#undef LOAD_LAST
+#pragma GCC unroll 4
+    for (int i = 0; i < rows * columns; i += LANES)
+        vec_store(sums + i, vec_sums(acc + i));
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+        memcpy(t->sums + i * GEMM_SUMS_STRIDE, sums + i * columns, (size_t)columns * sizeof *sums);
+}
+
+#define NARROW_FUNCTION(rows, columns)                                                                                 \
+    static void narrow_##rows##x##columns(const struct gemm_narrow *t)                                                 \
+    {                                                                                                                  \
+        narrow(t, rows, columns);                                                                                      \
+    }
+#define NARROW(rows)                                                                                                   \
+    NARROW_FUNCTION(rows, 1)                                                                                           \
+    NARROW_FUNCTION(rows, 2)                                                                                           \
+    NARROW_FUNCTION(rows, 3)                                                                                           \
+    NARROW_FUNCTION(rows, 4)
+NARROW(1)
+NARROW(2)
+NARROW(3)
+#if defined(__AVX512F__)
+NARROW(4)
+NARROW(5)
+NARROW_FUNCTION(1, 5)
+NARROW_FUNCTION(2, 5)
+NARROW_FUNCTION(3, 5)
+NARROW_FUNCTION(4, 5)
+NARROW_FUNCTION(5, 5)
+#define NARROWS(rows)                                                                                                  \
+    {                                                                                                                  \
+        0, narrow_##rows##x1, narrow_##rows##x2, narrow_##rows##x3, narrow_##rows##x4, narrow_##rows##x5               \
+    }
+#define NARROW_TABLE                                                                                                   \
+    {                                                                                                                  \
+        {0}, NARROWS(1), NARROWS(2), NARROWS(3), NARROWS(4), NARROWS(5)                                                \
+    }
+#else
+#define NARROWS(rows)                                                                                                  \
+    {                                                                                                                  \
+        0, narrow_##rows##x1, narrow_##rows##x2, narrow_##rows##x3, narrow_##rows##x4                                  \
+    }
+#define NARROW_TABLE                                                                                                   \
+    {                                                                                                                  \
+        {0}, NARROWS(1), NARROWS(2), NARROWS(3)                                                                        \
+    }
+#endif
+
 static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
 {
     if (columns <= LANES) {
@@ -256,6 +334,9 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .lanes = LANES,
     .tiles = {{{TILES(k, 1), TILES(k, 2)}, {TILES(rows, 1), TILES(rows, 2)}},
               {{TILES(pack_k, 1), TILES(pack_k, 2)}, {TILES(pack_rows, 1), TILES(pack_rows, 2)}}},
+    .narrow_rows = NARROW_ROWS,
+    .narrow_columns = NARROW_COLUMNS,
+    .narrow = NARROW_TABLE,
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,

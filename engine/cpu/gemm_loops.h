@@ -82,9 +82,12 @@ static inline int gemm_panel_columns(const struct gemm_kernels *kernels)
     return 2 * kernels->lanes;
 }
 
-/* Both need m, n, k > 0. The second one wants all of k in one block of the right operand. */
+/* All need m, n, k > 0. The second one wants all of k in one block of the right operand, the third one what gemm_is_narrow
+ * says. */
 void gemm_run_loops(const struct gemm_product *p);
 void gemm_run_turned(const struct gemm_product *p);
+void gemm_run_narrow(const struct gemm_product *p);
+bool gemm_is_narrow(const struct gemm_kernels *kernels, const struct gemm *g);
 
 /* Panels of `columns` columns of a right operand, as in gemm_pack_b. */
 void gemm_pack_panels(const struct gemm_kernels *kernels, float *panels, const float *b, int64_t ldb, bool transposed,

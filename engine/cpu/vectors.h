@@ -88,6 +88,21 @@ INLINE void vec_transpose(vec *r)
         r[k + 8] = _mm512_shuffle_f32x4(t[k], t[k + 8], 0xdd);
     }
 }
+
+/* The sums of the elements of each r[i], in order: pairs of vectors, then pairs of those. */
+INLINE vec vec_sums(const vec *r)
+{
+    vec s[LANES / 2], t[LANES / 4];
+    for (int i = 0; i < LANES / 2; i++)
+        s[i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]) + _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    for (int i = 0; i < LANES / 4; i++) {
+        __m512d a = _mm512_castps_pd(s[2 * i]), b = _mm512_castps_pd(s[2 * i + 1]);
+        t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b)) + _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+    for (int i = 0; i < 2; i++)
+        s[i] = _mm512_shuffle_f32x4(t[2 * i], t[2 * i + 1], 0x88) + _mm512_shuffle_f32x4(t[2 * i], t[2 * i + 1], 0xdd);
+    return _mm512_shuffle_f32x4(s[0], s[1], 0x88) + _mm512_shuffle_f32x4(s[0], s[1], 0xdd);
+}
 #elif defined(__AVX2__)
 typedef __m256i vec_mask;
 
@@ -135,6 +150,18 @@ INLINE void vec_transpose(vec *r)
         t[k + 4] = _mm256_permute2f128_ps(r[k], r[k + 4], 0x31);
     }
     memcpy(r, t, sizeof t);
+}
+
+INLINE vec vec_sums(const vec *r)
+{
+    vec s[LANES / 2], t[LANES / 4];
+    for (int i = 0; i < LANES / 2; i++)
+        s[i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]) + _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    for (int i = 0; i < LANES / 4; i++) {
+        __m256d a = _mm256_castps_pd(s[2 * i]), b = _mm256_castps_pd(s[2 * i + 1]);
+        t[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b)) + _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+    }
+    return _mm256_permute2f128_ps(t[0], t[1], 0x20) + _mm256_permute2f128_ps(t[0], t[1], 0x31);
 }
 #else
 typedef int64_t vec_mask;

@@ -191,7 +191,8 @@ static void test_products_of_odd_shapes(void)
 static void large_shapes(const char *level)
 {
     static const int shapes[][3] = {{50, 10, 600}, {600, 10, 50}, {33, 450, 500}, {120, 130, 512},
-                                    {400, 90, 70}, {70, 512, 45}, {1, 600, 400}};
+                                    {400, 90, 70}, {70, 512, 45}, {1, 600, 400},
+                                    {48, 1, 192},  {61, 16, 300}, {128, 300, 600}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int t = 0; t < 4; t++)
             check_product((struct gemm){.transpose_a = t & 1,
@@ -218,6 +219,7 @@ static void special_numbers(const char *level)
     for (int t = 0; t < 4; t++)
         check_product((struct gemm){.transpose_a = t & 1, .transpose_b = t >> 1, .m = 19, .n = 37, .k = 11, .alpha = 1},
                       level);
+    check_product((struct gemm){.m = 60, .n = 5, .k = 200, .alpha = 1}, level);
     fill_numbers();
 }
 
