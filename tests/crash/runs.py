@@ -109,7 +109,7 @@ class Home:
     def state(self, run):
         return self.show(run).get("state")
 
-    def wait(self, run, states, seconds=60):
+    def wait(self, run, states, seconds=200):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             state = self.state(run)
