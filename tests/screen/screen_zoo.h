@@ -251,7 +251,7 @@ static const struct zoo_view zoo_views[] = {{"runs", "runs", NULL, "digits"},
                                             {"log", "log", zoo_of_run, "Warning"},
                                             {"result", "result", zoo_of_checkpoint, "recall"},
                                             {"predict", "predict", zoo_of_checkpoint, "sample 0"},
-                                            {"rivals", "predict", zoo_of_two, "broken"},
+                                            {"rivals", "predict", zoo_of_two, "0 broken"},
                                             {"inspect", "inspect", zoo_of_checkpoint, "no model"},
                                             {"diff", "diff", zoo_of_two, "no model here"}};
 enum { ZOO_VIEWS = sizeof zoo_views / sizeof *zoo_views };
