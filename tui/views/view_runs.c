@@ -334,8 +334,8 @@ static void count_states(const struct app *app, char *text, size_t size)
         counts[app->runs[i].state]++;
     size_t used = 0;
     *text = 0;
-    static const enum run_state order[] = {RUN_RUNNING,     RUN_PAUSED, RUN_QUEUED,
-                                           RUN_INTERRUPTED, RUN_FAILED, RUN_FINISHED};
+    static const enum run_state order[] = {RUN_RUNNING, RUN_PAUSED,  RUN_QUEUED,  RUN_INTERRUPTED,
+                                           RUN_FAILED,  RUN_STOPPED, RUN_FINISHED};
     for (size_t i = 0; i < sizeof order / sizeof *order && used < size; i++)
         if (counts[order[i]])
             used += (size_t)snprintf(text + used, size - used, "%s%d %s", used ? "  " : "", counts[order[i]],
@@ -377,6 +377,8 @@ static void runs_view(const struct app *app, const void *state, struct grid *gri
     char counts[200], right[400];
     count_states(app, counts, sizeof counts);
     snprintf(right, sizeof right, "%s   home %.200s", counts, app->home);
+    if (grid_columns(grid, right) > rect.w - 17) /* beside "antler  runs" */
+        snprintf(right, sizeof right, "%s", counts);
     app_header(app, grid, &rect, "runs", right);
     v->list.drawn = (struct rect){0};
     if (!app->n_runs) {
