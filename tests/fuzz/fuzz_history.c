@@ -2,6 +2,7 @@
  * ingests it and everything is read back. */
 #include "persistence/index/index.h"
 #include "persistence/runs/history_frame.h"
+#include "persistence/runs/run_making.h"
 
 #include "base/io.h"
 
@@ -11,10 +12,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static char folder[64];
+
+static void clean_up(void)
+{
+    run_remove_tree(folder);
+}
+
 static const char *home(void)
 {
-    static char folder[64];
     if (!folder[0]) {
+        atexit(clean_up);
         snprintf(folder, sizeof folder, "/dev/shm/fuzz-history-%d", (int)getpid());
         char run[128];
         snprintf(run, sizeof run, "%s/run/checkpoints", folder);
