@@ -215,7 +215,15 @@ static void add_text(struct source_reader *r, const struct event *event, const s
     char *tag = xstrndup(value->tag, value->tag_length);
     str_add_visible(&text, tag);
     str_add(&text, ": ");
-    str_add_visible(&text, words);
+    for (char *line = words, *next; line; line = next) { /* its lines stay apart */
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        line[strcspn(line, "\r")] = 0;
+        str_add_visible(&text, line);
+        if (next)
+            str_add_char(&text, '\n');
+    }
     json_t *json = json_pack("{s:s, s:s}", "event", "message", "text", str_text(&text));
     char *line = js_text(json, 0);
     struct source_record *record = &enqueue(r)->record;

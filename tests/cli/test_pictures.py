@@ -36,7 +36,7 @@ def imported(path):
 
 
 log = b"".join(scalar_event("loss", s, 1.0 / (s + 1)) + image_event("grey/step", s, [STEPS[s]]) for s in range(5))
-log += image_event("several", 2, [RED_OVER_BLUE, STEPS[1], RED_OVER_BLUE]) + text_event("notes", 3, "learning rate was halved")
+log += image_event("several", 2, [RED_OVER_BLUE, STEPS[1], RED_OVER_BLUE]) + text_event("notes", 3, "learning rate was halved\r\nand the \x1b[31mbatch doubled")
 tensorboard = imported(os.path.dirname(write("tb/events.out.tfevents.1.host", log)))
 
 
@@ -53,9 +53,9 @@ def test_the_list_and_show_name_them():
     check("grey/step" in out and "several/2" in out, f"the tags are listed: {out}")
     _, out, _ = home.antler("show", tensorboard)
     check("8 of 4 tags" in out, f"show says how many there are: {out}")
-    check("notes: learning rate was halved" in out, f"show has the text: {out}")
+    check("notes: learning rate was halved\n           and the \\x1B[31mbatch doubled" in out, f"show has the text, line by line: {out}")
     events = home.json("show", tensorboard)["events"]
-    check([e["event"]["text"] for e in events] == ["notes: learning rate was halved"], f"so has its JSON: {events}")
+    check([e["event"]["text"] for e in events] == ["notes: learning rate was halved\nand the \\x1B[31mbatch doubled"], f"so has its JSON: {events}")
 
 
 def test_a_picture_is_drawn():

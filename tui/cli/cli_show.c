@@ -116,18 +116,27 @@ static void print_pictures(const struct run_summary *run, const char *folder)
 /* The last ones, as the screen says them. */
 static void print_events(const struct run_event *events, size_t n)
 {
-    enum { MOST = 30 };
-    char words[512];
+    enum { MOST = 30, COLUMNS = 100 };
+    struct str lines = {0};
     if (n)
         printf("\nevents\n");
     if (n > MOST)
         printf("... %zu earlier ones (--json has all)\n", n - MOST);
     for (size_t i = n > MOST ? n - MOST : 0; i < n; i++) {
-        event_words(&events[i], words, sizeof words);
-        printf("epoch %-4lld ", (long long)events[i].epoch);
-        text_print(TEXT_PLAIN, words);
-        putchar('\n');
+        event_lines(&events[i], COLUMNS, &lines);
+        for (char *line = lines.data, *next; line; line = next) {
+            next = strchr(line, '\n');
+            if (next)
+                *next++ = 0;
+            if (line == lines.data)
+                printf("epoch %-4lld ", (long long)events[i].epoch);
+            else
+                fputs("           ", stdout);
+            text_print(TEXT_PLAIN, line);
+            putchar('\n');
+        }
     }
+    str_release(&lines);
 }
 
 static json_t *events_json(const struct run_event *events, size_t n)

@@ -155,6 +155,35 @@ enum style event_words(const struct run_event *event, char *text, size_t size)
     snprintf(text, size, "%s", event->json);
     if (kind >= 0)
         style = kinds[kind].say(json, text, size);
+    for (char *c = text; *c; c++)
+        *c = *c == '\n' ? ' ' : *c; /* said in one line */
+    json_decref(json);
+    return style;
+}
+
+/* Breaks at blanks; a word that is longer than the line stays whole. */
+static void add_wrapped(struct str *out, const char *text, int columns)
+{
+    int column = 0;
+    for (const char *c = text; *c; c++) {
+        int word = 0;
+        for (const char *w = c + 1; *c == ' ' && *w && *w != ' ' && *w != '\n'; w++)
+            word += ((unsigned char)*w & 0xC0) != 0x80;
+        bool breaks = *c == ' ' && column > 0 && column + 1 + word > columns;
+        column = breaks || *c == '\n' ? 0 : column + (((unsigned char)*c & 0xC0) != 0x80);
+        str_add_char(out, breaks ? '\n' : *c);
+    }
+}
+
+enum style event_lines(const struct run_event *event, int columns, struct str *out)
+{
+    struct err ignored;
+    char words[512];
+    enum style style = event_words(event, words, sizeof words);
+    json_t *json = js_parse(event->json, strlen(event->json), "event", JS_STRICT, &ignored);
+    bool message = !strcmp(js_string(json, "event", ""), "message");
+    str_clear(out);
+    add_wrapped(out, message ? js_string(json, "text", words) : words, columns);
     json_decref(json);
     return style;
 }

@@ -10,6 +10,10 @@
  * shown. */
 enum style event_words(const struct run_event *event, char *text, size_t size);
 
+/* The whole of it: a message of another tool may have many lines. New ones begin where one is longer than `columns`.
+ * Instead of what out held. */
+enum style event_lines(const struct run_event *event, int columns, struct str *out);
+
 /* Something that a person looking at a curve wants to see on it: an order carried out, a warning, a restart. */
 struct notable_event {
     int64_t epoch, step;

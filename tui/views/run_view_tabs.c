@@ -14,7 +14,7 @@
 #include <string.h>
 
 const char *const run_tab_names[TAB_COUNT] = {"config", "layers", "log", "events", "pictures"};
-enum { LOG_BYTES = 64 << 10 };
+enum { LOG_BYTES = 64 << 10, EVENT_COLUMNS = 76 };
 
 static void fill_config(struct app *app, struct run_view *v, const struct run_summary *run)
 {
@@ -176,9 +176,22 @@ static void fill_log(struct app *app, struct run_view *v, const struct run_summa
     free(folder);
 }
 
+/* The label stands in front of the first one. */
+static void add_lines(struct page *page, const char *label, enum style style, char *lines)
+{
+    enum { LABEL_COLUMNS = 18 };
+    for (char *line = lines, *next; line; line = next, label = "") {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        page_field(page, 0, label, LABEL_COLUMNS, style, line);
+    }
+}
+
 static void fill_events(struct app *app, struct run_view *v, const struct run_summary *run)
 {
     struct arena arena = {0};
+    struct str lines = {0};
     struct err err = {0};
     const struct run_event *events;
     size_t n;
@@ -189,13 +202,14 @@ static void fill_events(struct app *app, struct run_view *v, const struct run_su
         page_field(&v->text, 0, NULL, 0, STYLE_FAINT, "nothing happened yet");
     }
     for (size_t i = 0; i < n; i++) {
-        char words[512], label[64], since[40];
-        enum style style = event_words(&events[i], words, sizeof words);
+        char label[64], since[40];
+        enum style style = event_lines(&events[i], EVENT_COLUMNS, &lines);
         double at = events[i].time - run->created;
         snprintf(label, sizeof label, "%5s  epoch %-3lld",
                  at >= 0 ? format_duration(since, sizeof since, at) : text_missing(), (long long)events[i].epoch);
-        page_field(&v->text, 0, label, 18, style, words);
+        add_lines(&v->text, label, style, lines.data);
     }
+    str_release(&lines);
     arena_release(&arena);
 }
 
