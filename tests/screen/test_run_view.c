@@ -46,14 +46,14 @@ static void test_a_finished_run_opens_on_its_best_checkpoint(void)
                              "     └─┬─────────┬─────────┬─────────┬──────────┬─────────┬─────────┬─────────┬─\n"
                              "       1         2         3         4          5         6         7         8\n"
                              "ckpt   ◇         ◇         ◇         ◇          ◇         ◇         ◇        [◆]\n"
-                             "─── checkpoints 8 ─────────────────────── ─ config ┬─ layers ┬─ log ┬─ events ──\n"
-                             "   epoch  step    loss  val_loss  after ▴  name  digits                        │\n"
-                             "◇      3    30  0.6667    0.7667    20s    seed  1                             │\n"
-                             "◇      4    40  0.5000    0.6000    30s    data                                │\n"
-                             "◇      5    50  0.4000    0.5000    40s      format  csv\n"
-                             "◇      6    60  0.3333    0.4333    50s      path    digits.csv.gz\n"
-                             "◇      7    70  0.2857    0.3857  1m00s    model\n"
-                             "◆      8    80  0.2500    0.3500  1m10s      layers\n"
+                             "─── checkpoints 8 ──────────────────────── ─ config ┬─ layers ┬─ log ┬─ events ─\n"
+                             "    epoch  step    loss  val_loss  after ▴  name  digits                       │\n"
+                             " ◇      3    30  0.6667    0.7667    20s    seed  1                            │\n"
+                             " ◇      4    40  0.5000    0.6000    30s    data                               │\n"
+                             " ◇      5    50  0.4000    0.5000    40s      format  csv\n"
+                             " ◇      6    60  0.3333    0.4333    50s      path    digits.csv.gz\n"
+                             " ◇      7    70  0.2857    0.3857  1m00s    model\n"
+                             "▸◆      8    80  0.2500    0.3500  1m10s      layers\n"
                              " e evaluate  p predict  r resume  t try other settings  i inspect  ? help\n");
     screen_close();
 }

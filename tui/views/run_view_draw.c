@@ -129,6 +129,7 @@ struct fill_context {
     const struct run_view *view;
     const char *monitor;
     double started; /* of the history, Unix seconds */
+    int pointed;    /* row of the checkpoint that the chart's cursor is at, -1: the list leads, or the chart follows the run */
 };
 
 static void fill_metric(struct list_cell *cell, const struct checkpoint_summary *c, const char *name)
@@ -146,7 +147,10 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
     cell->style = c->missing ? STYLE_FAINT : STYLE_TEXT;
     switch (column) {
     case COL_SIGN:
-        snprintf(cell->text, sizeof cell->text, "%s", c->best ? "◆" : c->last ? "●" : "◇");
+        snprintf(cell->text, sizeof cell->text, "%s%s", row == f->pointed ? "▸" : " ",
+                 c->best   ? "◆"
+                 : c->last ? "●"
+                           : "◇");
         cell->style = c->best ? STYLE_MARK_BEST : STYLE_MARK;
         break;
     case COL_EPOCH:
@@ -191,7 +195,7 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
 {
     const struct run_summary *run = run_view_run(app, v);
     const char *monitor = run && run->monitor && strcmp(run->monitor, "loss") != 0 ? run->monitor : NULL;
-    struct list_column columns[COL_COUNT] = {[COL_SIGN] = {"", LIST_LEFT, 1, 1, 0, false},
+    struct list_column columns[COL_COUNT] = {[COL_SIGN] = {"", LIST_LEFT, 2, 2, 0, false},
                                              [COL_EPOCH] = {"epoch", LIST_RIGHT, 5, 7, 0, false},
                                              [COL_STEP] = {"step", LIST_RIGHT, 4, 9, 3, false},
                                              [COL_LOSS] = {"loss", LIST_POINT, 6, 10, 2, false},
@@ -208,7 +212,10 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
         return;
     }
     double origin = v->chart.curves.origin.time;
-    struct fill_context f = {v, monitor, isnan(origin) && run ? run->created : origin};
+    v->list.calm = v->chart.living;
+    v->list.follows = v->list.unmarked = v->focus != PANE_CHECKPOINTS;
+    bool points = v->list.follows && !(v->chart.living && v->chart.follow);
+    struct fill_context f = {v, monitor, isnan(origin) && run ? run->created : origin, points ? v->list.selected : -1};
     if (!monitor) { /* one column less */
         columns[COL_MONITOR] = columns[COL_LOSS];
         columns[COL_LOSS] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
@@ -216,9 +223,6 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
     }
     if (!any_kept(v)) /* no column for nothing */
         columns[COL_KEPT] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};
-    v->list.calm = v->chart.living;
-    v->list.follows = v->focus != PANE_CHECKPOINTS;
-    v->list.unmarked = v->chart.living && v->chart.follow && v->focus != PANE_CHECKPOINTS;
     list_draw(&v->list, grid, rect, columns, COL_COUNT, -1, false, v->focus != PANE_TABS, fill, &f);
 }
 
@@ -238,7 +242,7 @@ static void draw_bottom(const struct app *app, struct run_view *v, struct grid *
 {
     bool picture_only = v->focus == PANE_TABS && v->tab == TAB_PICTURES && !v->n_checkpoints;
     if (rect.w >= BOTH_PANES_WIDTH && !picture_only) {
-        struct rect list = rect_left(&rect, rect.w / 2 + 2 < 62 ? rect.w / 2 + 2 : 62);
+        struct rect list = rect_left(&rect, rect.w / 2 + 3 < 63 ? rect.w / 2 + 3 : 63);
         rect_right(&list, 1);
         draw_checkpoints(app, v, grid, list);
         draw_tabs(app, v, grid, rect);

@@ -219,9 +219,7 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
     if (list->top + table.rows < list->count)
         grid_put(grid, body, rect.w - 1, body.h - 1, STYLE_FAINT, 0x25BE);
     if (list->count > 0 && body.h > 0) {
-        int first = table.width[0] + GAP + (n > 1 ? table.width[1] : 0);
-        struct rect row = {body.x, body.y + list->selected - list->top,
-                           list->follows && first < body.w ? first : body.w, 1};
+        struct rect row = {body.x, body.y + list->selected - list->top, body.w, 1};
         grid_flag(grid, row, list->unmarked ? 0 : focused ? CELL_SELECTED : CELL_BOLD);
         if (focused)
             grid_cursor(grid, row, 0, 0, false);

@@ -14,9 +14,9 @@ struct list {
     int top;      /* first row shown */
     bool calm;    /* it grows while it is looked at: it scrolls by several rows at once, so that most of the time no row
                      moves */
-    bool follows; /* the selection follows something else, which the person moves: it scrolls by half a page, so that most of the
-                     time no row moves, and only the first columns are emphasised */
-    bool unmarked; /* the selection is not emphasised: it follows by itself */
+    bool follows; /* the selection follows something else, which the person moves: it scrolls by half a page, so that
+                     most of the time no row moves */
+    bool unmarked; /* the selection is not emphasised: the list is not active, or the caller puts a sign there */
     /* For the mouse: where it was drawn last, the right end of each title in it (0: not shown), the last press. */
     struct rect drawn;
     int title_end[LIST_MAX_COLUMNS];
