@@ -92,6 +92,22 @@ static bool answer_epochs(struct app *app, const char *id, const char *text, str
     return number_answer(app, id, text, "epochs", 1, err);
 }
 
+static int ask_learning_rate(struct app *app, const struct run_summary *run)
+{
+    char text[96] = "From the next step on.";
+    for (size_t i = 0; i < run->n_metrics; i++)
+        if (!strcmp(run->metrics[i].name, "learning_rate"))
+            snprintf(text, sizeof text, "From the next step on. After the last epoch it was %.6g.", run->metrics[i].last);
+    return app_ask(app, DIALOG_TEXT, "learning rate", text, "", run->id, answer_learning_rate);
+}
+
+static int ask_epochs(struct app *app, const struct run_summary *run)
+{
+    char text[96];
+    snprintf(text, sizeof text, "How many epochs in all, counted from the first. Now it is %lld.", (long long)run->epochs);
+    return app_ask(app, DIALOG_TEXT, "epochs", text, "", run->id, answer_epochs);
+}
+
 static bool annotate(struct app *app, const char *id, const char *key, json_t *value, struct err *err)
 {
     const struct run_summary *run = app_find_run(app, id);
@@ -262,13 +278,9 @@ int run_action(struct app *app, const struct run_summary *run, enum action actio
     case ACTION_KEEP:
         return command(app, run, "checkpoint", NAN, "writes a checkpoint");
     case ACTION_LEARNING_RATE:
-        return run_lives(run) ? app_ask(app, DIALOG_TEXT, "learning rate", "From the next step on.", "", run->id,
-                                        answer_learning_rate)
-                              : refuse(app, run, "that");
+        return run_lives(run) ? ask_learning_rate(app, run) : refuse(app, run, "that");
     case ACTION_EPOCHS:
-        return run_lives(run) ? app_ask(app, DIALOG_TEXT, "epochs", "How many epochs in all, counted from the first.",
-                                        "", run->id, answer_epochs)
-                              : refuse(app, run, "that");
+        return run_lives(run) ? ask_epochs(app, run) : refuse(app, run, "that");
     case ACTION_TAG:
         return ask_tags(app, run);
     case ACTION_NOTE:
