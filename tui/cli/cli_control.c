@@ -75,6 +75,20 @@ static json_t *wait_for_answer(const char *folder, const json_t *asked, int64_t 
     return answer ? answer : find_answer(folder, &offset, number);
 }
 
+/* Who goes on with the run cuts the log where the last checkpoint stands, and an answer behind it with it. That the
+ * worker has come to its end since then stays. */
+static bool has_ended_since(const char *folder, double since)
+{
+    json_t *run = run_read(folder, NULL), *change;
+    size_t i;
+    bool ended = false;
+    json_array_foreach(json_object_get(run, "changes"), i, change) ended =
+        ended || (js_double(change, "time", 0) >= since && (!strcmp(js_string(change, "state", ""), "stopped") ||
+                                                            !strcmp(js_string(change, "state", ""), "finished")));
+    json_decref(run);
+    return ended;
+}
+
 /* A stopped run has written its last checkpoint when its worker has left. */
 static void wait_for_end(const char *folder, const json_t *asked)
 {
@@ -123,42 +137,61 @@ static bool leave_queue(const struct cli *cli, const char *folder, bool *ok, str
     return true;
 }
 
-bool cli_control(struct cli *cli, struct err *err)
-{
-    const char *command = cli->command->name;
-    char *folder = cli_find_run(cli, cli->arguments[0], err);
+struct told { /* of a command */
+    const char *command;
     int64_t number;
-    bool left;
-    if (folder && !strcmp(command, "stop") && leave_queue(cli, folder, &left, err)) {
-        free(folder);
-        return left;
-    }
-    if (!folder || !check_alive(folder, command, err)) {
-        free(folder);
-        return false;
-    }
+    bool answered;
+    char error[256]; /* why it could not be done */
+};
+
+static void read_answer(const json_t *answer, struct told *told)
+{
+    told->answered = answer != NULL;
+    snprintf(told->error, sizeof told->error, "%s", js_string(answer, "error", ""));
+}
+
+/* Writes the command and waits until it is answered, or whoever was asked is gone. */
+static bool tell(const char *folder, struct told *told, struct err *err)
+{
     int64_t offset = log_end(folder);
-    json_t *answer = NULL, *worker = worker_of(folder);
-    bool ok = run_command_add(folder, command, NAN, &number, err);
+    double since = io_wall_seconds();
+    json_t *worker = worker_of(folder);
+    bool ok = run_command_add(folder, told->command, NAN, &told->number, err), stops = !strcmp(told->command, "stop");
     if (ok) {
-        answer = wait_for_answer(folder, worker, offset, number);
-        if (answer && !strcmp(command, "stop"))
+        json_t *answer = wait_for_answer(folder, worker, offset, told->number);
+        if (answer && stops)
             wait_for_end(folder, worker);
-        const char *error = js_string(answer, "error", NULL);
-        if (cli->json)
-            cli_print_json(json_pack("{s:s,s:s,s:I,s:b,s:b}", "run", path_name(folder), "command", command, "number",
-                                     (json_int_t)number, "answered", answer != NULL, "ok", answer && !error));
-        else if (answer && !error)
-            printf("%s: %s\n", path_name(folder), done_word(command));
-        if (!answer)
-            ok = check_alive(folder, command, err) &&
-                 err_set(err, ERR_FAILED, "run '%s' has not answered yet; the command waits in its commands.log",
-                         path_name(folder));
-        else if (error)
-            ok = err_set(err, ERR_FAILED, "run '%s': %s", path_name(folder), error);
+        read_answer(answer, told);
+        told->answered = told->answered || (stops && has_ended_since(folder, since));
+        json_decref(answer);
     }
     json_decref(worker);
-    json_decref(answer);
+    return ok;
+}
+
+static bool report(const struct cli *cli, const char *folder, const struct told *told, struct err *err)
+{
+    bool done = told->answered && !told->error[0];
+    if (cli->json)
+        cli_print_json(json_pack("{s:s,s:s,s:I,s:b,s:b}", "run", path_name(folder), "command", told->command, "number",
+                                 (json_int_t)told->number, "answered", told->answered, "ok", done));
+    else if (done)
+        printf("%s: %s\n", path_name(folder), done_word(told->command));
+    if (!told->answered)
+        return check_alive(folder, told->command, err) &&
+               err_set(err, ERR_FAILED, "run '%s' has not answered yet; the command waits in its commands.log",
+                       path_name(folder));
+    return done || err_set(err, ERR_FAILED, "run '%s': %s", path_name(folder), told->error);
+}
+
+bool cli_control(struct cli *cli, struct err *err)
+{
+    struct told told = {.command = cli->command->name};
+    char *folder = cli_find_run(cli, cli->arguments[0], err);
+    bool ok;
+    if (!folder || strcmp(told.command, "stop") != 0 || !leave_queue(cli, folder, &ok, err))
+        ok = folder && check_alive(folder, told.command, err) && tell(folder, &told, err) &&
+             report(cli, folder, &told, err);
     free(folder);
     return ok;
 }
