@@ -72,6 +72,14 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
             a[i / GROUP] += (u) * step;                                                                                \
         }                                                                                                              \
     } while (0)
+#define ONE_BY_ONE(n, load_last, extra)                                                                                \
+    for (; n > 0; n--) {                                                                                               \
+        STEP(0, load_last, extra);                                                                                     \
+        ADVANCE(1);                                                                                                    \
+    }
+#if defined(__SANITIZE_ADDRESS__) /* with checks around every load the unrolled loop takes minutes to compile */
+#define STEPS ONE_BY_ONE
+#else
 #define STEPS(n, load_last, extra)                                                                                     \
     for (; n >= 4; n -= 4) {                                                                                           \
         STEP(0, load_last, extra);                                                                                     \
@@ -80,10 +88,8 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
         STEP(3, load_last, extra);                                                                                     \
         ADVANCE(4);                                                                                                    \
     }                                                                                                                  \
-    for (; n > 0; n--) {                                                                                               \
-        STEP(0, load_last, extra);                                                                                     \
-        ADVANCE(1);                                                                                                    \
-    }
+    ONE_BY_ONE(n, load_last, extra)
+#endif
 #define LOAD_EDGE(p) vec_load_masked(p, last)
     int64_t left = t->k;
     if (packs) {
@@ -105,6 +111,7 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
     }
 #undef STEP
 #undef STEPS
+#undef ONE_BY_ONE
 #undef ADVANCE
 #undef LOAD_EDGE
     const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
