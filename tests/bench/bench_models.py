@@ -249,7 +249,7 @@ def measure(model, options, folder, have):
         for action in options.action:
             failed, gemm = dict(failed), []
             rows = rounds(action, cells, options, failed, gemm)
-            results.append({"model": model, "date": time.strftime("%Y-%m-%d"), "time": time.time(), "action": action, "name": models.name(model), "ms": rows, "failed": failed,
+            results.append({"model": model, "date": time.strftime("%Y-%m-%d"), "time": time.time(), "action": action, "quick": options.quick, "name": models.name(model), "ms": rows, "failed": failed,
                             "sgemm_gflops": statistics.median(gemm), "multiply_adds": expected.get("multiply_adds"), "expected_bytes": expected.get("memory_bytes"),
                             "memory": expected.get("memory"), "peak_bytes": {label: max(c.peak_bytes for c in cells if c.label == label) for label in rows}})
     finally:

@@ -21,8 +21,10 @@ def models_table():
     if not rows:
         return []
     peers = sorted({label for r in results for _, label in peers_of(r)})
+    few = ", ".join(str(r["model"]) for r in results if r["quick"])
+    quick = f" Models {few}: only those that were fastest before (--quick)." if few else ""
     return [f"A training step, {results[-1]['date']}, {cpu_name()}, two cores, interleaved rounds of `./dev bench models`, each side with its better number of threads. Peers:",
-            ", ".join(peers) + " (not every one can run every model). Floor: the products of the step at the rate of numpy's sgemm in the same rounds; Winograd goes below it.", "",
+            ", ".join(peers) + f" (not every one can run every model).{quick} Floor: the products of the step at the rate of numpy's sgemm in the same rounds; Winograd goes below it.", "",
             "| | antler | fastest of these peers | Keras on TensorFlow | of the floor | peak memory |", "|---|---|---|---|---|---|", *rows]
 
 

@@ -17,7 +17,8 @@ const struct screen_view_ops *const screen_views[] = {&view_runs,    &view_run, 
                                                       &view_diff,    &view_jobs,   &view_log,     NULL};
 /* clang-format on */
 
-static const double TICK_S = 0.5; /* while something may change by itself: the index is asked twice a second */
+/* The index is asked twice a second; where nothing lives and nobody presses a key, once. */
+static const double TICK_S = 0.5, CALM_TICK_S = 1, CALM_AFTER_S = 3;
 
 /* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten
  * times a second. The first slice comes before the first frame. */
@@ -29,6 +30,8 @@ struct screen {
     enum theme_name theme; /* in use */
     bool themed;
     struct loop *loop;
+    double pressed; /* when a key came last */
+    bool calm;      /* ticks come seldom */
     int watched[APP_MAX_JOBS]; /* descriptor of the job in that place, -1 */
     struct watch *watch;       /* NULL: only our own runs */
     bool reading;              /* there was more than a slice */
@@ -106,10 +109,32 @@ static void tell(struct screen *s, bool ticked)
     s->app->told = NULL;
 }
 
+static bool anything_lives(const struct app *app)
+{
+    for (size_t i = 0; i < app->n_runs; i++)
+        if (run_lives(&app->runs[i]))
+            return true;
+    return false;
+}
+
+static void choose_tick(struct screen *s, const struct event *event)
+{
+    bool awake = event->kind != EVENT_TICK;
+    if (awake)
+        s->pressed = event->now;
+    else if (s->watch || event->now - s->pressed < CALM_AFTER_S)
+        return;
+    bool calm = !awake && !anything_lives(s->app);
+    if (calm != s->calm)
+        loop_tick(s->loop, calm ? CALM_TICK_S : TICK_S);
+    s->calm = calm;
+}
+
 static int screen_event(void *self, const struct event *event)
 {
     struct screen *s = self;
     int flags = LOOP_NOTHING;
+    choose_tick(s, event);
     if (event->kind == EVENT_TICK && s->watch && !read_on(s, event->now, &flags))
         return flags;
     flags |= app_event(s->app, event);
