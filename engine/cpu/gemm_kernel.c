@@ -31,25 +31,7 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
     return panel + vecs * LANES;
 }
 
-/* One tile. rows, vecs, by_rows and packs are constants where this is inlined, so every loop over them is unrolled into
- * registers. */
-INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows, const bool packs)
-{
-    const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
-    const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
-    const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
-    vec acc[ROWS][2];
-    float *c = t->c, *panel = t->pack_to;
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) {
-        acc[i][0] = acc[i][1] = vec_all(0);
-        __builtin_prefetch(c + i * t->ldc, 1);
-        __builtin_prefetch(c + i * t->ldc + t->columns - 1, 1);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i += GROUP)
-        a[i / GROUP] = t->a + i * row;
-/* One k: u ones behind the pointers. */
+/* The loops of tile(), over its variables. One k, u ones behind the pointers: */
 #define STEP(u, load_last, extra)                                                                                      \
     do {                                                                                                               \
         const float *at = b + (u) * b_stride;                                                                          \
@@ -91,6 +73,25 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
     ONE_BY_ONE(n, load_last, extra)
 #endif
 #define LOAD_EDGE(p) vec_load_masked(p, last)
+
+/* One tile. rows, vecs, by_rows and packs are constants where this is inlined, so every loop over them is unrolled into
+ * registers. */
+INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows, const bool packs)
+{
+    const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
+    const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
+    const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
+    vec acc[ROWS][2];
+    float *c = t->c, *panel = t->pack_to;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        acc[i][0] = acc[i][1] = vec_all(0);
+        __builtin_prefetch(c + i * t->ldc, 1);
+        __builtin_prefetch(c + i * t->ldc + t->columns - 1, 1);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i += GROUP)
+        a[i / GROUP] = t->a + i * row;
     int64_t left = t->k;
     if (packs) {
         const int64_t b_stride = t->b_stride;
@@ -109,11 +110,6 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
             STEPS(n, vec_load, (__builtin_prefetch(line, 0, 2), line += t->next_step))
         }
     }
-#undef STEP
-#undef STEPS
-#undef ONE_BY_ONE
-#undef ADVANCE
-#undef LOAD_EDGE
     const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
     const bool adds = t->beta != 0;
 #pragma GCC unroll 16
@@ -131,6 +127,12 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
         vec_store_masked(to, last, x1);
     }
 }
+
+#undef STEP
+#undef STEPS
+#undef ONE_BY_ONE
+#undef ADVANCE
+#undef LOAD_EDGE
 
 #define TILE_FUNCTION(name, rows, vecs, by_rows, packs)                                                                 \
     static void name(const struct gemm_tile *t)                                                                        \
