@@ -153,13 +153,13 @@ int64_t atomic_file_size(const struct atomic_file *file)
     return file->written + (int64_t)file->pending;
 }
 
-static bool make_durable(struct atomic_file *file, struct err *err)
+static bool put_in_place(struct atomic_file *file, bool durably, struct err *err)
 {
     if (!flush(file, err))
         return false;
     if (file->reserved && io->ftruncate(file->fd, file->written))
         return err_errno(err, ERR_FAILED, errno, "cannot set the length of '%s'", file->temporary);
-    if (!io_fsync(file->fd, file->temporary, err))
+    if (durably && !io_fsync(file->fd, file->temporary, err))
         return false;
     int fd = file->fd;
     file->fd = -1;
@@ -181,7 +181,7 @@ static bool make_durable(struct atomic_file *file, struct err *err)
 
 bool atomic_file_commit(struct atomic_file **file, struct err *err)
 {
-    bool ok = make_durable(*file, err);
+    bool ok = put_in_place(*file, true, err);
     if (ok) {
         char *folder = path_folder((*file)->path);
         if (!io_sync_folder(folder, err))
@@ -193,15 +193,23 @@ bool atomic_file_commit(struct atomic_file **file, struct err *err)
     return ok;
 }
 
-bool atomic_file_save(const char *path, const void *data, size_t size_bytes, struct err *err)
+static bool save(const char *path, const void *data, size_t size_bytes, bool durably, struct err *err)
 {
     struct atomic_file *file = atomic_file_open(path, err);
-    if (!file)
-        return false;
-    if (atomic_file_write(file, data, size_bytes, err) && atomic_file_commit(&file, err))
-        return true;
+    bool ok = file && atomic_file_write(file, data, size_bytes, err) &&
+              (durably ? atomic_file_commit(&file, err) : put_in_place(file, false, err));
     atomic_file_abort(&file);
-    return false;
+    return ok;
+}
+
+bool atomic_file_save(const char *path, const void *data, size_t size_bytes, struct err *err)
+{
+    return save(path, data, size_bytes, true, err);
+}
+
+bool atomic_file_save_for_now(const char *path, const void *data, size_t size_bytes, struct err *err)
+{
+    return save(path, data, size_bytes, false, err);
 }
 
 static const char *skip_digits(const char *p)

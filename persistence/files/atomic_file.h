@@ -44,5 +44,7 @@ void atomic_file_sweep(const char *folder, const char *suffix);
 
 /* All of it in one call, for small texts. */
 bool atomic_file_save(const char *path, const void *data, size_t size_bytes, struct err *err) MUST_USE;
+/* The same without waiting for the disk, for what can be made again: after a power cut it may be empty or half. */
+bool atomic_file_save_for_now(const char *path, const void *data, size_t size_bytes, struct err *err) MUST_USE;
 
 #endif

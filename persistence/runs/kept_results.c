@@ -3,13 +3,12 @@
 
 #include "base/hash.h"
 #include "base/io.h"
+#include "persistence/files/atomic_file.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char *const kinds_of[] = {"evaluate-", "predict-", "texts"}; /* in the order of the bits */
 
@@ -133,23 +132,6 @@ static int64_t bytes_beside(const char *checkpoint)
     return bytes;
 }
 
-/* Renamed into its place, but not waited for: what a crash leaves half is not believed. */
-static bool write_whole(const char *path, const char *text)
-{
-    struct err ignored;
-    char *folder = path_folder(path), *part = xprintf("%s/.%s.%d-0.tmp", folder, path_name(path), (int)getpid());
-    int fd = io_open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, &ignored);
-    bool ok = fd >= 0 && io_write_all(fd, text, strlen(text), part, &ignored);
-    if (fd >= 0)
-        ok = !io->close(fd) && ok;
-    ok = ok && !io->rename(part, path);
-    if (fd >= 0 && !ok)
-        io->unlink(part);
-    free(part);
-    free(folder);
-    return ok;
-}
-
 bool kept_save(const char *checkpoint, const char *what, const json_t *result)
 {
     json_t *of = stamp(checkpoint);
@@ -157,10 +139,11 @@ bool kept_save(const char *checkpoint, const char *what, const json_t *result)
         return false;
     json_t *all = json_pack("{s:f,s:o,s:O}", "made", io_wall_seconds(), "of", of, "result", (json_t *)result);
     char *path = kept_path(checkpoint, what), *text = js_text(all, 0);
+    struct err ignored;
     struct stat st;
     int64_t size_bytes = (int64_t)strlen(text), replaced = stat(path, &st) ? 0 : st.st_size;
     bool ok = size_bytes <= KEPT_MAX_BYTES &&
-              bytes_beside(checkpoint) - replaced + size_bytes <= KEPT_ALL_MAX_BYTES && write_whole(path, text);
+              bytes_beside(checkpoint) - replaced + size_bytes <= KEPT_ALL_MAX_BYTES && atomic_file_save_for_now(path, text, strlen(text), &ignored);
     free(text);
     free(path);
     json_decref(all);
