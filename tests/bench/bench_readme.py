@@ -1,7 +1,8 @@
 """./dev bench readme: the figures of README.md, between its marks, from what ./dev bench models and ./dev bench left in build/."""
-from bench_models import best, kept, peers_of
+from bench_models import ACTIONS, best, kept, peers_of
 from common import SOURCE, cpu_name
 
+CALLS = ACTIONS[1:]
 START, END = "<!-- figures: ./dev bench readme -->\n", "<!-- end of figures -->\n"
 
 
@@ -28,10 +29,29 @@ def models_table():
             "| | antler | fastest of these peers | Keras on TensorFlow | of the floor | peak memory |", "|---|---|---|---|---|---|", *rows]
 
 
+def call_cell(r):
+    if not r or "antler" not in r["ms"] or not peers_of(r):
+        return "-"
+    ms, (peer_ms, peer) = best(r["ms"]["antler"])[0], peers_of(r)[0]
+    return f"{ms:.3g} ms, {peer} **{peer_ms / ms:.3g}x**"
+
+
+def calls_table():
+    results = {action: kept(action) for action in CALLS}
+    models = sorted(set().union(*results.values()))
+    if not models:
+        return []
+    names = {model: r["name"].split(",")[0] for of_action in results.values() for model, r in of_action.items()}
+    rows = [f"| {model}. {names[model]} | " + " | ".join(call_cell(results[action].get(model)) for action in CALLS) + " |" for model in models]
+    return ["", "Calls on samples that are in memory, inside the process, with the fastest of the peers:", "",
+            "| | predict 1 | predict 256 | evaluate 256 |", "|---|---|---|---|", *rows]
+
+
 def update():
+    lines = models_table() + calls_table()
     path = SOURCE / "README.md"
     text = path.read_text()
     before, rest = text.split(START)
     _, after = rest.split(END)
-    path.write_text(before + START + "\n".join(models_table()) + "\n" + END + after)
-    print(f"{path}: {len(models_table())} lines between the marks")
+    path.write_text(before + START + "\n".join(lines) + "\n" + END + after)
+    print(f"{path}: {len(lines)} lines between the marks")
