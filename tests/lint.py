@@ -1,0 +1,73 @@
+"""./dev lint: clang-tidy over the sources, or those whose path contains one of the words given. What was found in a file is kept in the build folder
+until the file, what it includes, .clang-tidy or clang-tidy itself is another."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+BUILD = "build-dev"
+KEPT = os.path.join(BUILD, "lint")
+FINDING = re.compile(r"^(?=\S+:\d+:\d+: (?:warning|error|fatal error):)", re.MULTILINE)
+
+
+def sources(words):
+    """path -> its compile commands (one for each instruction set), of all files that are built but the tests'."""
+    found = {}
+    with open(os.path.join(BUILD, "compile_commands.json")) as file:
+        for entry in json.load(file):
+            path = os.path.relpath(entry["file"])
+            if not path.startswith(("tests/", "..", BUILD)) and (not words or any(word in path for word in words)):
+                found.setdefault(path, []).append(shlex.split(entry["command"]))
+    return found
+
+
+def fingerprint(commands, common):
+    """Of all that clang-tidy will read: the preprocessed text, comments too."""
+    made_of = hashlib.sha256(common)
+    for command in commands:
+        command = command[os.path.basename(command[0]) == "ccache":]
+        at = command.index("-o")
+        command[at:at + 2] = ["-E", "-C"]
+        made_of.update(" ".join(command).encode())
+        made_of.update(subprocess.run(command, cwd=BUILD, stdout=subprocess.PIPE, check=True).stdout)
+    return made_of.hexdigest()
+
+
+def look(path, commands, common):
+    """(what is said of the file, whether it was looked at now)."""
+    kept, now = os.path.join(KEPT, path.replace("/", "_")), fingerprint(commands, common)
+    if os.path.exists(kept):
+        with open(kept) as file:
+            if file.readline().strip() == now:
+                return file.read(), False
+    # one file a process: with several, clang-analyzer-valist takes the va_list of one for that of another
+    done = subprocess.run(["clang-tidy", "-p", BUILD, "--quiet", "--extra-arg=-Wno-unknown-warning-option", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode and not FINDING.search(done.stdout):
+        raise RuntimeError(f"clang-tidy {path} ended with {done.returncode}: {done.stderr}")
+    with open(kept + ".new", "w") as file:
+        file.write(now + "\n" + done.stdout)
+    os.replace(kept + ".new", kept)
+    return done.stdout, True
+
+
+def main():
+    os.makedirs(KEPT, exist_ok=True)
+    with open(".clang-tidy", "rb") as file:
+        common = file.read() + subprocess.run(["clang-tidy", "--version"], stdout=subprocess.PIPE, check=True).stdout
+    files = sources(sys.argv[1:])
+    if not files:
+        sys.exit(f"no source has {' or '.join(sys.argv[1:])} in its path")
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        results = list(pool.map(lambda path: look(path, files[path], common), sorted(files)))
+    findings = {finding.rstrip() for said, _ in results for finding in FINDING.split(said) if FINDING.match(finding)}  # of a header only once
+    print("\n".join(sorted(findings)), end="\n" if findings else "")
+    fresh = sum(now for _, now in results)
+    print(f"lint: {len(files)} files, {fresh} looked at, {len(files) - fresh} as they were: {len(findings)} findings", file=sys.stderr)
+    sys.exit(1 if findings else 0)
+
+
+main()
