@@ -7,10 +7,15 @@
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int check_failures;
@@ -80,21 +85,60 @@ static inline int check_done(void)
     return check_failures != 0;
 }
 
-/* A fresh folder under $TMPDIR (or /tmp), created once per process and removed at exit. */
+/* A fresh folder under $TMPDIR (or /tmp), created once per process and removed at exit. Whoever has one holds its lock:
+ * those that killed tests left behind are removed (tests/crash/work_folder.py does the same). */
+#define CHECK_PREFIX "antler-test-"
+enum { CHECK_YOUNG_S = 600 }; /* its lock may not be taken yet */
 static char check_folder[256];
-static inline void check_remove_folder(void)
+static inline void check_remove(const char *folder)
 {
     char command[320];
-    snprintf(command, sizeof command, "rm -rf '%s'", check_folder);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
     if (system(command))
-        fprintf(stderr, "cannot remove '%s'\n", check_folder);
+        fprintf(stderr, "cannot remove '%s'\n", folder);
+}
+static inline void check_remove_folder(void)
+{
+    check_remove(check_folder);
+}
+/* Held until it is closed, by this process and its forks. -1: a test has it. */
+static inline int check_lock(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+static inline void check_sweep(const char *base)
+{
+    DIR *dir = opendir(base);
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        char path[sizeof check_folder];
+        struct stat st;
+        const char *name = entry->d_name;
+        if (strncmp(name, CHECK_PREFIX, strlen(CHECK_PREFIX)) || strchr(name, '\'') ||
+            (size_t)snprintf(path, sizeof path, "%s/%s", base, name) >= sizeof path || lstat(path, &st) ||
+            st.st_mtime > time(NULL) - CHECK_YOUNG_S)
+            continue;
+        int lock = check_lock(path);
+        if (lock >= 0) {
+            check_remove(path);
+            close(lock);
+        }
+    }
+    if (dir)
+        closedir(dir);
 }
 static inline const char *check_tmp(void)
 {
     if (!check_folder[0]) {
         const char *base = getenv("TMPDIR");
-        snprintf(check_folder, sizeof check_folder, "%.200s/antler-test-XXXXXX", base && *base ? base : "/tmp");
-        if (!mkdtemp(check_folder)) {
+        base = base && *base ? base : "/tmp";
+        check_sweep(base);
+        snprintf(check_folder, sizeof check_folder, "%.200s/" CHECK_PREFIX "XXXXXX", base);
+        if (!mkdtemp(check_folder) || check_lock(check_folder) < 0) {
             perror(check_folder);
             exit(1);
         }

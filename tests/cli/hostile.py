@@ -4,10 +4,8 @@ import ctypes
 import os
 import resource
 import signal
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, done  # noqa: F401
 
 PR_SET_CHILD_SUBREAPER = 36

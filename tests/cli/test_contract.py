@@ -3,9 +3,7 @@ JSON (no bare NaN), the keys that scripts rely on with their types, and numbers 
 import json
 import math
 import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import Home, check, done
 
 CONFIGS = os.path.join(os.environ["ANTLER_SOURCE"], "configs")

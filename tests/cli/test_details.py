@@ -6,10 +6,12 @@ import os
 import struct
 import subprocess
 import sys
-import tempfile
+
+from work_folder import WorkFolder
 
 BUILD, SOURCE = os.environ["ANTLER_BUILD"], os.environ["ANTLER_SOURCE"]
-folder = tempfile.mkdtemp(prefix="antler-test-")
+work = WorkFolder()
+folder = work.name
 failures = []
 
 

@@ -119,7 +119,7 @@ def test_words_on_the_command_line(home):
 
 
 if __name__ == "__main__":
-    home = Home("antler-hostile-")
+    home = Home()
     try:
         Idle.mib = accepted(home, "train", home.config("mlp", MLP), "--set", 'model.layers[0].activation={"expression": "x * sigmoid(x)"}').rss_mib
         runs = set(home.ids())

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
 import zipfile
@@ -219,7 +218,7 @@ def test_no_other_file_is_opened(good):
 
 
 if __name__ == "__main__":
-    home = Home("antler-hostile-")
+    home = Home()
     try:
         good = Good(home)
         Idle.mib = accepted(home, "inspect", good.path).rss_mib

@@ -244,7 +244,7 @@ def test_output_that_goes_nowhere(home):
 
 
 if __name__ == "__main__":
-    home = Home("antler-hostile-")
+    home = Home()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         Idle.mib = accepted(home, "doctor").rss_mib

@@ -3,10 +3,8 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, done, weights
 
 CONFIG = {

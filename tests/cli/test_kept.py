@@ -2,9 +2,7 @@
 import json
 import os
 import shutil
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import Home, check, run_tests
 
 home = Home()

@@ -4,10 +4,8 @@ import json
 import os
 import pty
 import select
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, run_tests, weights
 
 BASE = {"seed": 3, "data": {"format": "synthetic", "name": "moons", "samples": 80, "noise": 0.2, "validation_split": 0.2},
@@ -44,7 +42,7 @@ def own(home, **settings):
 
 
 def test_the_end_of_a_run_is_told_with_its_facts():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         env = {**own(home, notify_command=teller(home)), "ANTLER_EVENT": "failed", "ANTLER_ERROR": "of another run"}
         run = home.json("train", home.config("a", BASE), "--name", "a; touch $(pwd)/x `id`", environment=env)
@@ -62,7 +60,7 @@ def test_the_end_of_a_run_is_told_with_its_facts():
 
 
 def test_nan_and_failure_are_told_too():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         env = own(home, notify_command=teller(home))
         diverging = {**BASE, "compile": {"optimizer": {"class": "SGD", "learning_rate": 1e30}, "loss": "mse"}}
@@ -85,7 +83,7 @@ def test_nan_and_failure_are_told_too():
 
 
 def test_a_new_best_value_is_told_when_it_is_wanted():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         env = own(home, notify_command=teller(home), notify_best=True)
         home.antler("train", home.config("a", {**BASE, "fit": {"epochs": 4000, "batch_size": 16}, "keep": 1}), environment=env)
@@ -99,7 +97,7 @@ def test_a_new_best_value_is_told_when_it_is_wanted():
 
 
 def test_a_command_that_fails_is_a_line_of_the_log_and_nothing_else():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         plain = home.json("train", home.config("a", BASE))["run"]
         for command, words in (("echo said; exit 3", "ended with 3"), ("kill -9 $$", "ended by signal 9"), ("/no/such/program", "ended with 127")):
@@ -116,7 +114,7 @@ def test_a_command_that_fails_is_a_line_of_the_log_and_nothing_else():
 
 
 def test_a_home_cannot_bring_a_command_along():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         os.makedirs(home.home)
         with open(os.path.join(home.home, "settings.json"), "w") as f:
@@ -161,7 +159,7 @@ class Screen:
 
 
 def test_the_terminal_is_told_too():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         env = own(home, notify_terminal="osc9", notify_bell=True)
         run = home.detach("train", home.config("slow", {**BASE, "fit": {"epochs": 1000000, "batch_size": 16}, "keep": 1}))
@@ -184,7 +182,7 @@ def test_the_terminal_is_told_too():
 
 
 def test_what_the_machine_did_is_kept_beside_the_history():
-    home = Home("antler-notify-")
+    home = Home()
     try:
         run = home.detach("train", home.config("a", {**BASE, "fit": {"epochs": 1000000, "batch_size": 16}, "keep": 1}))
         until = time.monotonic() + 30

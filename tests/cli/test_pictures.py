@@ -2,10 +2,8 @@
 import json
 import os
 import struct
-import sys
 import zlib
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from foreign import Wandb, image_event, png, scalar_event, text_event
 from runs import Home, check, run_tests
 

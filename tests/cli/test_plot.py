@@ -3,11 +3,11 @@ import os
 import struct
 import subprocess
 import sys
-import tempfile
 import xml.dom.minidom
 import zlib
 
 from home import Log, write_run
+from work_folder import WorkFolder
 
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 failures = 0
@@ -135,7 +135,7 @@ def check_colors(home):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
+    with WorkFolder() as folder:
         home = os.path.join(folder, "runs")
         os.makedirs(home)
         fill(home)

@@ -1,9 +1,7 @@
 """train --profile and --trace: what they say adds up, the trace is strict JSON of bounded size, and neither changes a bit of the result."""
 import json
 import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import Home, check, done, weights
 
 CONFIGS = os.path.join(os.environ["ANTLER_SOURCE"], "configs")

@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 from home import Log, simple_log, write_run
+from work_folder import WorkFolder
 
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 failures = 0
@@ -210,7 +211,7 @@ def test_bad_homes(home):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as home:
+    with WorkFolder() as home:
         fill(home)
         for test in (test_list, test_show_and_find, test_history, test_checkpoints, test_compare, test_annotations, test_import, test_usage, test_bad_homes):
             test(home)

@@ -1,17 +1,15 @@
 """antler watch: what it shows of histories that others write, that it follows them, that it writes nothing beside them, and what it leaves behind."""
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from foreign import Wandb, scalar_event
 from runs import ANTLER, check, done
+from work_folder import WorkFolder
 
-work = tempfile.mkdtemp(prefix="antler-test-watch-")
+folder = WorkFolder()
+work = folder.name
 temporary = os.path.join(work, "tmp")
 os.mkdir(temporary)
 ENV = {**os.environ, "TMPDIR": temporary, "LC_ALL": "C.UTF-8", "COLUMNS": "100", "LINES": "32", "TERM": "xterm-256color"}
@@ -170,5 +168,4 @@ test_what_cannot_be_watched_is_refused()
 test_a_damaged_file_is_shown_with_its_error()
 test_growing_files_are_followed()
 test_what_a_killed_one_left_is_removed_by_the_next()
-shutil.rmtree(work)
 done()

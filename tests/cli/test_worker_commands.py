@@ -5,11 +5,9 @@ import resource
 import signal
 import struct
 import subprocess
-import sys
 import time
 import zipfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, done, state, weights
 
 MLP = {

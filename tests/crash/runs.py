@@ -1,13 +1,13 @@
 """What the crash and command tests share: a home in a temporary folder, the built antler, and a look at what runs leave behind."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
+
+from work_folder import WorkFolder
 
 BUILD = os.environ.get("ANTLER_BUILD", "build")
 ANTLER = os.path.join(BUILD, "antler")
@@ -47,15 +47,15 @@ def same_file(a, b):
 
 
 class Home:
-    def __init__(self, name="antler-test-"):
-        memory = "/dev/shm"  # kill -9 does not test fsync: do not wait for it
-        self.folder = tempfile.mkdtemp(prefix=name, dir=memory if os.access(memory, os.W_OK) else None)
+    def __init__(self):
+        self.work = WorkFolder(memory=True)  # kill -9 does not test fsync: do not wait for it
+        self.folder = self.work.name
         self.home = os.path.join(self.folder, "runs")
 
     def close(self):
         for run in self.ids():
             self.kill(run)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.work.cleanup()
 
     def ids(self):
         if not os.path.isdir(self.home):

@@ -19,7 +19,7 @@ LONG = {**BASE, "fit": {"epochs": 100000, "batch_size": 16}}
 
 
 def queued_home(n, config=BASE, held=True, slots=1):
-    home = Home("antler-queue-")
+    home = Home()
     path = home.config("tiny", config)
     os.makedirs(home.home)
     if held:
@@ -181,7 +181,7 @@ def test_workers_killed_while_they_start_are_tried_again_and_given_up():
 
 
 def test_one_that_fails_at_once_does_not_stop_the_others():
-    home = Home("antler-queue-")
+    home = Home()
     try:
         with open(os.path.join(home.folder, "d.csv"), "w") as f:
             f.write("a,b\n" + "".join(f"{k % 5},{k % 2}\n" for k in range(40)))
@@ -264,7 +264,7 @@ def test_a_hostile_order_leads_nowhere():
 
 
 def test_a_run_started_by_hand_keeps_its_place():
-    home = Home("antler-queue-")
+    home = Home()
     try:
         long = home.detach("train", home.config("long", LONG))
         waits = home.antler("train", home.config("tiny", BASE), "--queue")[1].strip()

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
@@ -15,6 +14,7 @@ import quick_jax
 import keras
 from keras import layers, losses, metrics, ops, optimizers
 from keras.optimizers import schedules
+from work_folder import WorkFolder
 
 N, REST, BATCH, EPOCHS = 24, 22, 8, 3  # one case in a while has a smaller last batch (Keras compiles anew for each size)
 rng = np.random.default_rng(7)
@@ -451,7 +451,7 @@ def main():
     for one in cases + [r[0] for r in refused]:
         datasets[dataset_name(one, "train")] = dataset(one, TRAIN)
         datasets[dataset_name(one, "validation")] = dataset(one, VALIDATION)
-    with tempfile.TemporaryDirectory() as folder:
+    with WorkFolder() as folder:
         paths = [os.path.join(folder, "cases.json"), os.path.join(folder, "results.json")]
         with open(paths[0], "w") as file:
             json.dump({"datasets": datasets, "cases": jobs + [r[1] for r in refused]}, file)

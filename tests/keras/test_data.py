@@ -6,12 +6,12 @@ import os
 import struct
 import subprocess
 import sys
-import tempfile
 import zlib
 
 os.environ["KERAS_BACKEND"] = "jax"
 import numpy as np
 from numpy.lib import format as npy_format
+from work_folder import WorkFolder
 
 failures = []
 
@@ -156,7 +156,7 @@ def main():
     driver = Driver(sys.argv[1])
     tests = (every_dtype_order_and_version, halves_are_exact, archives, tables, scales, splits, pictures)
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with WorkFolder() as folder:
             for test in tests:
                 test(driver, folder)
     finally:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import sys
-import tempfile
 import warnings
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -13,7 +11,6 @@ import numpy as np
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crash"))
 from runs import Home, check, done
 
 warnings.filterwarnings("ignore")

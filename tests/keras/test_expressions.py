@@ -1,5 +1,5 @@
 """Custom activations and layers written as expressions: trained by antler, opened by Keras with share/antler_keras.py, equal predictions."""
-import json, os, subprocess, sys, tempfile
+import json, os, subprocess, sys
 import numpy as np
 
 source, build = os.environ["ANTLER_SOURCE"], os.environ["ANTLER_BUILD"]
@@ -7,6 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 sys.path.insert(0, os.path.join(source, "share"))
 import keras
 import antler_keras
+from work_folder import WorkFolder
 
 CONFIG = {
     "name": "custom",
@@ -27,7 +28,7 @@ def antler(*arguments):
     return json.loads(answer.stdout)
 
 
-with tempfile.TemporaryDirectory() as folder:
+with WorkFolder() as folder:
     os.chdir(folder)
     rng = np.random.default_rng(1)
     x = rng.normal(size=(40, 5)).astype("float32")

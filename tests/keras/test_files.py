@@ -5,8 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
+
+from work_folder import WorkFolder
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -342,7 +343,7 @@ except ImportError as reason:
     print("SKIP:", reason)
     sys.exit(1 if os.environ.get("CI") == "true" else 77)
 
-with tempfile.TemporaryDirectory() as folder:
+with WorkFolder() as folder:
     os.chdir(folder)
     keras.utils.set_random_seed(1)
     for test in [value for key, value in list(globals().items()) if key.startswith("test_")]:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -12,10 +11,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import keras
 import numpy as np
 from keras import layers
+from work_folder import WorkFolder
 
 warnings.filterwarnings("ignore")
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
-folder = tempfile.mkdtemp(prefix="antler-test-")
+work = WorkFolder()
+folder = work.name
 failures = []
 WINDOW = 12
 SENTENCES = "the quick brown fox jumps over the lazy dog.\nhow vexingly quick daft zebras jump!\n"

@@ -5,7 +5,6 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -13,6 +12,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import h5py
 import keras
 import numpy as np
+from work_folder import WorkFolder
 
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 failures = 0
@@ -131,7 +131,7 @@ def main():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(64, 3)).astype("float32"), rng.integers(0, 2, 64)
     fit = dict(batch_size=16, verbose=0, validation_split=0.25)
-    with tempfile.TemporaryDirectory() as folder:
+    with WorkFolder() as folder:
         home, path = os.path.join(folder, "home"), os.path.join(folder, "a.csv")
         first = model().fit(x, y, epochs=4, callbacks=[keras.callbacks.CSVLogger(path)], **fit).history
         compare(imported(home, path), {k: dict(enumerate(v, 1)) for k, v in first.items()}, "plain")

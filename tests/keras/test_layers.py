@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 import quick_jax
@@ -22,6 +21,7 @@ except ImportError as error:
     print(f"SKIP: {error}")
     sys.exit(1 if os.environ.get("CI") == "true" else 77)
 from keras import layers as L
+from work_folder import WorkFolder
 
 quick_jax.numpy_weights()
 warnings.filterwarnings("ignore", message="The structure of `inputs`|When providing `inputs` as a dict")
@@ -30,7 +30,7 @@ only = os.environ.get("ONLY", "")
 build = os.environ.get("ANTLER_BUILD", "build-dev")
 rng = np.random.default_rng(5)
 cases, keep = [], {}
-folder = tempfile.TemporaryDirectory(prefix="antler-layers-")
+folder = WorkFolder()
 path = lambda name: os.path.join(folder.name, name)
 
 

@@ -8,19 +8,20 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 import quick_jax
 import keras
 import numpy as np
 from keras import layers as L
+from work_folder import WorkFolder
 
 quick_jax.numpy_weights()
 warnings.filterwarnings("ignore")
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 ONLY = os.environ.get("ONLY", "")
-folder = tempfile.mkdtemp(prefix="antler-test-")
+work = WorkFolder()
+folder = work.name
 failures = []
 rng = np.random.default_rng(11)
 path = lambda name: os.path.join(folder, name)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 from keras import Input, Model, Sequential
 from keras import layers as L
+from work_folder import WorkFolder
 
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 SAMPLES = 6
@@ -192,7 +192,7 @@ def check_model(folder, build, rng):
 def main():
     warnings.simplefilter("ignore")
     rng = np.random.default_rng(5)
-    with tempfile.TemporaryDirectory(prefix="antler-odd-") as folder:
+    with WorkFolder() as folder:
         for build in MODELS:
             check_model(folder, build, rng)
     print(f"{len(MODELS)} models, {failures} failures")

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -13,10 +12,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import keras
 import numpy as np
 from keras import layers
+from work_folder import WorkFolder
 
 warnings.filterwarnings("ignore")
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
-folder = tempfile.mkdtemp(prefix="antler-test-")
+work = WorkFolder()
+folder = work.name
 failures = []
 rng = np.random.default_rng(7)
 
@@ -260,6 +261,6 @@ if __name__ == "__main__":
     test_best_weights_and_averages_end_as_in_keras()
     test_architecture_json_goes_both_ways()
     test_short_epochs_go_on_where_the_last_one_stopped()
-    subprocess.run(["rm", "-rf", folder], check=False)
+    work.cleanup()
     print(f"{len(failures)} failures")
     sys.exit(1 if failures else 0)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "crash"))
 from runs import ANTLER, Home, check, done
 
 LONG = {

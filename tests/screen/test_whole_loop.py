@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
+
+from work_folder import WorkFolder
 
 ANTLER = os.path.join(os.environ["ANTLER_BUILD"], "antler")
 if not shutil.which("tmux"):
@@ -142,7 +143,8 @@ def watch_it_grow(terminal, folder):
 
 
 def main():
-    folder = tempfile.mkdtemp(prefix="antler-loop-")
+    work = WorkFolder()
+    folder = work.name
     terminal = Terminal(folder)
     try:
         terminal.open()
@@ -160,7 +162,7 @@ def main():
     finally:
         terminal.close()
         subprocess.run([ANTLER, "stop", "long"], cwd=folder, capture_output=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        work.cleanup()
 
 
 main()

@@ -376,6 +376,19 @@ static void test_an_input_for_predict_that_does_not_fit_the_model_is_refused(voi
     json_decref(scaled);
 }
 
+static void test_more_texts_than_there_may_be_classes_are_no_labels(void)
+{
+    struct err err = {0};
+    struct str csv = {0};
+    for (int i = 0; i <= 65536; i++)
+        str_addf(&csv, "%d,id%d\n", i, i);
+    write_bytes("f", csv.data, csv.length);
+    CHECK(!open_with("{\"format\": \"csv\", \"path\": \"f\", \"header\": false}", NULL, &err));
+    CHECK_HAS(err.text, "/f' has more than 65536 different texts as labels");
+    CHECK_EQ(err.code, ERR_FORMAT);
+    str_release(&csv);
+}
+
 /* Headers that ask for much more than the limit set here must be refused by their words, never by a failed allocation
  * of that size. */
 static void test_refusals_need_little_memory(void)
@@ -400,6 +413,7 @@ int main(void)
     RUN(test_gzip_that_is_cut_off_damaged_or_followed_by_rubbish_is_refused);
     RUN(test_idx_headers_that_lie_are_refused_before_memory_is_taken);
     RUN(test_an_input_for_predict_that_does_not_fit_the_model_is_refused);
+    RUN(test_more_texts_than_there_may_be_classes_are_no_labels);
     RUN(test_refusals_need_little_memory);
     return check_done();
 }

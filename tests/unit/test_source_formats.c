@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "persistence/files/bytes.h"
 #include "persistence/index/index.h"
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 #include "persistence/sources/source_copy.h"
 #include "persistence/sources/source_scan.h"
 #include "persistence/sources/wire.h"

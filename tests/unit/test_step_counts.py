@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
+
+from work_folder import WorkFolder
 
 SOURCE, BUILD = os.environ["ANTLER_SOURCE"], os.environ["ANTLER_BUILD"]
 PYTHON = os.environ.get("ANTLER_PYTHON", os.path.expanduser("~/.cache/antler/venv/bin/python"))
@@ -107,13 +108,10 @@ if __name__ == "__main__":
             skip("this machine has no AVX2")
     if counts_instructions and (sanitized() or not shutil.which("valgrind")):
         skip("a sanitized build" if sanitized() else "no valgrind")
-    folder = tempfile.mkdtemp(prefix="antler-test-")
-    try:
+    with WorkFolder() as folder:
         make_configs(folder)
         if counts_instructions:
             test_short_steps_take_few_instructions(folder)
         else:
             test_every_model_has_its_kernels(folder)
-    finally:
-        shutil.rmtree(folder)
     sys.exit(1 if failures else 0)
