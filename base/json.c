@@ -216,6 +216,20 @@ char *js_text(const json_t *json, int indent)
     return str_take(&out);
 }
 
+json_t *js_text_value(const char *text)
+{
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    struct str visible = {0};
+    str_add_visible(&visible, text);
+    value = json_string(str_text(&visible));
+    str_release(&visible);
+    return value;
+}
+
 json_t *js_number(double value)
 {
     if (isnan(value))

@@ -25,7 +25,9 @@ void js_write(struct str *out, const json_t *json, int indent);
 /* free() it. */
 char *js_text(const json_t *json, int indent);
 
-/* A number as JSON: a real, an integer when it is one below 2^53 and `value` came from an int, NaN and infinities as strings. */
+/* A text as a string value, made visible where it is not UTF-8; null for NULL. New reference. */
+json_t *js_text_value(const char *text);
+/* A number as JSON: a real; NaN and the infinities as their strings. New reference. */
 json_t *js_number(double value);
 /* True when json is a number or one of the three strings; *out is the double. */
 bool js_to_double(const json_t *json, double *out);

@@ -1,5 +1,5 @@
 /* name_table.c - see name_table.h */
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 
 #include "base/arena.h"
 

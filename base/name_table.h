@@ -1,12 +1,12 @@
 /* name_table.h - names get numbers 0, 1, 2, ... in the order of their first appearance, and are found again in constant
- * time.
+ * time. Names are copied.
  *
  *     struct name_table names = {0};
  *     size_t id = name_table_id(&names, "val_loss", 8);
  *     names.list[id]
  */
-#ifndef PERSISTENCE_RUNS_NAME_TABLE_H
-#define PERSISTENCE_RUNS_NAME_TABLE_H
+#ifndef BASE_NAME_TABLE_H
+#define BASE_NAME_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

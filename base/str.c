@@ -171,6 +171,11 @@ void str_release(struct str *s)
     *s = (struct str){0};
 }
 
+int str_order(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 bool str_starts(const char *text, const char *prefix)
 {
     return !strncmp(text, prefix, strlen(prefix));

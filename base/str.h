@@ -39,6 +39,9 @@ char *str_take(struct str *s);
 void str_clear(struct str *s);
 void str_release(struct str *s);
 
+/* For qsort and bsearch: the order of two elements of an array of texts, bytewise. */
+int str_order(const void *a, const void *b);
+
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 /* Matches '*' and '?', case-sensitive. */

@@ -1,7 +1,7 @@
 /* data_csv.c - format csv: which columns are inputs and labels, missing cells, text labels. Reading of cells:
  * csv_reader.h. */
+#include "base/name_table.h"
 #include "base/size.h"
-#include "engine/data/categories.h"
 #include "engine/data/csv_reader.h"
 #include "engine/data/table.h"
 #include "persistence/files/byte_stream.h"
@@ -28,8 +28,8 @@ struct load {
     double *x, *y;
     size_t x_capacity, y_capacity;
     int64_t n_rows;
-    struct categories categories; /* of the only label */
-    int32_t *codes;               /* its category by row */
+    struct name_table labels_seen; /* texts of the only label; more than CLASSES_MAX are no classes */
+    int32_t *codes;                /* their numbers by row */
     size_t codes_capacity;
     bool text_labels;
 };
@@ -274,8 +274,10 @@ static bool add_row(struct load *l, char *const *cells, size_t n_cells, int64_t 
             return false;
     if (drop)
         return true;
-    if (l->n_labels == 1)
-        l->codes[row] = categories_add(&l->categories, cells[l->labels[0]]);
+    if (l->n_labels == 1 && l->labels_seen.n <= CLASSES_MAX) {
+        const char *label = cells[l->labels[0]];
+        l->codes[row] = (int32_t)name_table_id(&l->labels_seen, label, strlen(label));
+    }
     l->n_rows++;
     return true;
 }
@@ -334,14 +336,14 @@ static bool store(struct samples *s, const double *values, int64_t n_rows, struc
 static bool code_by_known_names(struct load *l, const json_t *known, int32_t *rank, struct err *err)
 {
     struct table *t = l->table;
-    for (size_t i = 0; i < l->categories.n; i++) {
+    for (size_t i = 0; i < l->labels_seen.n; i++) {
         rank[i] = -1;
         for (size_t k = 0; k < json_array_size(known); k++)
-            if (!strcmp(json_string_value(json_array_get(known, k)), l->categories.texts[i]))
+            if (!strcmp(json_string_value(json_array_get(known, k)), l->labels_seen.list[i]))
                 rank[i] = (int32_t)k;
         if (rank[i] < 0)
             return err_set(err, ERR_FORMAT, "%s has the label '%s', which the training part does not have", l->source,
-                           l->categories.texts[i]);
+                           l->labels_seen.list[i]);
     }
     t->n_class_names = (int64_t)json_array_size(known);
     t->class_names = arena_array(&t->arena, (size_t)t->n_class_names + 1, sizeof *t->class_names);
@@ -350,24 +352,33 @@ static bool code_by_known_names(struct load *l, const json_t *known, int32_t *ra
     return true;
 }
 
+/* As scikit-learn's LabelEncoder does. */
+static void code_by_order(struct load *l, int32_t *rank)
+{
+    struct table *t = l->table;
+    size_t n = l->labels_seen.n;
+    t->n_class_names = (int64_t)n;
+    t->class_names = arena_array(&t->arena, n + 1, sizeof *t->class_names);
+    for (size_t i = 0; i < n; i++)
+        t->class_names[i] = arena_strdup(&t->arena, l->labels_seen.list[i]);
+    qsort(t->class_names, n, sizeof *t->class_names, str_order);
+    for (size_t i = 0; i < n; i++)
+        rank[name_table_find(&l->labels_seen, t->class_names[i], strlen(t->class_names[i]))] = (int32_t)i;
+}
+
 /* Labels that are text become the numbers of their sorted names, or of the names known from the training part. */
 static bool code_text_labels(struct load *l, struct err *err)
 {
     const json_t *known = json_object_get(l->from->state, "class_names");
-    struct table *t = l->table;
-    if (l->categories.n > CLASSES_MAX)
-        return err_set(err, ERR_FORMAT, "%s has %zu different texts as labels, expected at most %d classes", l->source,
-                       l->categories.n, CLASSES_MAX);
-    int32_t *rank = xcalloc(l->categories.n + 1, sizeof *rank);
+    if (l->labels_seen.n > CLASSES_MAX)
+        return err_set(err, ERR_FORMAT, "%s has more than %d different texts as labels, expected at most so many classes",
+                       l->source, CLASSES_MAX);
+    int32_t *rank = xcalloc(l->labels_seen.n + 1, sizeof *rank);
     bool ok = true;
     if (json_array_size(known)) {
         ok = code_by_known_names(l, known, rank, err);
     } else {
-        categories_sort(&l->categories, rank);
-        t->n_class_names = (int64_t)l->categories.n;
-        t->class_names = arena_array(&t->arena, l->categories.n + 1, sizeof *t->class_names);
-        for (size_t i = 0; i < l->categories.n; i++)
-            t->class_names[i] = arena_strdup(&t->arena, l->categories.texts[i]);
+        code_by_order(l, rank);
     }
     for (int64_t i = 0; ok && i < l->n_rows; i++)
         l->y[i] = rank[l->codes[i]];
@@ -434,7 +445,7 @@ bool load_csv(struct table *t, const struct source *from, struct err *err)
         ok = csv_next(&l.csv, err) && read_rows(&l, first, n_first, err) && build(&l, err);
     }
     csv_release(&l.csv);
-    categories_release(&l.categories);
+    name_table_release(&l.labels_seen);
     free(l.x);
     free(l.y);
     free(l.codes);

@@ -62,7 +62,7 @@ static bool read_idx(struct byte_stream *s, const char *source, struct npy *a, s
         size_bytes > (size_t)byte_stream_limit(s))
         return err_set(err, ERR_FORMAT, "%s declares more elements (first axis %lld) than its %lld bytes can hold",
                        source, (long long)a->dim[0], (long long)byte_stream_limit(s));
-    a->data = a->owned = data_allocate(size_bytes, source, err);
+    a->data = a->owned = io_allocate(size_bytes, source, err);
     if (!a->data || !byte_stream_exact(s, a->owned, size_bytes, "its data", err) || !byte_stream_expect_end(s, err))
         return false;
     to_host_order(a->owned, a->n_elements, npy_type_size(a->type));

@@ -28,11 +28,6 @@ struct listing {
     size_t n, capacity;
 };
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int by_order(const void *a, const void *b)
 {
     const struct picture *p = a, *q = b;
@@ -80,7 +75,7 @@ static bool use_known_classes(struct listing *l, const json_t *known, struct err
         names[k] = arena_strdup(&l->table->arena, json_string_value(json_array_get(known, k)));
     bool ok = true;
     for (size_t i = 0; ok && n && i < n_found; i++)
-        if (!bsearch(&found[i], names, n, sizeof *names, by_name))
+        if (!bsearch(&found[i], names, n, sizeof *names, str_order))
             ok = err_set(err, ERR_FORMAT, "'%s' has the class '%s', which the training part does not have", l->folder,
                          found[i]);
     if (!n)
@@ -98,7 +93,7 @@ static bool list_pictures(struct listing *l, const json_t *known, struct err *er
     if (!l->n_classes)
         return err_set(err, ERR_USAGE, "'%s' has no folders in it, expected one folder of pictures for each class",
                        l->folder);
-    qsort(l->classes, l->n_classes, sizeof *l->classes, by_name);
+    qsort(l->classes, l->n_classes, sizeof *l->classes, str_order);
     if (!use_known_classes(l, known, err))
         return false;
     for (size_t k = 0; k < l->n_classes; k++) {

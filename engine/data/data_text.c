@@ -1,8 +1,8 @@
 /* data_text.c - format text: windows of tokens over one long array; the target is the same window one token later. */
+#include "base/io.h"
 #include "engine/data/csv_reader.h"
 #include "engine/data/dataset.h"
 #include "engine/data/table.h"
-#include "persistence/files/byte_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static bool tokens_of_chars(struct table *t, const struct source *from, const ch
                             const char *source, struct npy *a, struct err *err)
 {
     const json_t *known = json_object_get(from->state, "vocabulary");
-    int32_t *token = xcalloc(CODES, sizeof *token), *tokens = data_allocate(length * sizeof *tokens, source, err);
+    int32_t *token = xcalloc(CODES, sizeof *token), *tokens = io_allocate(length * sizeof *tokens, source, err);
     int64_t n = 0;
     bool ok = tokens != NULL;
     if (ok && json_is_array(known))

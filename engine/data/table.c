@@ -2,7 +2,6 @@
 #include "base/io.h"
 #include "base/size.h"
 #include "engine/data/table.h"
-#include "persistence/files/byte_stream.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -119,7 +118,7 @@ bool samples_allocate(struct samples *s, enum npy_type type, int64_t n_samples, 
     if (!int64_mul(n_samples, shape_elements(sample), &a.n_elements) ||
         !size_mul((size_t)a.n_elements, npy_type_size(type), &size_bytes))
         return err_set(err, ERR_FORMAT, "%s declares more elements than any file can hold", source);
-    a.data = a.owned = data_allocate(size_bytes, source, err);
+    a.data = a.owned = io_allocate(size_bytes, source, err);
     return a.data && samples_take(s, &a, NULL, source, err);
 }
 

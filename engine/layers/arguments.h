@@ -34,7 +34,7 @@ struct class_row { /* what every class table has in front */
  * NULL) are allowed too. Unknown keys whose value is null or false are ignored (newer Keras files carry such defaults). */
 bool arguments_check(const char *class_name, const struct argument *arguments, const char *const *common, const json_t *config,
                      const char *where, struct err *err);
-/* The value given, or the default (new reference for none: lent from a cache). Never NULL for a known name. */
+/* The value given, or the default, which a cache keeps. Lent. Never NULL for a known name. */
 const json_t *argument(const struct argument *arguments, const json_t *config, const char *name);
 double argument_double(const struct argument *arguments, const json_t *config, const char *name);
 int64_t argument_int(const struct argument *arguments, const json_t *config, const char *name);

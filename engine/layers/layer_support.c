@@ -75,6 +75,11 @@ bool layer_want_rank(const struct layer *layer, struct shape sample, int rank, c
     return false;
 }
 
+int layer_n_spatial(const struct layer *layer)
+{
+    return *strpbrk(layer->class->name, "123") - '0';
+}
+
 bool layer_channels_last(const struct layer *layer, struct err *err)
 {
     const char *format = layer_string(layer, "data_format");

@@ -27,6 +27,8 @@ bool layer_axis(const struct layer *layer, const char *name, int64_t axis, int s
 bool layer_fail(const struct layer *layer, struct err *err, const char *format, ...) PRINTF(3, 4);
 /* The sample must have this rank. */
 bool layer_want_rank(const struct layer *layer, struct shape sample, int rank, const char *axes, struct err *err);
+/* The 1, 2 or 3 in the name of its class: "Conv2D". */
+int layer_n_spatial(const struct layer *layer);
 /* data_format other than channels_last is refused. */
 bool layer_channels_last(const struct layer *layer, struct err *err);
 /* The activation argument, parsed into the model's arena. NULL and err. */

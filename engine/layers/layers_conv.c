@@ -11,16 +11,10 @@ struct conv {
     bool depthwise;
 };
 
-static int spatial_of(const struct layer *layer)
-{
-    const char *digit = strpbrk(layer->class->name, "123");
-    return *digit - '0';
-}
-
 static bool read_window(struct layer *layer, struct conv *conv, struct err *err)
 {
     struct window *w = &conv->window;
-    w->n_spatial = spatial_of(layer);
+    w->n_spatial = layer_n_spatial(layer);
     conv->padding = layer_string(layer, "padding");
     for (int i = 0; i < SPATIAL_MAX; i++)
         w->size[i] = w->stride[i] = w->dilation[i] = 1;

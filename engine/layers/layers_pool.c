@@ -3,21 +3,16 @@
 
 #include <string.h>
 
-static int spatial_of(const struct layer *layer)
-{
-    return *strpbrk(layer->class->name, "123") - '0';
-}
-
 static const char *axes_text(const struct layer *layer)
 {
     static const char *const texts[] = {"(steps, channels)", "(height, width, channels)",
                                         "(depth, height, width, channels)"};
-    return texts[spatial_of(layer) - 1];
+    return texts[layer_n_spatial(layer) - 1];
 }
 
 static bool pool_window(struct layer *layer, struct shape in, struct window *w, struct err *err)
 {
-    w->n_spatial = spatial_of(layer);
+    w->n_spatial = layer_n_spatial(layer);
     for (int i = 0; i < SPATIAL_MAX; i++)
         w->size[i] = w->dilation[i] = 1;
     if (!layer_ints(layer, "pool_size", w->n_spatial, w->size, err))
@@ -33,7 +28,7 @@ static bool build_pool(struct layer *layer, struct model *model, const struct sh
     struct window window = {0};
     (void)model, (void)n;
     if (!layer_channels_last(layer, err) ||
-        !layer_want_rank(layer, inputs[0], spatial_of(layer) + 1, axes_text(layer), err) ||
+        !layer_want_rank(layer, inputs[0], layer_n_spatial(layer) + 1, axes_text(layer), err) ||
         !pool_window(layer, inputs[0], &window, err))
         return false;
     *output = inputs[0];
@@ -60,7 +55,7 @@ static bool build_global(struct layer *layer, struct model *model, const struct 
 {
     (void)model, (void)n;
     if (!layer_channels_last(layer, err) ||
-        !layer_want_rank(layer, inputs[0], spatial_of(layer) + 1, axes_text(layer), err))
+        !layer_want_rank(layer, inputs[0], layer_n_spatial(layer) + 1, axes_text(layer), err))
         return false;
     int64_t channels = inputs[0].dim[inputs[0].rank - 1];
     *output = SHAPE(channels);
@@ -97,7 +92,7 @@ static struct value *lower_global(struct layer *layer, struct lowering *l, struc
     (void)n;
     if (layer->class->mask && l->masks[0])
         return masked_mean(layer, l, as_float(l->graph, inputs[0]));
-    return op_reduce(l->graph, kind, as_float(l->graph, inputs[0]), axes, spatial_of(layer),
+    return op_reduce(l->graph, kind, as_float(l->graph, inputs[0]), axes, layer_n_spatial(layer),
                      layer_bool(layer, "keepdims"));
 }
 

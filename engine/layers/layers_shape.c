@@ -9,11 +9,6 @@
 static const char *const axes_texts[] = {"(steps, channels)", "(height, width, channels)",
                                          "(depth, height, width, channels)"};
 
-static int spatial_of(const struct layer *layer)
-{
-    return *strpbrk(layer->class->name, "123") - '0';
-}
-
 static bool build_flatten(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                           struct shape *output, struct err *err)
 {
@@ -145,7 +140,7 @@ static bool read_pairs(const struct layer *layer, const char *name, int n, int64
 static bool build_padding(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                           struct shape *output, struct err *err)
 {
-    int spatial = spatial_of(layer);
+    int spatial = layer_n_spatial(layer);
     bool crop = str_starts(layer->class->name, "Cropping");
     int64_t(*pairs)[2] = arena_array(&model->arena, SPATIAL_MAX, sizeof *pairs);
     (void)n;
@@ -175,7 +170,7 @@ static struct value *lower_padding(struct layer *layer, struct lowering *l, stru
         return NULL;
     if (crop)
         memcpy(after, x->shape.dim, sizeof after);
-    for (int i = 0; i < spatial_of(layer); i++) {
+    for (int i = 0; i < layer_n_spatial(layer); i++) {
         before[i + 1] = pairs[i][0];
         after[i + 1] += (crop ? -1 : 1) * pairs[i][1];
     }
@@ -186,13 +181,13 @@ enum { BILINEAR_MAX = 1 << 26 }; /* entries of an interpolation matrix */
 
 static bool is_bilinear(const struct layer *layer)
 {
-    return spatial_of(layer) == 2 && !strcmp(layer_string(layer, "interpolation"), "bilinear");
+    return layer_n_spatial(layer) == 2 && !strcmp(layer_string(layer, "interpolation"), "bilinear");
 }
 
 static bool build_upsampling(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                              struct shape *output, struct err *err)
 {
-    int spatial = spatial_of(layer);
+    int spatial = layer_n_spatial(layer);
     int64_t *size = arena_array(&model->arena, SPATIAL_MAX, sizeof *size);
     (void)n;
     layer->state = size;
@@ -261,7 +256,7 @@ static struct value *lower_upsampling(struct layer *layer, struct lowering *l, s
     if (!x)
         return NULL;
     return is_bilinear(layer) ? upsample_bilinear(l->graph, x, layer->state)
-                              : upsample_nearest(l->graph, x, layer->state, spatial_of(layer));
+                              : upsample_nearest(l->graph, x, layer->state, layer_n_spatial(layer));
 }
 
 static const struct argument flatten_arguments[] = {ARG_DATA_FORMAT, {0}};

@@ -89,6 +89,9 @@ bool variable_fits(const struct variable *variable, const struct weight *weight)
  * compile_config. */
 json_t *model_to_keras(const struct model *model);
 
+/* The dims, [2, 3]; and of one sample's shape with the batch in front as Keras writes it, [null, 2, 3]. New references. */
+json_t *shape_json(struct shape shape);
+json_t *batched_shape_json(struct shape sample);
 /* For `check` and `inspect`: an array with, per layer, name (its path), class, output_shape, params, trainable, dtype_policy and
  * its weights (name, h5 path, shape, trainable). New reference. */
 json_t *model_describe(const struct model *model);

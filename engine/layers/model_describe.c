@@ -4,23 +4,28 @@
 
 #include <string.h>
 
-static json_t *shape_json(struct shape sample)
+json_t *shape_json(struct shape shape)
 {
-    json_t *list = json_pack("[n]");
-    for (int i = 0; i < sample.rank; i++)
-        json_array_append_new(list, json_integer(sample.dim[i]));
-    return list;
+    json_t *dims = json_array();
+    for (int i = 0; i < shape.rank; i++)
+        json_array_append_new(dims, json_integer(shape.dim[i]));
+    return dims;
+}
+
+json_t *batched_shape_json(struct shape sample)
+{
+    json_t *dims = shape_json(sample);
+    json_array_insert_new(dims, 0, json_null());
+    return dims;
 }
 
 static void list_weights(json_t *weights, const struct layer *layer, int64_t *params)
 {
     for (int i = 0; i < layer->n_variables; i++) {
         const struct variable *variable = layer->variables[i];
-        json_t *dims = json_array();
-        for (int k = 0; k < variable->shape.rank; k++)
-            json_array_append_new(dims, json_integer(variable->shape.dim[k]));
         json_array_append_new(weights, json_pack("{s:s, s:s, s:o, s:b}", "name", variable->name, "path",
-                                                 variable->h5_path, "shape", dims, "trainable", variable->trainable));
+                                                 variable->h5_path, "shape", shape_json(variable->shape), "trainable",
+                                                 variable->trainable));
         *params += shape_elements(variable->shape);
     }
 }
@@ -33,7 +38,7 @@ static json_t *layer_json(const struct model *model, const struct layer *layer)
     for (int i = layer->number; i < model->n_layers && layer_outermost(model->layers[i]) == layer; i++)
         list_weights(weights, model->layers[i], &params);
     return json_pack("{s:s, s:s, s:o, s:I, s:b, s:s, s:o}", "name", layer->path, "class", layer->spec_class,
-                     "output_shape", shape_json(layer->output_shape), "params", (json_int_t)params, "trainable",
+                     "output_shape", batched_shape_json(layer->output_shape), "params", (json_int_t)params, "trainable",
                      layer->trainable, "dtype_policy", layer->bfloat16 ? "mixed_bfloat16" : "float32", "weights",
                      weights);
 }
@@ -53,7 +58,7 @@ static void close_input(json_t *entry, const struct layer_spec *spec, struct sha
     json_t *config = json_object_get(entry, "config");
     if (json_object_get(spec->config, "batch_shape") || json_object_get(spec->config, "batch_input_shape"))
         return;
-    json_object_set_new(config, "batch_shape", shape_json(sample));
+    json_object_set_new(config, "batch_shape", batched_shape_json(sample));
 }
 
 static bool any_trains(const struct layer_use *use);

@@ -3,9 +3,9 @@
  *     struct strides s;
  *     strides_broadcast(&s, out->shape, shapes, n_inputs);
  *     for (int64_t row = 0; row < strides_rows(&s); row++)
- *         for each input k: p = in[k] + strides_row_offset(&s, k, row), step s.inner[k]      (0: one value for the
- * whole row, 1: dense)
+ *         for each input k: p = in[k] + strides_row_offset(&s, k, row), step s.inner[k]
  *
+ * The step of a row is 0 (one value for the whole row), 1 (dense), or more.
  * Axes of size 1 are dropped and neighbouring axes joined wherever every operand allows it, so a map over equal shapes
  * is one row and a bias over a batch is rows of its length.
  */

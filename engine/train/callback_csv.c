@@ -91,11 +91,6 @@ static void add_field(struct str *row, const struct state *s, const char *text)
     str_add_char(row, '"');
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Sorted keys of the first logs; without validation Keras adds a "val_" column for each. */
 static void choose_keys(struct state *s, const struct logs *logs)
 {
@@ -105,7 +100,7 @@ static void choose_keys(struct state *s, const struct logs *logs)
         names[i] = logs->entries[i].name;
         validated = validated || str_starts(names[i], "val_");
     }
-    qsort(names, (size_t)logs->n, sizeof *names, compare_names);
+    qsort(names, (size_t)logs->n, sizeof *names, str_order);
     s->keys = json_array();
     for (int i = 0; i < logs->n; i++)
         json_array_append_new(s->keys, json_string(names[i]));

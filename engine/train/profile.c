@@ -1,6 +1,7 @@
 /* profile.c - see profile.h */
 #include "engine/train/profile.h"
 #include "base/io.h"
+#include "engine/layers/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -154,14 +155,6 @@ static int by_time(const void *a, const void *b)
     return x->ns < y->ns ? 1 : x->ns > y->ns ? -1 : 0;
 }
 
-static json_t *shape_json(const struct shape *shape)
-{
-    json_t *dims = shape ? json_array() : NULL;
-    for (int d = 0; shape && d < shape->rank; d++)
-        json_array_append_new(dims, json_integer(shape->dim[d]));
-    return dims;
-}
-
 static json_t *rows_json(struct row *rows, int n, int64_t calls, double total_ns)
 {
     json_t *array = json_array();
@@ -170,7 +163,7 @@ static json_t *rows_json(struct row *rows, int n, int64_t calls, double total_ns
         const struct row *r = &rows[i];
         double ns = r->ns > 0 ? r->ns : 1;
         json_t *json = json_pack("{s:s*,s:s*,s:o*,s:b,s:I,s:f,s:f,s:f,s:f,s:f}", "layer", r->layer, "op", r->op,
-                                 "shape", shape_json(r->shape), "fused", r->fused, "calls", (json_int_t)calls,
+                                 "shape", r->shape ? shape_json(*r->shape) : NULL, "fused", r->fused, "calls", (json_int_t)calls,
                                  "seconds", r->ns / 1e9, "share", total_ns > 0 ? r->ns / total_ns : 0, "gflops",
                                  2 * r->multiply_adds / ns, "gbytes_per_s", r->bytes / ns, "floor", r->floor_ns / ns);
         json_array_append_new(array, json);

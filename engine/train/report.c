@@ -6,14 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *shape_json(struct shape shape)
-{
-    json_t *json = json_array();
-    for (int k = 0; k < shape.rank; k++)
-        json_array_append_new(json, json_integer(shape.dim[k]));
-    return json;
-}
-
 static json_t *nested(const float **values, const struct shape *shape, int axis)
 {
     if (axis == shape->rank)

@@ -6,8 +6,9 @@
  * file or the checkpoint is to be taken as it is; weights come from the checkpoint, else from the config's model.file /
  * model.weights, else from the initializers. Foreign files are read in the sandbox of persistence/keras/keras_file.h.
  *
- *     struct session *s = session_open(&(struct session_options){.config = config, .folder = folder, .where =
- * "a.json"}, err); if (!s || !session_start_device(s, err)) ...
+ *     struct session_options options = {.config = config, .folder = folder, .where = "a.json"};
+ *     struct session *s = session_open(&options, err);
+ *     if (!s || !session_start_device(s, err)) ...
  */
 #ifndef ENGINE_TRAIN_SESSION_H
 #define ENGINE_TRAIN_SESSION_H

@@ -5,7 +5,7 @@
 #include "engine/train/trail.h"
 #include "persistence/keras/keras_file.h"
 #include "persistence/runs/history_log.h"
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 
 #include <dirent.h>
 #include <errno.h>

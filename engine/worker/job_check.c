@@ -17,13 +17,10 @@ static const int64_t CHECK_MAX_BYTES = (int64_t)4
 static json_t *fields_json(const struct field *fields, int n)
 {
     json_t *all = json_array();
-    for (int i = 0; i < n; i++) {
-        json_t *shape = json_array();
-        for (int k = 0; k < fields[i].shape.rank; k++)
-            json_array_append_new(shape, json_integer(fields[i].shape.dim[k]));
-        json_array_append_new(all, json_pack("{s:s?,s:o,s:s}", "name", fields[i].name, "shape", shape, "dtype",
+    for (int i = 0; i < n; i++)
+        json_array_append_new(all, json_pack("{s:s?,s:o,s:s}", "name", fields[i].name, "shape",
+                                             shape_json(fields[i].shape), "dtype",
                                              fields[i].dtype == DTYPE_I32 ? "int32" : "float32"));
-    }
     return all;
 }
 

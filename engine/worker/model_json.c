@@ -5,12 +5,9 @@ static json_t *ports_json(const struct model_port *ports, int n)
 {
     json_t *all = json_array();
     for (int i = 0; i < n; i++) {
-        json_t *shape = json_array();
-        json_array_append_new(shape, json_null()); /* the batch */
-        for (int k = 0; k < ports[i].shape.rank; k++)
-            json_array_append_new(shape, json_integer(ports[i].shape.dim[k]));
         const char *dtype = ports[i].dtype == DTYPE_I32 ? "int32" : "float32";
-        json_array_append_new(all, json_pack("{s:s,s:o,s:s}", "name", ports[i].name, "shape", shape, "dtype", dtype));
+        json_array_append_new(all, json_pack("{s:s,s:o,s:s}", "name", ports[i].name, "shape",
+                                             batched_shape_json(ports[i].shape), "dtype", dtype));
     }
     return all;
 }

@@ -203,12 +203,3 @@ bool byte_stream_is_gzip(const struct byte_stream *s)
 {
     return s->gzip;
 }
-
-void *data_allocate(size_t size_bytes, const char *what, struct err *err)
-{
-    double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if ((double)size_bytes > memory)
-        return err_null(err, ERR_NOMEM, "%s needs %.1f GB of memory, this machine has %.1f GB", what,
-                        (double)size_bytes / 1e9, memory / 1e9);
-    return io_allocate(size_bytes, what, err);
-}

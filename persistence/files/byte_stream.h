@@ -35,8 +35,4 @@ bool byte_stream_expect_end(struct byte_stream *s, struct err *err) MUST_USE;
 int64_t byte_stream_limit(const struct byte_stream *s);
 bool byte_stream_is_gzip(const struct byte_stream *s);
 
-/* io_allocate for memory whose size a file declared: ERR_NOMEM as well when the machine does not have that much, so
- * that the system's killer is never met. */
-void *data_allocate(size_t size_bytes, const char *what, struct err *err);
-
 #endif

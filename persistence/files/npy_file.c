@@ -118,7 +118,7 @@ static bool adopt(const struct npy_header *h, const unsigned char *data, const c
     bool fortran = h->fortran && h->rank > 1;
     if (!a->data || (!fortran && !h->swapped && (uintptr_t)data % size == 0))
         return true;
-    unsigned char *copy = data_allocate((size_t)h->data_bytes, name, err);
+    unsigned char *copy = io_allocate((size_t)h->data_bytes, name, err);
     if (!copy)
         return false;
     if (fortran)
@@ -198,7 +198,7 @@ static bool read_gzip(struct byte_stream *s, const char *name, struct npy *a, st
         goto done;
     }
     size_t total = h.data_start + (size_t)h.data_bytes;
-    bytes = data_allocate(total, name, err);
+    bytes = io_allocate(total, name, err);
     if (!bytes)
         goto done;
     memcpy(bytes, front, h.data_start);

@@ -118,7 +118,7 @@ bool npz_read(struct npz *archive, const char *name, struct npy *a, struct err *
         err_set(err, ERR_FORMAT, "%s declares a size that its stored bytes cannot give", what);
         goto done;
     }
-    bytes = data_allocate((size_t)st.size, what, err);
+    bytes = io_allocate((size_t)st.size, what, err);
     file = bytes ? zip_fopen_index(archive->zip, (zip_uint64_t)index, 0) : NULL;
     if (bytes && !file)
         err_set(err, ERR_FORMAT, "%s cannot be read: %s", what, zip_strerror(archive->zip));
@@ -141,7 +141,7 @@ static bool add_member(zip_t *zip, const char *name, const struct npy *a, struct
     struct str header = {0};
     npy_header_write(&header, a);
     size_t data_bytes = (size_t)a->n_elements * npy_type_size(a->type);
-    char *bytes = data_allocate(header.length + data_bytes, "the output", err), *member = xprintf("%s.npy", name);
+    char *bytes = io_allocate(header.length + data_bytes, "the output", err), *member = xprintf("%s.npy", name);
     bool ok = bytes != NULL;
     if (ok) {
         memcpy(bytes, header.data, header.length);

@@ -1,10 +1,13 @@
 /* hdf5_internal.h - between the files of the HDF5 reader.
  *
- *   hdf5_read.c      superblock, loading and claiming of bytes, the walk      hdf5_message.c  object headers -> lists
- * of messages hdf5_object.c    a group or a dataset from its messages                   hdf5_type.c     dataspaces,
- * datatypes, text attributes hdf5_group.c     symbol tables and links                                  hdf5_dense.c
- * links in fractal heaps hdf5_chunk.c     layouts and chunk indexes                                hdf5_values.c
- * copying and unfiltering data
+ *   hdf5_read.c      superblock, loading and claiming of bytes, the walk
+ *   hdf5_message.c   object headers -> lists of messages
+ *   hdf5_object.c    a group or a dataset from its messages
+ *   hdf5_type.c      dataspaces, datatypes, text attributes
+ *   hdf5_group.c     symbol tables and links
+ *   hdf5_dense.c     links in fractal heaps
+ *   hdf5_chunk.c     layouts and chunk indexes
+ *   hdf5_values.c    copying and unfiltering data
  */
 #ifndef PERSISTENCE_HDF5_HDF5_INTERNAL_H
 #define PERSISTENCE_HDF5_HDF5_INTERNAL_H

@@ -97,11 +97,6 @@ struct names { /* of the files in a folder, sorted */
     size_t n, capacity;
 };
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* One look at the folder instead of one at each of the files, of which most may be gone. */
 static void read_names(struct index *index, const char *folder, struct names *names)
 {
@@ -115,7 +110,7 @@ static void read_names(struct index *index, const char *folder, struct names *na
     if (dir)
         closedir(dir);
     if (names->n)
-        qsort(names->list, names->n, sizeof *names->list, compare_names);
+        qsort(names->list, names->n, sizeof *names->list, str_order);
     free(path);
 }
 
@@ -128,7 +123,7 @@ static void release_names(struct names *names)
 
 static bool has_name(const struct names *names, const char *name)
 {
-    return names->n && bsearch(&name, names->list, names->n, sizeof *names->list, compare_names);
+    return names->n && bsearch(&name, names->list, names->n, sizeof *names->list, str_order);
 }
 
 static bool load_list(struct index *index, int64_t run_id, const char *folder, struct arena *arena,

@@ -1,5 +1,5 @@
-/* index_history.c - reads chunks back: series of a run with the part of its parents up to the forks, events, the tail
- * for sparklines. */
+/* index_history.c - reads chunks back: series of a run with the part of its parents up to the forks, the tail for
+ * sparklines. */
 #include "persistence/index/index_internal.h"
 #include "persistence/runs/history_log.h"
 
@@ -437,46 +437,4 @@ bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *valu
     }
     arena_release(&arena);
     return ok;
-}
-
-struct events_call {
-    const char *run_id;
-    struct arena *arena;
-    const struct run_event **events;
-    size_t *n;
-};
-
-static bool read_events(struct index *index, void *context, struct err *err)
-{
-    struct events_call *call = context;
-    int64_t run_id = index_run_id(index, call->run_id, err);
-    if (run_id <= 0)
-        return run_id < 0 ? false : err_set(err, ERR_NOT_FOUND, "there is no run '%s'", call->run_id);
-    sqlite3_stmt *statement =
-        index_query(index, err, "SELECT epoch, step, time, json FROM event WHERE run=? ORDER BY ordinal", "i", run_id);
-    struct run_event *events = NULL;
-    size_t capacity = 0, n = 0;
-    int found = -1;
-    while (statement && (found = index_step(index, statement, err)) == 1) {
-        const char *json = index_text(statement, 3, call->arena);
-        events = xgrow(events, &capacity, n + 1, sizeof *events);
-        events[n++] = (struct run_event){.epoch = sqlite3_column_int64(statement, 0),
-                                         .step = sqlite3_column_int64(statement, 1),
-                                         .time = index_real(statement, 2),
-                                         .json = json ? json : "{}"};
-    }
-    struct run_event *kept = arena_array(call->arena, n + 1, sizeof *kept);
-    if (n)
-        memcpy(kept, events, n * sizeof *kept);
-    free(events);
-    *call->events = kept;
-    *call->n = n;
-    return found == 0;
-}
-
-bool index_events(struct index *index, const char *run_id, struct arena *arena, const struct run_event **events,
-                  size_t *n, struct err *err)
-{
-    struct events_call call = {run_id, arena, events, n};
-    return index_guarded(index_of_run(index, run_id), read_events, &call, err);
 }

@@ -4,7 +4,7 @@
  *   index_refresh.c     which runs are new, changed or gone
  *   index_run.c         run.json and config.json become rows
  *   index_log.c         records become chunks, last and best values, events, checkpoints
- *   index_list.c, index_find.c, index_history.c, index_checkpoints.c    read
+ *   index_list.c, index_find.c, index_history.c, index_events.c, index_checkpoints.c    read
  */
 #ifndef PERSISTENCE_INDEX_INDEX_INTERNAL_H
 #define PERSISTENCE_INDEX_INDEX_INTERNAL_H

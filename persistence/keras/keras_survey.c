@@ -104,11 +104,6 @@ static int by_path(const void *a, const void *b)
     return order ? order : strcmp(x, y);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* No two objects have the same path: groups of the newer format could repeat a name. */
 static bool check_unique(const char *path, const struct hdf5_tree *tree, struct err *err)
 {
@@ -119,7 +114,7 @@ static bool check_unique(const char *path, const struct hdf5_tree *tree, struct 
         all[i] = tree->datasets[i].path;
     for (size_t i = 0; i < tree->n_groups; i++)
         all[tree->n_datasets + i] = tree->groups[i];
-    qsort(all, n, sizeof *all, by_text);
+    qsort(all, n, sizeof *all, str_order);
     for (size_t i = 1; ok && i < n; i++)
         if (!strcmp(all[i - 1], all[i]))
             ok = err_set(err, ERR_FORMAT, "'%s' has two objects of the path '%s'", path, all[i]);

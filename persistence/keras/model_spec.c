@@ -1,5 +1,4 @@
 /* model_spec.c - names, groups and the life of a spec, see model_spec.h */
-#include "base/hash.h"
 #include "persistence/keras/model_spec.h"
 #include "persistence/keras/model_spec_internal.h"
 
@@ -9,40 +8,23 @@
 
 int *name_map_at(struct name_map *map, const char *key)
 {
-    if (map->used * 2 >= map->capacity) {
-        struct name_map bigger = {.capacity = map->capacity ? map->capacity * 2 : 64};
-        bigger.keys = xcalloc(bigger.capacity, sizeof *bigger.keys);
-        bigger.values = xcalloc(bigger.capacity, sizeof *bigger.values);
-        for (size_t i = 0; i < map->capacity; i++)
-            if (map->keys[i])
-                *name_map_at(&bigger, map->keys[i]) = map->values[i];
-        name_map_release(map);
-        *map = bigger;
-    }
-    size_t i = hash_mix(1, key, strlen(key)) & (map->capacity - 1);
-    while (map->keys[i] && strcmp(map->keys[i], key) != 0)
-        i = (i + 1) & (map->capacity - 1);
-    if (!map->keys[i]) {
-        map->keys[i] = key;
+    size_t known = map->names.n, i = name_table_id(&map->names, key, strlen(key));
+    if (i == known) {
+        map->values = xgrow(map->values, &map->capacity, map->names.n, sizeof *map->values);
         map->values[i] = -1;
-        map->used++;
     }
     return &map->values[i];
 }
 
 int name_map_find(const struct name_map *map, const char *key)
 {
-    if (!map->capacity)
-        return -1;
-    size_t i = hash_mix(1, key, strlen(key)) & (map->capacity - 1);
-    while (map->keys[i] && strcmp(map->keys[i], key) != 0)
-        i = (i + 1) & (map->capacity - 1);
-    return map->keys[i] ? map->values[i] : -1;
+    size_t i = name_table_find(&map->names, key, strlen(key));
+    return i == SIZE_MAX ? -1 : map->values[i];
 }
 
 void name_map_release(struct name_map *map)
 {
-    free(map->keys);
+    name_table_release(&map->names);
     free(map->values);
     *map = (struct name_map){0};
 }

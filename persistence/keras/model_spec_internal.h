@@ -8,14 +8,15 @@
 #define PERSISTENCE_KERAS_MODEL_SPEC_INTERNAL_H
 
 #include "base/arena.h"
+#include "base/name_table.h"
 #include "persistence/keras/model_spec.h"
 
 enum { SPEC_MAX_LAYERS = 100000, SPEC_MAX_DEPTH = 16, SPEC_MAX_CALLS = 1000000, SPEC_MAX_OUTPUTS = 16 };
 
-struct name_map { /* text -> int; keys are lent */
-    const char **keys;
+struct name_map { /* text -> int */
+    struct name_table names;
     int *values;
-    size_t capacity, used;
+    size_t capacity;
 };
 /* The value's slot, created with -1 when the key is new. Valid until the next call. */
 int *name_map_at(struct name_map *map, const char *key);

@@ -50,11 +50,6 @@ static bool read_triple(struct spec_builder *b, const json_t *json, const char *
 static bool collect(struct spec_builder *b, const json_t *json, const char *place, const char *key,
                     struct ref_list *list, struct err *err);
 
-static int by_text(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 /* The keys of a dictionary in the order in which Keras flattens it; free() the array. */
 static const char **sorted_keys(const json_t *json)
 {
@@ -62,7 +57,7 @@ static const char **sorted_keys(const json_t *json)
     const char **keys = xcalloc(json_object_size(json) + 1, sizeof *keys), *name;
     json_t *value;
     json_object_foreach((json_t *)json, name, value) keys[n++] = name;
-    qsort(keys, n, sizeof *keys, by_text);
+    qsort(keys, n, sizeof *keys, str_order);
     return keys;
 }
 

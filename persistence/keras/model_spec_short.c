@@ -151,11 +151,6 @@ static bool add_call(struct spec_builder *b, struct layer_spec *layer, const str
     return true;
 }
 
-static int by_text(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 /* {"query": "a", "initial_state": ["b", "c"]}: a call whose tensors all go by name, in the order of the names. */
 static bool read_named_call(struct spec_builder *b, struct layer_spec *layer, const json_t *inputs,
                             const json_t *kwargs, struct err *err)
@@ -169,7 +164,7 @@ static bool read_named_call(struct spec_builder *b, struct layer_spec *layer, co
     if (!ok)
         err_set(err, b->code, "%s: must name 1 to %d arguments, found %zu", place, MOST, json_object_size(inputs));
     json_object_foreach((json_t *)inputs, key, value) if (ok) keys[n_keys++] = key;
-    qsort(keys, (size_t)n_keys, sizeof *keys, by_text);
+    qsort(keys, (size_t)n_keys, sizeof *keys, str_order);
     for (int i = 0; ok && i < n_keys; i++) {
         const json_t *given = json_object_get(inputs, keys[i]);
         json_t *tensors = json_array();

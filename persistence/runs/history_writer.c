@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/io.h"
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -172,11 +172,6 @@ void kept_drop(const char *checkpoint, const char *what)
     free(path);
 }
 
-static int compare(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 size_t kept_list(const char *checkpoint, struct arena *arena, const char *const **list)
 {
     struct visit v = visit_open(checkpoint);
@@ -187,7 +182,7 @@ size_t kept_list(const char *checkpoint, struct arena *arena, const char *const 
         found[n++] = what;
     }
     if (n)
-        qsort(found, n, sizeof *found, compare);
+        qsort(found, n, sizeof *found, str_order);
     const char **out = arena_array(arena, n + 1, sizeof *out);
     for (size_t i = 0; i < n; i++) {
         out[i] = arena_strdup(arena, found[i]);

@@ -185,17 +185,11 @@ struct state_change {
 static void add_state(json_t *run, const void *context)
 {
     const struct state_change *change = context;
-    json_t *error = change->error ? json_string(change->error) : NULL;
-    if (change->error && !error) { /* not UTF-8 */
-        struct str visible = {0};
-        str_add_visible(&visible, change->error);
-        error = json_string(str_text(&visible));
-        str_release(&visible);
-    }
     if (!json_is_object(json_object_get(run, "worker")) && change->state == RUN_RUNNING)
         run_set_worker(run); /* one that was born with the lock */
     json_object_del(run, "queue");
-    run_add_state(run, run_state_name(change->state), change->epoch, change->step, error);
+    run_add_state(run, run_state_name(change->state), change->epoch, change->step,
+                  change->error ? js_text_value(change->error) : NULL);
 }
 
 bool run_set_state(struct run_writer *writer, enum run_state state, int64_t epoch, int64_t step, const char *error,

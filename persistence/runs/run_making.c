@@ -3,7 +3,7 @@
 #include "base/io.h"
 #include "persistence/files/atomic_file.h"
 #include "persistence/runs/run_internal.h"
-#include "persistence/runs/run_making.h"
+#include "persistence/runs/run_making_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,20 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAME_MAX_BYTES = 64, STALE_AFTER_S = 3600, IDS_TRIED = 10000 };
+enum { NAME_MAX_BYTES = 64, STALE_AFTER_S = 3600 };
 static const char hidden_prefix[] = ".new-";
-
-struct run_making {
-    char *home, *folder, *stem; /* stem: "2026-11-23_14-30-12_digits-mlp" */
-    json_t *run;
-    char *id;            /* chosen by run_batch_settle */
-    bool loose, adopted; /* of a batch: not synced by itself; a run that is there: its files are replaced */
-};
-struct run_batch {
-    char *home, *folder;
-    size_t n;
-    bool durable, new_home; /* new_home: there was none; it goes again when no run was made */
-};
 
 char *run_safe_name(const char *name)
 {
@@ -100,39 +88,24 @@ static void remove_stale(const char *home)
         closedir(dir);
 }
 
-/* A string value that is valid JSON whatever the bytes. */
-static json_t *text_value(const char *text)
-{
-    if (!text)
-        return json_null();
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    struct str visible = {0};
-    str_add_visible(&visible, text);
-    value = json_string(str_text(&visible));
-    str_release(&visible);
-    return value;
-}
-
 static json_t *identity_json(const struct run_identity *identity, double created)
 {
     json_t *run = json_object(), *tags = json_array(), *parent = json_null();
     for (size_t t = 0; t < identity->n_tags; t++)
-        json_array_append_new(tags, text_value(identity->tags[t]));
+        json_array_append_new(tags, js_text_value(identity->tags[t]));
     if (identity->parent_run || identity->parent_checkpoint)
-        parent = json_pack("{s:o, s:o, s:I, s:I}", "run", text_value(identity->parent_run), "checkpoint",
-                           text_value(identity->parent_checkpoint), "epoch", (json_int_t)identity->parent_epoch, "step",
+        parent = json_pack("{s:o, s:o, s:I, s:I}", "run", js_text_value(identity->parent_run), "checkpoint",
+                           js_text_value(identity->parent_checkpoint), "epoch", (json_int_t)identity->parent_epoch, "step",
                            (json_int_t)identity->parent_step);
     json_object_set_new(run, "format", json_integer(1));
     json_object_set_new(run, "id", json_null());
-    json_object_set_new(run, "name", text_value(identity->name && *identity->name ? identity->name : "run"));
+    json_object_set_new(run, "name", js_text_value(identity->name && *identity->name ? identity->name : "run"));
     json_object_set_new(run, "created", json_real(created));
-    json_object_set_new(run, "device", text_value(identity->device));
-    json_object_set_new(run, "source", text_value(identity->source));
+    json_object_set_new(run, "device", js_text_value(identity->device));
+    json_object_set_new(run, "source", js_text_value(identity->source));
     json_object_set_new(run, "parent", parent);
     json_object_set_new(run, "tags", tags);
-    json_object_set_new(run, "note", text_value(identity->note ? identity->note : ""));
+    json_object_set_new(run, "note", js_text_value(identity->note ? identity->note : ""));
     json_object_set_new(run, "state", json_string("queued"));
     json_object_set_new(run, "epoch", json_integer(identity->parent_epoch));
     json_object_set_new(run, "step", json_integer(identity->parent_step));
@@ -174,8 +147,11 @@ static bool save_json(const struct run_making *making, const char *name, const j
     return ok;
 }
 
-static char *hidden_folder(const char *home, struct err *err)
+char *making_folder(const char *home, struct err *err)
 {
+    if (!io_make_folders(home, err))
+        return NULL;
+    remove_stale(home);
     for (int tries = 0; tries < 100; tries++) {
         uint64_t random = (uint64_t)io->monotonic_ns() * (uint64_t)getpid();
         if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
@@ -204,8 +180,7 @@ static char *run_stem(const char *name, double created)
     return stem;
 }
 
-/* In a folder that is there and empty, which it takes. */
-static struct run_making *begin_in(char *folder, bool loose, const char *home, const struct run_identity *identity,
+struct run_making *making_begin_in(char *folder, bool loose, const char *home, const struct run_identity *identity,
                                    const json_t *config, struct err *err)
 {
     struct run_making *making = xcalloc(1, sizeof *making);
@@ -221,11 +196,8 @@ static struct run_making *begin_in(char *folder, bool loose, const char *home, c
 struct run_making *run_making_begin(const char *home, const struct run_identity *identity, const json_t *config,
                                     struct err *err)
 {
-    if (!io_make_folders(home, err))
-        return NULL;
-    remove_stale(home);
-    char *folder = hidden_folder(home, err);
-    return folder ? begin_in(folder, false, home, identity, config, err) : NULL;
+    char *folder = making_folder(home, err);
+    return folder ? making_begin_in(folder, false, home, identity, config, err) : NULL;
 }
 
 bool run_making_describe(struct run_making *making, const struct run_identity *identity, const json_t *config,
@@ -291,8 +263,7 @@ void run_making_abort(struct run_making **making)
     release(making);
 }
 
-/* The k-th id that it may have, unless a run has it. free() it. */
-static char *free_id(const struct run_making *making, int k)
+char *making_free_id(const struct run_making *making, int k)
 {
     char *id = k == 1 ? xstrdup(making->stem) : xprintf("%s-%d", making->stem, k);
     char *path = path_join(making->home, id), *trash = xprintf("%s/trash/%s", making->home, id);
@@ -305,22 +276,27 @@ static char *free_id(const struct run_making *making, int k)
     return NULL;
 }
 
-static bool write_identity(struct run_making *making, const char *id, struct err *err)
+bool making_write_identity(struct run_making *making, const char *id, struct err *err)
 {
     json_object_set_new(making->run, "id", json_string(id));
     return save_json(making, "run.json", making->run, err);
 }
 
+bool making_no_id(const struct run_making *making, struct err *err)
+{
+    return err_set(err, ERR_FAILED, "there are %d runs called '%s' already", MAKING_IDS_TRIED, making->stem);
+}
+
 /* A rename onto a folder that exists and is not empty fails: two makers can never get the same id. */
 static bool rename_to_free_id(struct run_making *making, char **id, struct err *err)
 {
-    for (int k = 1; k <= IDS_TRIED; k++) {
+    for (int k = 1; k <= MAKING_IDS_TRIED; k++) {
         bool settled = k == 1 && making->id;
-        char *name = settled ? xstrdup(making->id) : free_id(making, k);
+        char *name = settled ? xstrdup(making->id) : making_free_id(making, k);
         if (!name)
             continue;
         char *path = path_join(making->home, name);
-        bool saved = settled || write_identity(making, name, err);
+        bool saved = settled || making_write_identity(making, name, err);
         int failed = !saved ? EIO : io->rename(making->folder, path) ? errno : 0;
         if (!failed)
             *id = name;
@@ -333,7 +309,7 @@ static bool rename_to_free_id(struct run_making *making, char **id, struct err *
         if (!saved || (failed != EEXIST && failed != ENOTEMPTY))
             return false;
     }
-    return err_set(err, ERR_FAILED, "there are %d runs called '%s' already", IDS_TRIED, making->stem);
+    return making_no_id(making, err);
 }
 
 bool run_making_commit(struct run_making **making, char **id, struct err *err)
@@ -359,7 +335,7 @@ bool run_making_commit(struct run_making **making, char **id, struct err *err)
 bool run_making_fail(struct run_making *making, const char *error, struct err *err)
 {
     int failed = json_object_set_new(making->run, "state", json_string(run_state_name(RUN_FAILED))) |
-                 json_object_set_new(making->run, "error", text_value(error));
+                 json_object_set_new(making->run, "error", js_text_value(error));
     return !failed || err_set(err, ERR_NOMEM, "not enough memory for a run");
 }
 
@@ -379,7 +355,7 @@ struct run_making *run_making_adopt(const char *home, const char *id, struct err
 
 bool run_making_save(struct run_making **making, struct err *err)
 {
-    bool ok = write_identity(*making, (*making)->id, err);
+    bool ok = making_write_identity(*making, (*making)->id, err);
     release(making);
     return ok;
 }
@@ -388,103 +364,6 @@ void run_making_abandon(struct run_making **making)
 {
     if (*making)
         release(making);
-}
-
-/* ---- many at once ---- */
-
-struct run_batch *run_batch_open(const char *home, bool durable, struct err *err)
-{
-    bool new_home = !path_exists(home);
-    if (!io_make_folders(home, err))
-        return NULL;
-    remove_stale(home);
-    char *folder = hidden_folder(home, err);
-    if (!folder)
-        return NULL;
-    struct run_batch *batch = xcalloc(1, sizeof *batch);
-    *batch = (struct run_batch){.home = xstrdup(home), .folder = folder, .durable = durable, .new_home = new_home};
-    return batch;
-}
-
-struct run_making *run_batch_begin(struct run_batch *batch, const struct run_identity *identity, const json_t *config,
-                                   struct err *err)
-{
-    char *folder = xprintf("%s/%zu", batch->folder, ++batch->n);
-    if (!io->mkdir(folder, 0777))
-        return begin_in(folder, true, batch->home, identity, config, err);
-    err_errno(err, ERR_FAILED, errno, "cannot make the folder '%s'", folder);
-    free(folder);
-    return NULL;
-}
-
-static int compare_stems(const void *a, const void *b)
-{
-    const struct run_making *const *x = a, *const *y = b;
-    return strcmp((*x)->stem, (*y)->stem);
-}
-
-/* Ids that are free and differ, without asking the disk for every number of a name that many have. */
-static bool choose_ids(struct run_making *const *makings, size_t n, struct err *err)
-{
-    struct run_making **sorted = xcalloc(n + 1, sizeof(struct run_making *));
-    memcpy(sorted, makings, n * sizeof(struct run_making *));
-    qsort(sorted, n, sizeof(struct run_making *), compare_stems);
-    bool ok = true;
-    for (size_t i = 0, k = 0; ok && i < n; i++) {
-        k = i && !strcmp(sorted[i]->stem, sorted[i - 1]->stem) ? k : 0;
-        while (!(sorted[i]->id = free_id(sorted[i], (int)++k)) && k < IDS_TRIED) {
-        }
-        ok = sorted[i]->id
-                 ? write_identity(sorted[i], sorted[i]->id, err)
-                 : err_set(err, ERR_FAILED, "there are %d runs called '%s' already", IDS_TRIED, sorted[i]->stem);
-    }
-    free(sorted);
-    return ok;
-}
-
-/* Of a few runs each file; of many the whole file system is quicker. */
-static bool sync_all(const struct run_batch *batch, struct run_making *const *makings, size_t n, struct err *err)
-{
-    enum { FEW = 20 };
-    static const char *const files[] = {"run.json", "config.json", "history.log", "log.txt"};
-    bool ok = true;
-    for (size_t i = 0; ok && n <= FEW && i < n; i++) {
-        for (size_t f = 0; ok && f < sizeof files / sizeof *files; f++) {
-            char *path = path_join(makings[i]->folder, files[f]);
-            int fd = path_exists(path) ? io_open(path, O_RDONLY, 0, err) : -1;
-            ok = !path_exists(path) || (fd >= 0 && io_fsync(fd, path, err));
-            if (fd >= 0)
-                io->close(fd);
-            free(path);
-        }
-        ok = ok && io_sync_folder(makings[i]->folder, err);
-    }
-    if (n <= FEW)
-        return ok;
-    int fd = io_open(batch->folder, O_RDONLY | O_DIRECTORY, 0, err);
-    ok = fd >= 0 &&
-         (!syncfs(fd) || err_errno(err, ERR_FAILED, errno, "cannot make '%s' durable (syncfs)", batch->folder));
-    if (fd >= 0)
-        io->close(fd);
-    return ok;
-}
-
-bool run_batch_settle(struct run_batch *batch, struct run_making *const *makings, size_t n, struct err *err)
-{
-    return choose_ids(makings, n, err) && (!batch->durable || sync_all(batch, makings, n, err));
-}
-
-bool run_batch_close(struct run_batch *batch, struct err *err)
-{
-    if (!batch)
-        return true;
-    run_remove_tree(batch->folder);
-    bool gone = batch->new_home && !rmdir(batch->home);
-    bool ok = gone || !batch->durable || io_sync_folder(batch->home, err);
-    free(batch->folder);
-    free(batch->home);
-    free(batch);
-    return ok;
 }
 
 bool run_create(const char *home, const struct run_identity *identity, const json_t *config, char **id, struct err *err)

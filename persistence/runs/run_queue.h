@@ -4,7 +4,7 @@
  *   run.json "queue"    the truth: with state `queued` and this object a run waits. {"since", "host", "inode", "device", "tries",
  *                       "was", "request"}: when it was put there, on which machine, the number of its folder there, what it will
  *                       train on, workers that died before it had begun, its state before (resume), and what it will be started with
- *   queue.json          {"held": false, "waiting": [id, ...]}: the order only. Lost or damaged, it is made anew from the runs
+ *   queue.json          {"held": false, "waiting": [{"run": id, "device"}, ...]}: the order only. Lost or damaged, it is made anew
  *   queue.lock          byte 0: held for the moment in which the queue is changed or runs are started from it;
  *                       from byte 64 on, 64 bytes a device: places. A training worker holds one while it lives
  *

@@ -1,10 +1,9 @@
 /* event_file.h - what TensorFlow's summary writers (and tensorboardX, PyTorch's SummaryWriter) put into a file, as
  * values; no files here.
  *
- *     if (!event_parse(data, size_bytes, &event)) ...          the payload of one record: tensorflow.Event
+ *     if (!event_parse(data, size_bytes, &event)) ...    the payload of one record: tensorflow.Event
  *     struct wire values = event.summary;
- *     while (event_next(&values, &value)) ...                   tensorflow.Summary.Value: a tag and what was written
- * under it
+ *     while (event_next(&values, &value)) ...            tensorflow.Summary.Value: a tag and what stands under it
  *
  * Everything points into the payload.
  */

@@ -9,7 +9,7 @@
  * give the step at which an epoch ended, and evaluation_loss_vs_iterations (of validation, over those steps) is
  * evaluation_loss. What lies below other tags is taken as it is; steps stand for epochs then.
  */
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 #include "persistence/sources/event_file.h"
 #include "persistence/sources/growing_file.h"
 #include "persistence/sources/source.h"

@@ -1,8 +1,9 @@
 /* source_scan.h - which histories lie in a folder and below it.
  *
  *     struct source_list list = {0};
- *     if (!source_scan(path, &list, err)) ...              a file or a folder; may be called for several paths, and
- * again later list.found[i].path, .name, .source source_list_release(&list);
+ *     if (!source_scan(path, &list, err)) ...    a file or a folder; for several paths, and again later
+ *     list.found[i].path, .name, .source
+ *     source_list_release(&list);
  *
  * What the files of one run are made of is found once, as the path that stands for the run. Files are looked into only
  * when their names make it likely that they are histories; hidden folders and links are not entered, a run folder of
@@ -11,7 +12,7 @@
 #ifndef PERSISTENCE_SOURCES_SOURCE_SCAN_H
 #define PERSISTENCE_SOURCES_SOURCE_SCAN_H
 
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 #include "persistence/sources/source.h"
 
 struct source_found {

@@ -11,7 +11,7 @@
  * logged together come in any order: here always in that of their first appearance, so that they stay together in the
  * index.
  */
-#include "persistence/runs/name_table.h"
+#include "base/name_table.h"
 #include "persistence/sources/source.h"
 #include "persistence/sources/wandb_log.h"
 #include "persistence/sources/wandb_media.h"

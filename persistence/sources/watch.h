@@ -1,11 +1,14 @@
 /* watch.h - histories of other tools, looked at while they grow: each is kept as a run in a private home that lives as
  * long as the watch. Nothing is written beside the files that are watched.
  *
- *     struct watch *watch = watch_open(paths, n, home, &err);             files and folders; what appears in folders later is
- * taken in too while (...) { int more = watch_poll(watch, 0.03, &err);                 reads what is new for so many
- * seconds; 1 = there is more to read now index_refresh(watch_index(watch), NULL, &err);
+ *     struct watch *watch = watch_open(paths, n, home, &err);
+ *     while (...) {
+ *         int more = watch_poll(watch, 0.03, &err);      reads for so many seconds; 1 = there is more to read now
+ *         index_refresh(watch_index(watch), NULL, &err);
  *     }
  *     watch_close(watch);
+ *
+ * Paths are files and folders; what appears in a folder later is taken in too.
  *
  * A run is running while its file says no end and was written to in the last ten minutes (this process holds the lock
  * of its folder then); one that was to say its end is interrupted after that, one of a format without an end finished.

@@ -5,10 +5,11 @@
  * process: it changes its own state and asks the app for effects (open a view, ask something, start a job, change a
  * run), so it can be driven and read back in a test.
  *
- *   event -> dialog, menu, palette or help open? it gets the event
- *            key -> keys_action(map, key, IN_ALL | ops->places(view)) -> app's own actions, else ops->action(app, view,
- * action) anything else, and keys without an action -> ops->event(app, view, event) draw  -> ops->view(app, view, grid,
- * all but the last row), footer from ops->places(view), then what lies over it
+ *   event -> a dialog, menu, palette or help is open: it gets the event
+ *            a key: keys_action(map, key, IN_ALL | ops->places(view)) -> one of the app's own actions,
+ *                                                                        else ops->action(app, view, action)
+ *            anything else, and a key without an action -> ops->event(app, view, event)
+ *   draw  -> ops->view(app, view, grid, all but the last row), the footer from ops->places(view), what lies over it
  *
  * Runs are read from the index into app->runs; the list is replaced by app_refresh, so views keep ids, never pointers,
  * over an event.

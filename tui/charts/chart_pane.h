@@ -6,9 +6,9 @@
  * remembered per home ("chart.axis", ...).
  *
  *     chart_pane_init(app, &pane, "chart");
- *     chart_pane_load(app, &pane, &content, &err);           after every refresh
- *     int flags = chart_pane_action(app, &pane, action);     LOOP_NOTHING: not one of its keys
- *     chart_pane_draw(app, &pane, grid, rect, focused);
+ *     chart_pane_load(app, &pane, &content, &err);                     after every refresh
+ *     enum chart_done done = chart_pane_action(app, &pane, action);    CHART_IGNORED: not one of its keys
+ *     chart_pane_draw(app, &pane, grid, rect);
  */
 #ifndef TUI_CHARTS_CHART_PANE_H
 #define TUI_CHARTS_CHART_PANE_H

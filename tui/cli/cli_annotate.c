@@ -23,14 +23,14 @@ static void set_tag(json_t *tags, const char *tag)
         }
     }
     if (!off && *name)
-        json_array_append_new(tags, text_json(name));
+        json_array_append_new(tags, js_text_value(name));
 }
 
 static bool change_tags(struct cli *cli, const struct run_summary *run, const char *folder, struct err *err)
 {
     json_t *tags = json_array();
     for (size_t t = 0; t < run->n_tags; t++)
-        json_array_append_new(tags, text_json(run->tags[t]));
+        json_array_append_new(tags, js_text_value(run->tags[t]));
     for (size_t a = 1; a < cli->n_arguments; a++)
         set_tag(tags, cli->arguments[a]);
     json_t *changes = json_pack("{s:o}", "tags", tags);
@@ -44,7 +44,7 @@ static bool change_note(struct cli *cli, const char *folder, struct err *err)
     struct str text = {0};
     for (size_t a = 1; a < cli->n_arguments; a++)
         str_addf(&text, "%s%s", a > 1 ? " " : "", cli->arguments[a]);
-    json_t *changes = json_pack("{s:o}", "note", text_json(str_text(&text)));
+    json_t *changes = json_pack("{s:o}", "note", js_text_value(str_text(&text)));
     bool ok = run_annotate(folder, changes, err);
     json_decref(changes);
     str_release(&text);

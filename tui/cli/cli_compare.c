@@ -21,7 +21,7 @@ static json_t *metric_json(const struct compared *list, size_t n, const char *na
         json_array_append_new(best, has_best ? js_number(metric->best) : json_null());
         json_array_append_new(epoch, has_best ? json_integer(metric->best_epoch) : json_null());
     }
-    return json_pack("{s:o, s:o, s:o, s:o}", "name", text_json(name), "last", last, "best", best, "best_epoch", epoch);
+    return json_pack("{s:o, s:o, s:o, s:o}", "name", js_text_value(name), "last", last, "best", best, "best_epoch", epoch);
 }
 
 struct comparison {
@@ -41,18 +41,18 @@ static json_t *effects_json(const struct comparison *c)
     for (size_t k = 0; k < c->n_effects; k++) {
         const struct setting_effect *e = &c->effects[k];
         json_array_append_new(effects,
-                              json_pack("{s:o, s:I, s:o, s:o}", "key", text_json(e->key), "runs", (json_int_t)e->n,
+                              json_pack("{s:o, s:I, s:o, s:o}", "key", js_text_value(e->key), "runs", (json_int_t)e->n,
                                         "explains", isnan(e->explains) ? json_null() : json_real(e->explains), "trend",
                                         isnan(e->trend) ? json_null() : json_real(e->trend)));
     }
-    return json_pack("{s:o, s:o}", "metric", c->metric ? text_json(c->metric) : json_null(), "settings", effects);
+    return json_pack("{s:o, s:o}", "metric", c->metric ? js_text_value(c->metric) : json_null(), "settings", effects);
 }
 
 static void print_json(const struct comparison *c)
 {
     json_t *runs = json_array(), *config = json_array(), *results = json_array();
     for (size_t i = 0; i < c->n; i++)
-        json_array_append_new(runs, text_json(c->list[i].run->id));
+        json_array_append_new(runs, js_text_value(c->list[i].run->id));
     for (size_t k = 0; k < c->n_keys; k++) {
         json_t *values = json_array();
         for (size_t i = 0; i < c->n; i++) {
@@ -60,7 +60,7 @@ static void print_json(const struct comparison *c)
             json_t *value = text ? js_parse(text, strlen(text), "parameter", JS_STRICT, NULL) : NULL;
             json_array_append_new(values, value ? value : json_null());
         }
-        json_array_append_new(config, json_pack("{s:o, s:o}", "key", text_json(c->keys[k]), "values", values));
+        json_array_append_new(config, json_pack("{s:o, s:o}", "key", js_text_value(c->keys[k]), "values", values));
     }
     for (size_t m = 0; m < c->n_metrics; m++)
         json_array_append_new(results, metric_json(c->list, c->n, c->metrics[m]));

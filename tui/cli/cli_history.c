@@ -31,7 +31,7 @@ static void print_json(const char *run, const struct metric_series *series, size
     json_t *metrics = json_object();
     for (size_t m = 0; m < n; m++)
         json_object_set_new(metrics, series[m].name, series_json(&series[m]));
-    cli_print_json(json_pack("{s:o, s:o}", "run", text_json(run), "metrics", metrics));
+    cli_print_json(json_pack("{s:o, s:o}", "run", js_text_value(run), "metrics", metrics));
 }
 
 static int compare_points(const void *pa, const void *pb)

@@ -6,6 +6,7 @@
 #include "tui/cli/cli_commands.h"
 #include "tui/client/cli_request.h"
 #include "tui/client/cli_text.h"
+#include "tui/client/packed_picture.h"
 #include "tui/terminal/term.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WIDTH = 80, MOST_WIDTH = 320, MOST_ROWS = 200, CHANNELS = 3 };
+enum { WIDTH = 80 };
 
 static json_t *pictures_json(const char *folder, const struct picture_tag *tags, size_t n)
 {
@@ -26,10 +27,10 @@ static json_t *pictures_json(const char *folder, const struct picture_tag *tags,
             char *path = path_join(home, tags[t].pictures[k].file);
             json_array_append_new(pictures,
                                   json_pack("{s:I, s:o, s:I}", "step", (json_int_t)tags[t].pictures[k].step, "path",
-                                            text_json(path), "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes));
+                                            js_text_value(path), "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes));
             free(path);
         }
-        json_array_append_new(all, json_pack("{s:o, s:o}", "tag", text_json(tags[t].tag), "pictures", pictures));
+        json_array_append_new(all, json_pack("{s:o, s:o}", "tag", js_text_value(tags[t].tag), "pictures", pictures));
     }
     free(home);
     return all;
@@ -147,27 +148,15 @@ static void print_cells(const struct tile_cell *cells, int rows, int columns)
     str_release(&out);
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 static bool print_picture(const struct cli *cli, const json_t *result, int width, struct err *err)
 {
-    const json_t *shown = json_object_get(result, "shown");
-    const char *pixels = js_string(result, "pixels", "");
-    int64_t height_px = json_integer_value(json_array_get(shown, 0)), width_px = json_integer_value(json_array_get(shown, 1));
-    if (height_px < 1 || height_px > MOST_ROWS || width_px < 1 || width_px > MOST_WIDTH ||
-        strlen(pixels) != (size_t)(2 * height_px * width_px * CHANNELS))
+    int height_px, width_px, rows, columns;
+    float *values = packed_picture(result, &height_px, &width_px);
+    if (!values)
         return err_set(err, ERR_FORMAT, "the worker's answer is no picture");
-    size_t n = (size_t)(height_px * width_px * CHANNELS);
-    float *values = xcalloc(n, sizeof *values);
-    for (size_t i = 0; i < n; i++)
-        values[i] = (float)(16 * hex_digit(pixels[2 * i]) + hex_digit(pixels[2 * i + 1])) / 255;
-    int rows, columns;
-    tile_fit((int)height_px, (int)width_px, MOST_ROWS, width, &rows, &columns);
+    tile_fit(height_px, width_px, PICTURE_MOST_ROWS, width, &rows, &columns);
     struct tile_cell *cells = xcalloc((size_t)rows * (size_t)columns, sizeof *cells);
-    tile_image(values, (int)height_px, (int)width_px, CHANNELS, depth_here(cli_option(cli, "--ascii") != NULL), cells, rows,
+    tile_image(values, height_px, width_px, PICTURE_CHANNELS, depth_here(cli_option(cli, "--ascii") != NULL), cells, rows,
                columns);
     print_cells(cells, rows, columns);
     free(cells);
@@ -185,11 +174,11 @@ static bool draw(const struct cli *cli, const char *folder, const struct picture
         return err_set(err, ERR_USAGE, "--step: there are %zu tags, say which with --tag", n);
     const struct picture_tag *tag = find_tag(tags, n, wanted, err);
     const struct run_picture *picture = tag ? find_step(cli, tag, err) : NULL;
-    if (!picture || !cli_number(cli, "--width", 1, MOST_WIDTH, &width, err))
+    if (!picture || !cli_number(cli, "--width", 1, PICTURE_MOST_COLUMNS, &width, err))
         return false;
-    width = width > MOST_WIDTH ? MOST_WIDTH : width;
+    width = width > PICTURE_MOST_COLUMNS ? PICTURE_MOST_COLUMNS : width;
     char *home = run_pictures_folder(folder), *path = path_join(home, picture->file);
-    json_t *request = json_pack("{s:s,s:i,s:i}", "file", path, "rows", (int)MOST_ROWS, "columns", (int)width);
+    json_t *request = packed_request(path, (int)width);
     json_t *result = cli_ask("picture", request, err);
     if (result)
         printf("step %lld, %lldx%lld pixels, %s\n", (long long)picture->step, (long long)js_int(result, "width", 0),

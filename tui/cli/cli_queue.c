@@ -20,7 +20,7 @@
 static json_t *item_json(const struct queue_item *item)
 {
     json_t *json =
-        json_pack("{s:o,s:o,s:s,s:s,s:I,s:I}", "run", text_json(item->run->id), "name", text_json(item->run->name),
+        json_pack("{s:o,s:o,s:s,s:s,s:I,s:I}", "run", js_text_value(item->run->id), "name", js_text_value(item->run->name),
                   "state", run_state_name(item->run->state), "device", item->device, "epoch",
                   (json_int_t)item->run->epoch, "epochs", (json_int_t)item->run->epochs);
     if (item->waits) {

@@ -165,9 +165,9 @@ bool cli_show(struct cli *cli, struct err *err)
         if (cli->json) {
             json_t *json = text_run_json(run);
             json_object_set_new(json, "config", config ? json_incref(config) : json_null());
-            json_object_set_new(json, "error", text_json(run->error ? run->error : config ? NULL : why.text));
-            json_object_set_new(json, "note", text_json(run->note));
-            json_object_set_new(json, "dir", text_json(folder));
+            json_object_set_new(json, "error", js_text_value(run->error ? run->error : config ? NULL : why.text));
+            json_object_set_new(json, "note", js_text_value(run->note));
+            json_object_set_new(json, "dir", js_text_value(folder));
             json_object_set_new(json, "events", events_json(events, n_events));
             cli_print_json(json);
         } else {

@@ -257,26 +257,12 @@ int text_width(void)
     return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
 }
 
-json_t *text_json(const char *text)
-{
-    if (!text)
-        return json_null();
-    json_t *value = json_string(text);
-    if (!value) {
-        struct str visible = {0};
-        str_add_visible(&visible, text);
-        value = json_string(str_text(&visible));
-        str_release(&visible);
-    }
-    return value;
-}
-
 json_t *text_run_json(const struct run_summary *run)
 {
     json_t *json = json_object(), *tags = json_array(), *last = json_object(), *best = json_object(),
            *parent = json_null();
     for (size_t t = 0; t < run->n_tags; t++)
-        json_array_append_new(tags, text_json(run->tags[t]));
+        json_array_append_new(tags, js_text_value(run->tags[t]));
     for (size_t m = 0; m < run->n_metrics; m++) {
         const struct metric_summary *metric = &run->metrics[m];
         json_object_set_new(last, metric->name, js_number(metric->last));
@@ -286,17 +272,17 @@ json_t *text_run_json(const struct run_summary *run)
                 json_pack("{s:o, s:I}", "value", js_number(metric->best), "epoch", (json_int_t)metric->best_epoch));
     }
     if (run->parent_run || run->parent_checkpoint)
-        parent = json_pack("{s:o, s:o, s:I}", "run", text_json(run->parent_run), "checkpoint",
-                           text_json(run->parent_checkpoint), "epoch", (json_int_t)run->parent_epoch);
-    json_object_set_new(json, "run", text_json(run->id));
-    json_object_set_new(json, "name", text_json(run->name));
+        parent = json_pack("{s:o, s:o, s:I}", "run", js_text_value(run->parent_run), "checkpoint",
+                           js_text_value(run->parent_checkpoint), "epoch", (json_int_t)run->parent_epoch);
+    json_object_set_new(json, "run", js_text_value(run->id));
+    json_object_set_new(json, "name", js_text_value(run->name));
     json_object_set_new(json, "state", json_string(run_state_name(run->state)));
     json_object_set_new(json, "epoch", json_integer(run->epoch));
     json_object_set_new(json, "epochs", json_integer(run->epochs));
     json_object_set_new(json, "step", json_integer(run->step));
     json_object_set_new(json, "created", js_number(run->created));
     json_object_set_new(json, "duration_s", js_number(run->duration_s));
-    json_object_set_new(json, "device", text_json(run->device));
+    json_object_set_new(json, "device", js_text_value(run->device));
     json_object_set_new(json, "tags", tags);
     json_object_set_new(json, "parent", parent);
     json_object_set_new(json, "last", last);

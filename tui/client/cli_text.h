@@ -62,9 +62,8 @@ void text_add_csv(struct str *out, const char *word);
 /* Columns of the terminal on standard output; 0 when it is none. */
 int text_width(void);
 
-/* One entry of `list --json`. New reference. A string value that is JSON whatever the bytes: text_json. */
+/* One entry of `list --json`. New reference. */
 json_t *text_run_json(const struct run_summary *run);
-json_t *text_json(const char *text);
 
 /* What every reading command starts with: opens the index of the home, brings it up to date, and starts what waits in
  * the queue and has a place. NULL and err. */

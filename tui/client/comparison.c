@@ -7,6 +7,7 @@
 #include "tui/client/cli_text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +29,11 @@ const char *compared_param(const struct compared *one, const char *key)
     return NULL;
 }
 
-static int compare_texts(const void *a, const void *b)
+void compared_words(char *words, size_t size, const char *json)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    size_t n = json ? strlen(json) : 0;
+    bool quoted = n > 1 && json[0] == '"';
+    snprintf(words, size, "%.*s", (int)(quoted ? n - 2 : n), json ? json + quoted : "");
 }
 
 /* All keys of all runs, sorted, each once. */
@@ -43,7 +46,7 @@ static const char **all_keys(const struct compared *list, size_t n, struct arena
     for (size_t i = 0, at = 0; i < n; i++)
         for (size_t p = 0; p < list[i].n_params; p++)
             keys[at++] = list[i].params[p].key;
-    qsort(keys, total, sizeof *keys, compare_texts);
+    qsort(keys, total, sizeof *keys, str_order);
     for (size_t k = 0; k < total; k++)
         if (!kept || strcmp(keys[kept - 1], keys[k]) != 0)
             keys[kept++] = keys[k];

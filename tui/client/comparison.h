@@ -12,6 +12,8 @@ struct compared { /* one run */
 
 /* The value of a key as compact JSON, NULL when the run has none. */
 const char *compared_param(const struct compared *one, const char *key);
+/* The same for a person: a text without its quotes; "" for NULL. */
+void compared_words(char *words, size_t size, const char *json);
 /* All keys of all runs, sorted, each once; without `all` only those whose values differ and that are settings, not
  * names. In arena. */
 const char **compared_keys(const struct compared *list, size_t n, bool all, struct arena *arena, size_t *n_keys);

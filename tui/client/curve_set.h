@@ -2,8 +2,10 @@
  * from their histories. One run: one colour per metric. Several: one colour per run, validation dashed.
  *
  *     struct curve_set set = {0};
- *     curve_set_load(&set, &histories, index, &run, 1, &(struct curve_choice){.family = "loss", .axis = AXIS_EPOCH},
- * &err); chart.lines = set.lines, chart.n_lines = set.n; curve_set_release(&set);
+ *     struct curve_choice choice = {.family = "loss", .axis = AXIS_EPOCH};
+ *     curve_set_load(&set, &histories, index, &run, 1, &choice, &err);
+ *     chart.lines = set.lines, chart.n_lines = set.n;
+ *     curve_set_release(&set);
  */
 #ifndef TUI_CLIENT_CURVE_SET_H
 #define TUI_CLIENT_CURVE_SET_H

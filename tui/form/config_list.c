@@ -94,11 +94,6 @@ static void add_file(struct config_list *list, enum config_from from, const char
     free(folder);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void add_folder(struct config_list *list, enum config_from from, const char *folder)
 {
     char *names[MOST_FILES];
@@ -110,7 +105,7 @@ static void add_folder(struct config_list *list, enum config_from from, const ch
             names[n++] = path_join(strcmp(folder, ".") ? folder : "", item->d_name);
     if (dir)
         closedir(dir);
-    qsort(names, n, sizeof *names, by_name);
+    qsort(names, n, sizeof *names, str_order);
     for (size_t i = 0; i < n; i++) {
         add_file(list, from, names[i]);
         free(names[i]);

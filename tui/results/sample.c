@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "tui/app/human.h"
 #include "tui/client/evaluation.h"
+#include "tui/client/packed_picture.h"
 #include "tui/results/sample.h"
 
 #include <math.h>
@@ -102,11 +103,6 @@ static void read_numbers(struct numbers *numbers, const json_t *values, const js
         set_nested_dims(numbers, values);
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 static void read_pixels(struct numbers *numbers, const char *pixels, const json_t *shape, const json_t *input,
                         struct arena *arena)
 {
@@ -114,8 +110,7 @@ static void read_pixels(struct numbers *numbers, const char *pixels, const json_
     double lo = js_double(input, "lo", 0), hi = js_double(input, "hi", 1);
     *numbers = (struct numbers){.name = name ? arena_strdup(arena, name) : NULL, .n = strlen(pixels) / 2};
     float *values = arena_array(arena, numbers->n + 1, sizeof *values);
-    for (size_t i = 0; i < numbers->n; i++)
-        values[i] = (float)(lo + (hi - lo) * (16 * hex_digit(pixels[2 * i]) + hex_digit(pixels[2 * i + 1])) / 255);
+    packed_read(pixels, numbers->n, lo, hi, values);
     numbers->values = values;
     set_dims(numbers, shape);
 }

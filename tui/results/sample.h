@@ -5,7 +5,7 @@
  *     struct sample_data data;
  *     sample_data_read(&data, json_object_get(result, "data"), &arena);
  *     struct sample sample;
- *     sample_read(&sample, detail, output, &data, &arena);
+ *     sample_read(&sample, detail, output, &arena);
  *     sample_draw(&sample, &data, app, grid, rect);
  */
 #ifndef TUI_RESULTS_SAMPLE_H

@@ -6,11 +6,15 @@
  * queries. Anything else is dropped whole. A lone ESC is a key once nothing has followed it for INPUT_ESCAPE_MS: the
  * loop calls input_timeout then.
  *
- *   GROUND --ESC--> ESCAPE --'['--> CSI --final--> GROUND          GROUND --byte >= 0x80--> UTF8 --last--> GROUND
- *                     |  --'O'--> SS3 --byte--> GROUND              CSI "200~" --> PASTE --"ESC[201~"--> GROUND
- *                     |  --']'--> OSC --BEL or ESC \--> GROUND      CSI "M" --> X10 (three bytes), CSI "[" --> LINUX
- * (one byte)
- *                     +--timeout--> GROUND (the key Esc)   +--other--> GROUND (Alt + key)
+ *   GROUND --ESC--> ESCAPE --'['--> CSI --final--> GROUND
+ *                      |               +--"200~"--> PASTE --"ESC[201~"--> GROUND
+ *                      |               +--"M"--> X10 --three bytes--> GROUND
+ *                      |               +--"["--> LINUX --one byte--> GROUND
+ *                      +--'O'--> SS3 --byte--> GROUND
+ *                      +--']'--> OSC --BEL or ESC \--> GROUND
+ *                      +--timeout--> GROUND (the key Esc)
+ *                      +--other--> GROUND (Alt + key)
+ *   GROUND --byte >= 0x80--> UTF8 --last--> GROUND
  */
 #ifndef TUI_TERMINAL_INPUT_H
 #define TUI_TERMINAL_INPUT_H

@@ -22,7 +22,7 @@ struct pen {
     enum color_depth depth; /* the colours it has and was allowed */
     int colors;             /* how many of them */
     bool entered;
-    bool repeats; /* REP works, for characters of several bytes too: set by who has seen it (painter_repeats) */
+    bool repeats; /* REP works, for characters of several bytes too: set by who has seen it (painter_answer_repeat) */
     struct pen_terminal *terminal; /* its terminfo entry */
 };
 

@@ -11,13 +11,6 @@
 
 enum { TILE_WIDTH = 32, TILE_HEIGHT = 9, LEAST_TILE_HEIGHT = 6, GAP = 2, LABELS = 7 };
 
-static void unquoted(char *out, size_t size, const char *json)
-{
-    size_t n = strlen(json);
-    bool quoted = n > 1 && json[0] == '"';
-    snprintf(out, size, "%.*s", (int)(quoted ? n - 2 : n), json + quoted);
-}
-
 /* The end of a long key says most: "...optimizer.learning_rate". */
 static void draw_key(struct grid *grid, struct rect row, const char *key)
 {
@@ -117,7 +110,7 @@ static void draw_values(const struct setting_effect *effect, struct grid *grid, 
     size_t most = effect->n_values < 6 ? effect->n_values : 6;
     for (size_t k = 0; effect->values && k < most; k++) {
         int from = (int)((size_t)row.w * k / effect->n_values), to = (int)((size_t)row.w * (k + 1) / effect->n_values);
-        unquoted(text, sizeof text, *effect->values[k] ? effect->values[k] : text_missing());
+        compared_words(text, sizeof text, *effect->values[k] ? effect->values[k] : text_missing());
         struct rect part = {row.x + from, row.y, to - from - 1, 1};
         int columns = grid_columns(grid, text);
         grid_text(grid, part, columns < part.w ? (part.w - columns) / 2 : 0, 0, STYLE_FAINT, text);

@@ -164,19 +164,12 @@ static void draw_runs(const struct app *app, struct compare_view *v, struct grid
               fill_run, &f);
 }
 
-static void unquoted(char *out, size_t size, const char *json)
-{
-    size_t n = strlen(json);
-    bool quoted = n > 1 && json[0] == '"';
-    snprintf(out, size, "%.*s", (int)(quoted ? n - 2 : n), json + quoted);
-}
-
 static void fill_setting(struct list_cell *cell, const struct compare_view *v, size_t run, const char *key)
 {
     const char *value = compared_param(&v->list[run], key);
     bool same = compared_same(value, compared_param(&v->list[v->base], key));
     if (value)
-        unquoted(cell->text, sizeof cell->text, value);
+        compared_words(cell->text, sizeof cell->text, value);
     else
         snprintf(cell->text, sizeof cell->text, "%s", text_missing());
     cell->style = run == v->base ? STYLE_TEXT : same ? STYLE_FAINT : STYLE_CHANGED;

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "tui/app/human.h"
 #include "tui/app/views.h"
+#include "tui/client/packed_picture.h"
 #include "tui/views/run_view.h"
 #include "tui/widgets/widget_picture.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS = 200, MOST_COLUMNS = 320, CHANNELS = 3, MOST_ZOOM = 8, STEPS_A_PAGE = 10, WIDE = 64 };
+enum { MOST_ZOOM = 8, STEPS_A_PAGE = 10, WIDE = 64 };
 
 static const struct picture_tag *tag_of(const struct picture_pane *p)
 {
@@ -35,29 +36,16 @@ static struct run_view *view_of_job(struct app *app, int job)
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 /* False: the answer is none. */
 static bool take_pixels(struct picture_pane *p, const json_t *result)
 {
-    const json_t *shown = json_object_get(result, "shown");
-    const char *pixels = js_string(result, "pixels", "");
-    int64_t rows = json_integer_value(json_array_get(shown, 0)), columns = json_integer_value(json_array_get(shown, 1));
-    if (rows < 1 || rows > MOST_ROWS || columns < 1 || columns > MOST_COLUMNS ||
-        strlen(pixels) != (size_t)(2 * rows * columns * CHANNELS))
+    float *values = packed_picture(result, &p->rows, &p->columns);
+    if (!values)
         return false;
-    size_t n = (size_t)(rows * columns * CHANNELS);
     free(p->values);
-    p->values = xcalloc(n, sizeof *p->values);
-    for (size_t i = 0; i < n; i++)
-        p->values[i] = (float)(16 * hex_digit(pixels[2 * i]) + hex_digit(pixels[2 * i + 1])) / 255;
-    p->rows = (int)rows;
-    p->columns = (int)columns;
-    p->height = (int)js_int(result, "height", rows);
-    p->width = (int)js_int(result, "width", columns);
+    p->values = values;
+    p->height = (int)js_int(result, "height", p->rows);
+    p->width = (int)js_int(result, "width", p->columns);
     return true;
 }
 
@@ -93,7 +81,7 @@ static void ask(struct app *app, struct run_view *v)
     char *folder = app_run_folder(app, run), *home = run_pictures_folder(folder), *path = path_join(home, picture->file);
     snprintf(p->asked, sizeof p->asked, "%s", picture->file);
     p->error[0] = 0;
-    json_t *request = json_pack("{s:s,s:i,s:i}", "file", path, "rows", (int)MOST_ROWS, "columns", (int)MOST_COLUMNS);
+    json_t *request = packed_request(path, PICTURE_MOST_COLUMNS);
     struct app_job *job = app_start_job(app, "picture", request, "picture", path, decoded, &err);
     p->job = job ? job->number : 0;
     if (!job) {
@@ -270,7 +258,7 @@ void run_pictures_draw(const struct app *app, struct run_view *v, struct grid *g
     if (p->error[0] && !old)
         grid_wrap(grid, rect, 0, STYLE_ERROR, p->error);
     else if (p->values)
-        picture_draw(p->values, p->rows, p->columns, CHANNELS, MOST_ZOOM, app->tiles, grid, rect);
+        picture_draw(p->values, p->rows, p->columns, PICTURE_CHANNELS, MOST_ZOOM, app->tiles, grid, rect);
     else
         grid_text(grid, rect, 0, 0, STYLE_FAINT, "decoding ...");
     if (!wide && v->focus == PANE_TABS)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tui/app/human.h"
+#include "tui/client/comparison.h"
 
 const struct metric_summary *runs_metric(const struct run_summary *run, const char *name)
 {
@@ -80,13 +81,6 @@ static void fact(struct grid *grid, struct rect *rest, const char *name, const c
     grid_text(grid, line, 13, 0, STYLE_TEXT, text);
 }
 
-static void unquoted(char *out, size_t size, const char *json)
-{
-    size_t n = json ? strlen(json) : 0;
-    bool quoted = n > 1 && json[0] == '"';
-    snprintf(out, size, "%.*s", (int)(quoted ? n - 2 : n), json ? json + quoted : "");
-}
-
 static void live_fact(const struct runs_view *v, struct grid *grid, struct rect *rest)
 {
     char text[120];
@@ -117,11 +111,11 @@ static void draw_facts(const struct app *app, const struct runs_view *v, const s
         snprintf(text, sizeof text, "none");
     fact(grid, &rect, "checkpoints", text);
     const char *class = param(v, "compile.optimizer.class");
-    unquoted(optimizer, sizeof optimizer, class ? class : param(v, "compile.optimizer"));
-    unquoted(rate, sizeof rate, param(v, "compile.optimizer.learning_rate"));
+    compared_words(optimizer, sizeof optimizer, class ? class : param(v, "compile.optimizer"));
+    compared_words(rate, sizeof rate, param(v, "compile.optimizer.learning_rate"));
     snprintf(text, sizeof text, "%s %s", optimizer, rate);
     fact(grid, &rect, "optimizer", *optimizer ? text : NULL);
-    unquoted(text, sizeof text, param(v, "fit.batch_size"));
+    compared_words(text, sizeof text, param(v, "fit.batch_size"));
     fact(grid, &rect, "batch", text);
     fact(grid, &rect, "device", run->device);
     if (run->parent_run) {
