@@ -59,10 +59,36 @@ static struct gemm_product start_product(const struct gemm *g)
                                  .buffers = thread_scratch(SCRATCH_GEMM, sizeof(struct gemm_buffers))};
 }
 
+static const struct narrow_loops {
+    const char *name;
+    void (*run)(const struct gemm_product *p);
+} narrow_loops[] = {
+    [NARROW_ALONG_K] = {"narrow-k", gemm_run_along_k},
+    [NARROW_ALONG_M] = {"narrow-m", gemm_run_along_m},
+    [NARROW_SHORT_K] = {"short-k", gemm_run_short_k},
+    [NARROW_ROW] = {"row", gemm_run_row},
+};
+
+static bool is_turned(const struct gemm *g)
+{
+    return g->c && better_transposed(g);
+}
+
+/* Whether the right operand is read where it lies. */
+static bool is_direct(const struct gemm_product *p)
+{
+    return p->m <= DIRECT_STRIPS * kernels->rows || p->right_stride <= panel_columns() || p->k * p->n <= DIRECT_FLOATS;
+}
+
 static void run_product(const struct gemm *g)
 {
     struct gemm_product p = start_product(g);
-    bool right_transposed, turned = g->c && better_transposed(g);
+    enum gemm_narrow_kind kind = gemm_narrow_kind(kernels, g);
+    if (kind != NOT_NARROW) {
+        narrow_loops[kind].run(&p);
+        return;
+    }
+    bool right_transposed, turned = is_turned(g);
     if (turned) {
         p.m = g->n, p.n = g->m;
         p.left = g->b, p.left_stride = g->ldb, p.left_by_rows = g->transpose_b;
@@ -72,16 +98,23 @@ static void run_product(const struct gemm *g)
         p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
         p.right = g->b, p.right_stride = g->ldb, right_transposed = g->transpose_b;
     }
-    if (gemm_is_narrow(kernels, g)) {
-        gemm_run_narrow(&p);
-        return;
-    }
-    bool direct =
-        p.m <= DIRECT_STRIPS * kernels->rows || p.right_stride <= panel_columns() || p.k * p.n <= DIRECT_FLOATS;
     bool before = turned || p.right_stride % GEMM_CONFLICT == 0;
-    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : direct ? RIGHT_DIRECT : before ? RIGHT_PACK : RIGHT_PACK_ALONG;
+    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : is_direct(&p) ? RIGHT_DIRECT : before ? RIGHT_PACK : RIGHT_PACK_ALONG;
     p.left_copied = copies_left(&p);
     (turned ? gemm_run_turned : gemm_run_loops)(&p);
+}
+
+const char *gemm_kind(const struct gemm *g)
+{
+    if (!kernels)
+        return "openblas";
+    struct gemm_product p = {.m = g->m, .n = g->n, .k = g->k, .right_stride = g->ldb};
+    enum gemm_narrow_kind kind = gemm_narrow_kind(kernels, g);
+    return kind != NOT_NARROW ? narrow_loops[kind].name
+           : is_turned(g)     ? "turned"
+           : g->transpose_b   ? "packed"
+           : is_direct(&p)    ? "direct"
+                              : "packed";
 }
 
 static void run_openblas(const struct gemm *g)
@@ -173,6 +206,10 @@ void gemm_run_packed(const struct gemm *g, int64_t first)
     p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
     p.right = g->b + first * g->k;
     p.kind = RIGHT_PACKED;
+    if (gemm_narrow_kind(kernels, g) == NARROW_SHORT_K) {
+        gemm_run_short_k(&p);
+        return;
+    }
     p.left_copied = copies_left(&p);
     gemm_run_loops(&p);
 }

@@ -4,9 +4,9 @@
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
- * depend on k alone. Except: at least 48 rows with at most 16 columns and sums of at least 192 terms are computed with
- * vectors along k (gemm_narrow.c), 16 chains an element; a caller that wants the same bits in all parts of such a product
- * keeps them on one side of 48 rows. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of the
+ * depend on k alone. Except: at most 12 columns with A by rows and sums of at least 48 terms, and a single row times a transposed B, are
+ * computed with vectors along k (gemm_narrow.c), a few chains an element: where such a product is cut by columns, or a
+ * single row is cut off, the bits differ. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of the
  * calling thread (scratch.h), which its first product allocates.
  *
  * A right operand that several products share (weights, filters) is packed once, into gemm_packed_b_floats(k, n)
@@ -49,6 +49,8 @@ struct gemm {
  * cut into blocks. */
 bool gemm_can_stream(const struct gemm *g, bool packed_a);
 void gemm_run(const struct gemm *g);
+/* Which kernels gemm_run takes: "narrow-k", "narrow-m", "short-k", "row", "turned", "direct", "packed", "openblas". */
+const char *gemm_kind(const struct gemm *g);
 
 /* Sums over k are cut into blocks of so many: a chain each, added in order. */
 int64_t gemm_k_block(int64_t k);

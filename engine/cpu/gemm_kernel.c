@@ -1,12 +1,15 @@
 /* gemm_kernel.c - see gemm_kernel.h. Compiled once per instruction set; GEMM_KERNEL_TABLE names the table. */
 #include "engine/cpu/gemm_kernel.h"
 
-#include "engine/cpu/vectors.h"
+#include "engine/cpu/gemm_narrow_kernel.h"
+#include "engine/cpu/quads.h"
 
 #if defined(__AVX512F__)
-enum { ROWS = 14, NARROW_ROWS = 5, NARROW_COLUMNS = 5 };
+enum { ROWS = 14 };
+#define NARROW gemm_narrow_kernel_avx512
 #else
-enum { ROWS = 6, NARROW_ROWS = 3, NARROW_COLUMNS = 4 };
+enum { ROWS = 6 };
+#define NARROW gemm_narrow_kernel_avx2
 #endif
 
 enum {
@@ -176,84 +179,6 @@ TILE(14)
     }
 #endif
 
-/* rows and columns are constants, as in tile(). Behind the last k both operands are zeros. */
-INLINE void narrow(const struct gemm_narrow *t, const int rows, const int columns)
-{
-    enum { MOST = (NARROW_ROWS * NARROW_COLUMNS + LANES - 1) / LANES * LANES };
-    vec acc[MOST];
-    const float *a = t->a, *b = t->b;
-    float sums[MOST];
-#pragma GCC unroll 32
-    for (int i = 0; i < MOST; i++)
-        acc[i] = vec_all(0);
-#define STEP(load)                                                                                                     \
-    do {                                                                                                               \
-        vec right[NARROW_COLUMNS];                                                                                     \
-        _Pragma("GCC unroll 8") for (int j = 0; j < columns; j++) right[j] = load(b + j * LANES);                      \
-        _Pragma("GCC unroll 8") for (int i = 0; i < rows; i++)                                                         \
-        {                                                                                                              \
-            vec left = load(a + i * t->a_stride);                                                                      \
-            _Pragma("GCC unroll 8") for (int j = 0; j < columns; j++) acc[i * columns + j] =                           \
-                vec_fma(left, right[j], acc[i * columns + j]);                                                         \
-        }                                                                                                              \
-    } while (0)
-    int64_t k = t->k;
-    for (; k >= LANES; k -= LANES, a += LANES, b += t->b_stride)
-        STEP(vec_load);
-    const vec_mask last = mask_first(k);
-#define LOAD_LAST(p) vec_load_masked(p, last)
-    if (k > 0)
-        STEP(LOAD_LAST);
-#undef STEP
-#undef LOAD_LAST
-#pragma GCC unroll 4
-    for (int i = 0; i < rows * columns; i += LANES)
-        vec_store(sums + i, vec_sums(acc + i));
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++)
-        memcpy(t->sums + i * GEMM_SUMS_STRIDE, sums + i * columns, (size_t)columns * sizeof *sums);
-}
-
-#define NARROW_FUNCTION(rows, columns)                                                                                 \
-    static void narrow_##rows##x##columns(const struct gemm_narrow *t)                                                 \
-    {                                                                                                                  \
-        narrow(t, rows, columns);                                                                                      \
-    }
-#define NARROW(rows)                                                                                                   \
-    NARROW_FUNCTION(rows, 1)                                                                                           \
-    NARROW_FUNCTION(rows, 2)                                                                                           \
-    NARROW_FUNCTION(rows, 3)                                                                                           \
-    NARROW_FUNCTION(rows, 4)
-NARROW(1)
-NARROW(2)
-NARROW(3)
-#if defined(__AVX512F__)
-NARROW(4)
-NARROW(5)
-NARROW_FUNCTION(1, 5)
-NARROW_FUNCTION(2, 5)
-NARROW_FUNCTION(3, 5)
-NARROW_FUNCTION(4, 5)
-NARROW_FUNCTION(5, 5)
-#define NARROWS(rows)                                                                                                  \
-    {                                                                                                                  \
-        0, narrow_##rows##x1, narrow_##rows##x2, narrow_##rows##x3, narrow_##rows##x4, narrow_##rows##x5               \
-    }
-#define NARROW_TABLE                                                                                                   \
-    {                                                                                                                  \
-        {0}, NARROWS(1), NARROWS(2), NARROWS(3), NARROWS(4), NARROWS(5)                                                \
-    }
-#else
-#define NARROWS(rows)                                                                                                  \
-    {                                                                                                                  \
-        0, narrow_##rows##x1, narrow_##rows##x2, narrow_##rows##x3, narrow_##rows##x4                                  \
-    }
-#define NARROW_TABLE                                                                                                   \
-    {                                                                                                                  \
-        {0}, NARROWS(1), NARROWS(2), NARROWS(3)                                                                        \
-    }
-#endif
-
 static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
 {
     if (columns <= LANES) {
@@ -272,20 +197,26 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
     }
 }
 
-/* r[i] = `width` floats of row i of b, zeros behind; rows behind the last are the first one again. Then transposed. */
+/* Four neighbours out of each of rows i, i + 4, ...; rows behind the last are the first one again. */
+INLINE vec load_quads(const float *b, int64_t ldb, int rows, int i, int width)
+{
+#define DOWN(row) ((row) < rows ? (row) * ldb : 0)
+    int64_t first = DOWN(i), second = DOWN(i + 4) - first, third = DOWN(i + 8) - first, fourth = DOWN(i + 12) - first;
+#undef DOWN
+    return width >= 4 ? vec_quads(b + first, second, third, fourth)
+                      : vec_quads_masked(b + first, second, third, fourth, quad_first(width < 0 ? 0 : width));
+}
+
+/* r[i] = column i of `width` in `rows` rows of b, zeros behind. */
 INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int width)
 {
-    vec_mask m = mask_first(width);
-    if (rows == LANES && width == LANES) {
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-            r[i] = vec_load(b + i * ldb);
-    } else {
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-            r[i] = vec_load_masked(b + (i < rows ? i : 0) * ldb, m);
+#pragma GCC unroll 4
+    for (int j = 0; j < LANES; j += 4) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            r[j + i] = load_quads(b + j, ldb, rows, i, width - j);
+        quads_transpose(r + j);
     }
-    vec_transpose(r);
 }
 
 static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
@@ -296,14 +227,14 @@ static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k
         for (int64_t i = 0; i < k; i += LANES) {
             vec r[LANES];
             int n = k - i < LANES ? (int)(k - i) : LANES;
-            load_transposed(r, b + first * ldb + i, ldb, rows, n);
-            float *to = panel + i * width + first;
-            if (n == LANES)
-#pragma GCC unroll 16
-                for (int j = 0; j < LANES; j++)
-                    vec_store(to + j * width, r[j]);
+            if (rows == LANES)
+                load_transposed(r, b + first * ldb + i, ldb, LANES, n);
             else
-                for (int j = 0; j < n; j++)
+                load_transposed(r, b + first * ldb + i, ldb, rows, n);
+            float *to = panel + i * width + first;
+#pragma GCC unroll 16
+            for (int j = 0; j < LANES; j++)
+                if (j < n)
                     vec_store(to + j * width, r[j]);
         }
     }
@@ -326,7 +257,10 @@ static void store_transposed(float *c, int64_t ldc, const float *from, int64_t l
     for (int first = 0; first < columns; first += LANES) {
         vec r[LANES];
         int n = columns - first < LANES ? columns - first : LANES;
-        load_transposed(r, from + first, ld, rows, LANES);
+        if (rows == LANES)
+            load_transposed(r, from + first, ld, LANES, LANES);
+        else
+            load_transposed(r, from + first, ld, rows, LANES);
         for (int j = 0; j < n; j++) {
             float *to = c + (first + j) * ldc;
             vec x = r[j] * va;
@@ -343,9 +277,7 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .lanes = LANES,
     .tiles = {{{TILES(k, 1), TILES(k, 2)}, {TILES(rows, 1), TILES(rows, 2)}},
               {{TILES(pack_k, 1), TILES(pack_k, 2)}, {TILES(pack_rows, 1), TILES(pack_rows, 2)}}},
-    .narrow_rows = NARROW_ROWS,
-    .narrow_columns = NARROW_COLUMNS,
-    .narrow = NARROW_TABLE,
+    .narrow = &NARROW,
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,

@@ -32,26 +32,15 @@ struct gemm_tile {
 };
 typedef void gemm_tile_function(const struct gemm_tile *tile);
 
-enum { GEMM_ROWS_MAX = 14, GEMM_LANES_MAX = 16, GEMM_NARROW_MAX = 5, GEMM_SUMS_STRIDE = 16 };
+enum { GEMM_ROWS_MAX = 14, GEMM_LANES_MAX = 16 };
 
-/* A few rows of A times a few columns of B, both along k in vectors: the element of C is the sum of `lanes` chains of fused
- * multiply-adds, added in the order of vec_sums (vectors.h). */
-struct gemm_narrow {
-    const float *a;
-    int64_t a_stride; /* between rows */
-    const float *b;   /* blocks of `lanes` k: in each `lanes` numbers of every column */
-    int64_t b_stride; /* between blocks */
-    int64_t k;
-    float *sums; /* [row][GEMM_SUMS_STRIDE] */
-};
-typedef void gemm_narrow_function(const struct gemm_narrow *tile);
+struct gemm_narrow_kernels;
 
 struct gemm_kernels {
     const char *name;
     int rows, lanes; /* tallest tile (at most lanes); floats in a vector */
     gemm_tile_function *tiles[2][2][2][GEMM_ROWS_MAX + 1]; /* [packs B][left by rows][vectors - 1][rows] */
-    int narrow_rows, narrow_columns; /* of the largest narrow tile, at most GEMM_NARROW_MAX */
-    gemm_narrow_function *narrow[GEMM_NARROW_MAX + 1][GEMM_NARROW_MAX + 1]; /* [rows][columns], from 1 */
+    const struct gemm_narrow_kernels *narrow; /* gemm_narrow_kernel.h */
     /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes). From
      * [k][columns], or transposed from [columns][k]; the rows of a left operand become a strip along k in the same way. */
     void (*pack)(float *panel, const float *b, int64_t ldb, int64_t k, int columns);

@@ -18,12 +18,6 @@ struct order {
     bool left_kept; /* all strips of a block of k stay copied while its blocks of columns pass */
 };
 
-/* Floats between consecutive k of the panel that begins at `column` of n. */
-static int panel_width(const struct gemm_kernels *kernels, int64_t column, int64_t n)
-{
-    return n - column <= kernels->lanes ? kernels->lanes : gemm_panel_columns(kernels);
-}
-
 /* Rows are taken a few at a time across all panels: memory is read in its own order. */
 void gemm_pack_panels(const struct gemm_kernels *kernels, float *panels, const float *b, int64_t ldb, bool transposed,
                       int64_t k, int64_t columns)
@@ -32,7 +26,7 @@ void gemm_pack_panels(const struct gemm_kernels *kernels, float *panels, const f
     for (int64_t i = 0; i < k; i += rows)
         for (int64_t j = 0; j < columns; j += panel) {
             int count = (int)clamp(columns - j, 0, panel);
-            float *to = panels + j * k + i * panel_width(kernels, j, columns);
+            float *to = panels + j * k + i * gemm_panel_width(kernels, j, columns);
             if (transposed)
                 kernels->pack_transposed(to, b + j * ldb, ldb, k, count);
             else
@@ -64,10 +58,10 @@ void gemm_point_to_panel(const struct gemm_product *p, const struct gemm_block *
         t->b = p->right + b->k_first * p->right_stride + at;
         t->b_stride = p->right_stride;
     } else if (p->kind == RIGHT_PACKED) {
-        t->b_stride = panel_width(p->kernels, at, p->n);
+        t->b_stride = gemm_panel_width(p->kernels, at, p->n);
         t->b = p->right + at * p->k + b->k_first * t->b_stride;
     } else {
-        t->b_stride = panel_width(p->kernels, column, b->columns);
+        t->b_stride = gemm_panel_width(p->kernels, column, b->columns);
         t->b = p->buffers->right_block + column * b->k;
     }
 }

@@ -6,13 +6,14 @@
  * strips. Left operands that pay for it are copied so that a strip's k follow each other.
  *
  * gemm_run_loops (gemm_loops.c) computes C; gemm_run_turned (gemm_turned.c) computes C^T, a group of rows over all of
- * k, and stores it as columns of C.
+ * k, and stores it as columns of C; gemm_narrow.c has what few columns and short sums are computed with.
  */
 #ifndef ENGINE_CPU_GEMM_LOOPS_H
 #define ENGINE_CPU_GEMM_LOOPS_H
 
 #include "engine/cpu/gemm.h"
 #include "engine/cpu/gemm_kernel.h"
+#include "engine/cpu/gemm_narrow_kernel.h"
 
 enum {
     GEMM_K_BLOCK = 512,
@@ -82,12 +83,24 @@ static inline int gemm_panel_columns(const struct gemm_kernels *kernels)
     return 2 * kernels->lanes;
 }
 
-/* All need m, n, k > 0. The second one wants all of k in one block of the right operand, the third one what gemm_is_narrow
- * says. */
+/* Floats between consecutive k of the panel that begins at `column` of n. */
+static inline int gemm_panel_width(const struct gemm_kernels *kernels, int64_t column, int64_t n)
+{
+    return n - column <= kernels->lanes ? kernels->lanes : gemm_panel_columns(kernels);
+}
+
+/* All need m, n, k > 0. The second one wants all of k in one block of the right operand. */
 void gemm_run_loops(const struct gemm_product *p);
 void gemm_run_turned(const struct gemm_product *p);
-void gemm_run_narrow(const struct gemm_product *p);
-bool gemm_is_narrow(const struct gemm_kernels *kernels, const struct gemm *g);
+
+/* Which of the kernels of gemm_narrow_kernel.h a product gets; these loops read it from p->g. Short sums take packed
+ * panels, too. */
+enum gemm_narrow_kind { NOT_NARROW, NARROW_ALONG_K, NARROW_ALONG_M, NARROW_SHORT_K, NARROW_ROW };
+enum gemm_narrow_kind gemm_narrow_kind(const struct gemm_kernels *kernels, const struct gemm *g);
+void gemm_run_along_k(const struct gemm_product *p);
+void gemm_run_along_m(const struct gemm_product *p);
+void gemm_run_short_k(const struct gemm_product *p);
+void gemm_run_row(const struct gemm_product *p);
 
 /* Panels of `columns` columns of a right operand, as in gemm_pack_b. */
 void gemm_pack_panels(const struct gemm_kernels *kernels, float *panels, const float *b, int64_t ldb, bool transposed,

@@ -1,58 +1,146 @@
-/* gemm_narrow.c - see gemm_loops.h: products with so few columns that vectors along k waste less than vectors along a
- * row. The right operand is turned first; groups of rows pass over it, a few columns at a time.
+/* gemm_narrow.c - see gemm_loops.h: products with few columns or short sums, around the kernels of
+ * gemm_narrow_kernel.h.
  */
 #include "engine/cpu/gemm_loops.h"
 
 enum {
-    LEAST_ROWS = 48, /* pay for turning the right operand, */
-    LEAST_K = 192,   /* and so long sums for adding up the vectors */
+    LEAST_K = 48,     /* sums along k that pay for adding up the vectors, */
+    LEAST_M = 16,     /* rows that fill vectors along m, */
+    LEAST_ROWS = 4,   /* and that pay for a panel in registers */
+    ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
+    FINISH_ROWS = 32, /* of short sums at once, when somebody waits for them */
 };
 
-bool gemm_is_narrow(const struct gemm_kernels *kernels, const struct gemm *g)
+/* A single row times a transposed B: C^T = B A^T has one column. */
+static bool is_column(const struct gemm *g)
 {
-    return g->c && !g->transpose_a && !g->transpose_b && g->n <= GEMM_SUMS_STRIDE && g->m >= LEAST_ROWS &&
-           g->k >= LEAST_K && divide_up(g->k, kernels->lanes) * kernels->lanes * g->n <= GEMM_RIGHT_FLOATS;
+    return g->m == 1 && g->transpose_b;
 }
 
-/* Blocks of `lanes` k, in each of them `lanes` numbers of every column. */
-static void turn_right(const struct gemm_product *p, float *to)
+static bool goes_along_k(const struct gemm_kernels *kernels, const struct gemm *g)
 {
-    int lanes = p->kernels->lanes;
-    for (int64_t k = 0; k < p->k; k += lanes, to += lanes * p->n)
-        p->kernels->pack_transposed(to, p->right + k * p->right_stride, p->right_stride, p->n,
-                                    (int)clamp(p->k - k, 0, lanes));
+    int64_t columns = is_column(g) ? 1 : g->n;
+    bool by_rows = is_column(g) || (!g->transpose_a && !g->transpose_b);
+    return by_rows && g->c && columns <= GEMM_NARROW_MAX && g->k >= LEAST_K &&
+           (g->k + kernels->lanes) * (columns + 1) <= GEMM_RIGHT_FLOATS;
 }
 
-/* C = alpha * sums + beta * C for rows [row, row + rows). Single floats: a vector would wait for the parts it was
- * written in. */
-static void store_rows(const struct gemm_product *p, const float *sums, int64_t row, int rows)
+enum gemm_narrow_kind gemm_narrow_kind(const struct gemm_kernels *kernels, const struct gemm *g)
 {
-    for (int i = 0; i < rows; i++) {
-        float *c = p->c + (row + i) * p->ldc;
-        for (int64_t j = 0; j < p->n; j++)
-            c[j] = p->alpha * sums[i * GEMM_SUMS_STRIDE + j] + (p->beta == 0 ? 0 : p->beta * c[j]);
+    if (goes_along_k(kernels, g))
+        return NARROW_ALONG_K;
+    if (g->c && g->transpose_a && !g->transpose_b && g->n <= GEMM_NARROW_MAX && g->m >= LEAST_M)
+        return NARROW_ALONG_M;
+    if (!g->transpose_a && g->k <= GEMM_NARROW_MAX && g->m >= LEAST_ROWS && g->n > GEMM_NARROW_MAX)
+        return NARROW_SHORT_K;
+    bool row = g->m == 1 && g->n > GEMM_NARROW_MAX && g->n <= ROW_COLUMNS;
+    return row && g->c && !g->transpose_b ? NARROW_ROW : NOT_NARROW;
+}
+
+static struct gemm_narrow start(const struct gemm *g)
+{
+    return (struct gemm_narrow){.a = g->a,
+                                .a_stride = g->lda,
+                                .b = g->b,
+                                .b_stride = g->ldb,
+                                .m = g->m,
+                                .k = g->k,
+                                .c = g->c,
+                                .ldc = g->ldc,
+                                .columns = g->n,
+                                .alpha = g->alpha,
+                                .beta = g->beta};
+}
+
+static void finish(const struct gemm *g)
+{
+    if (g->finish)
+        g->finish(g->context, g->c, g->ldc, 0, 0, g->m, g->n);
+}
+
+void gemm_run_along_k(const struct gemm_product *p)
+{
+    const struct gemm *g = p->g;
+    struct gemm_narrow t = start(g);
+    if (is_column(g)) {
+        t.a = g->b, t.a_stride = g->ldb, t.m = g->n;
+        t.b = g->a, t.b_stride = g->transpose_a ? g->lda : 1;
+        t.columns = t.ldc = 1;
     }
+    int64_t halves = divide_up(t.columns, 2);
+    p->kernels->narrow->pack[halves](p->buffers->right_block, t.b, t.b_stride, t.k, (int)t.columns);
+    t.b = p->buffers->right_block;
+    p->kernels->narrow->along_k[halves](&t);
+    finish(g);
 }
 
-void gemm_run_narrow(const struct gemm_product *p)
+void gemm_run_along_m(const struct gemm_product *p)
 {
-    const struct gemm_kernels *kernels = p->kernels;
-    int64_t strips = divide_up(p->m, kernels->narrow_rows), parts = divide_up(p->n, kernels->narrow_columns);
-    float sums[GEMM_NARROW_MAX * GEMM_SUMS_STRIDE];
-    struct gemm_narrow t = {.a_stride = p->left_stride, .b_stride = kernels->lanes * p->n, .k = p->k};
-    turn_right(p, p->buffers->right_block);
-    for (int64_t i = 0; i < strips; i++) {
-        int64_t row = p->m * i / strips;
-        int rows = (int)(p->m * (i + 1) / strips - row);
-        t.a = p->left + row * p->left_stride;
-        for (int64_t part = 0; part < parts; part++) {
-            int64_t column = p->n * part / parts, columns = p->n * (part + 1) / parts - column;
-            t.b = p->buffers->right_block + column * kernels->lanes;
-            t.sums = sums + column;
-            kernels->narrow[rows][columns](&t);
+    const struct gemm *g = p->g;
+    int64_t block = gemm_k_block(g->k);
+    struct gemm_narrow t = start(g);
+    for (int64_t k = 0; k < g->k; k += block) {
+        t.k = clamp(g->k - k, 0, block);
+        p->kernels->narrow->along_m[g->n](&t);
+        t.a += block * g->lda;
+        t.b += block * g->ldb;
+        t.beta = 1;
+    }
+    finish(g);
+}
+
+void gemm_run_row(const struct gemm_product *p)
+{
+    const struct gemm *g = p->g;
+    int64_t block = gemm_k_block(g->k);
+    struct gemm_narrow t = start(g);
+    t.a_stride = g->transpose_a ? g->lda : 1;
+    t.sums = p->buffers->turned_rows;
+    for (int64_t k = 0; k < g->k; k += block) {
+        t.k = clamp(g->k - k, 0, block);
+        p->kernels->narrow->row(&t);
+        t.a += block * t.a_stride;
+        t.b += block * t.b_stride;
+        t.beta = 1;
+    }
+    finish(g);
+}
+
+/* Rows [row, row + rows) of a block of columns, whose panels begin at `panels`. */
+static void run_short_rows(const struct gemm_product *p, const float *panels, int64_t column, int64_t columns, int64_t row,
+                           int64_t rows)
+{
+    const struct gemm *g = p->g;
+    int64_t panel = gemm_panel_columns(p->kernels);
+    struct gemm_narrow t = start(g);
+    float *c = g->c ? g->c + row * g->ldc + column : p->buffers->streamed_strip;
+    t.ldc = g->c ? g->ldc : columns;
+    t.a += row * g->lda;
+    t.m = rows;
+    for (int64_t j = 0; j < columns; j += panel) {
+        t.b = panels + j * g->k;
+        t.b_stride = gemm_panel_width(p->kernels, j, columns);
+        t.c = c + j;
+        t.columns = clamp(columns - j, 0, panel);
+        p->kernels->narrow->short_k[g->k](&t);
+    }
+    if (g->finish)
+        g->finish(g->context, c, t.ldc, row, column, rows, columns);
+}
+
+void gemm_run_short_k(const struct gemm_product *p)
+{
+    const struct gemm *g = p->g;
+    int64_t by_m = !g->c ? GEMM_ROWS_MAX : g->finish ? FINISH_ROWS : g->m;
+    for (int64_t column = 0; column < g->n; column += GEMM_N_BLOCK) {
+        int64_t columns = clamp(g->n - column, 0, GEMM_N_BLOCK);
+        const float *panels = p->right + column * g->k;
+        if (p->kind != RIGHT_PACKED) {
+            gemm_pack_panels(p->kernels, p->buffers->right_block, g->transpose_b ? g->b + column * g->ldb : g->b + column,
+                             g->ldb, g->transpose_b, g->k, columns);
+            panels = p->buffers->right_block;
         }
-        store_rows(p, sums, row, rows);
+        for (int64_t row = 0; row < g->m; row += by_m)
+            run_short_rows(p, panels, column, columns, row, clamp(g->m - row, 0, by_m));
     }
-    if (p->g->finish)
-        p->g->finish(p->g->context, p->c, p->ldc, 0, 0, p->m, p->n);
 }

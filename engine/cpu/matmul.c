@@ -2,6 +2,8 @@
 #include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/kernels.h"
 
+#include <string.h>
+
 enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16 };
 
 /* What all slices share is packed first, in slices too. */
@@ -280,6 +282,24 @@ static void choose_product(struct matmul *m, struct kernel *kernel)
     kernel->workspace_bytes = (m->packed_floats + products * (size_t)shape_elements(output_shape(kernel))) * sizeof(float);
 }
 
+/* Says how the product is computed. */
+static const char *variant_of(const struct matmul *m)
+{
+    struct gemm g = m->shape;
+    int64_t row;
+    float c;
+    if (m->bfloat16)
+        return "bfloat16";
+    if (m->by_k)
+        return "cut-k";
+    if (m->shared == SHARED_A)
+        return "packed-left";
+    cut(m, 0, &g, &row);
+    g.c = m->streamed ? NULL : &c;
+    const char *kind = gemm_kind(&g);
+    return m->shared == SHARED_B && strcmp(kind, "short-k") ? "packed" : kind;
+}
+
 bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *arena)
 {
     struct shape a = input_of(kernel, 0)->shape, b = input_of(kernel, 1)->shape, c = output_shape(kernel);
@@ -307,6 +327,6 @@ bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *
     choose_product(m, kernel);
     kernel->prepared = m;
     kernel->run = m->by_k ? run_cut_along_k : run_matmul;
-    kernel->variant = m->bfloat16 ? "bfloat16" : NULL;
+    kernel->variant = variant_of(m);
     return !kernel->epilogue || m->epilogue;
 }

@@ -31,6 +31,7 @@ struct rows {
     void (*axpy)(float *acc, float a, const float *x, int64_t n); /* acc += a * x */
     /* y = x times a matrix of k rows of n numbers, dense; every sum in rising order of the rows. */
     void (*combine)(float *y, const float *x, const float *matrix, int64_t k, int64_t n);
+    void (*combine_bfloat16)(float *y, const float *x, const float *matrix, int64_t k, int64_t n); /* both rounded as they are read */
     void (*scale)(float *x, float a, int64_t n);
     /* Fixed order: 16 partial sums, then a tree. */
     float (*sum)(const float *x, int64_t n);

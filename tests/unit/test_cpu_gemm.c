@@ -192,7 +192,8 @@ static void large_shapes(const char *level)
 {
     static const int shapes[][3] = {{50, 10, 600}, {600, 10, 50}, {33, 450, 500}, {120, 130, 512},
                                     {400, 90, 70}, {70, 512, 45}, {1, 600, 400},
-                                    {48, 1, 192},  {61, 16, 300}, {128, 300, 600}};
+                                    {48, 1, 192},  {61, 16, 300}, {128, 300, 600}, {70, 12, 530}, {45, 300, 9},
+                                    {30, 600, 12}, {1, 1, 700},   {1, 700, 520},   {5, 11, 48}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int t = 0; t < 4; t++)
             check_product((struct gemm){.transpose_a = t & 1,
@@ -219,7 +220,15 @@ static void special_numbers(const char *level)
     for (int t = 0; t < 4; t++)
         check_product((struct gemm){.transpose_a = t & 1, .transpose_b = t >> 1, .m = 19, .n = 37, .k = 11, .alpha = 1},
                       level);
-    check_product((struct gemm){.m = 60, .n = 5, .k = 200, .alpha = 1}, level);
+    static const int narrow[][3] = {{60, 5, 200}, {60, 10, 17}, {21, 70, 5}, {1, 40, 90}};
+    for (int i = 0; i < 16; i++)
+        check_product((struct gemm){.transpose_a = i & 1,
+                                    .transpose_b = i >> 1 & 1,
+                                    .m = narrow[i / 4][0],
+                                    .n = narrow[i / 4][1],
+                                    .k = narrow[i / 4][2],
+                                    .alpha = 1},
+                      level);
     fill_numbers();
 }
 
@@ -228,40 +237,42 @@ static void test_nan_and_infinity_travel(void)
     on_every_level(special_numbers);
 }
 
-/* One product in one piece and cut by rows and by columns. */
+/* One product in one piece and cut in front of a row and of a column. */
+static void check_cut(struct gemm g, int64_t row, int64_t column, const char *level)
+{
+    g.lda = g.transpose_a ? g.m : g.k;
+    g.ldb = g.transpose_b ? g.k : g.n;
+    g.ldc = g.n;
+    g.a = numbers_a, g.b = numbers_b, g.c = want;
+    g.alpha = 1;
+    gemm_run(&g);
+    for (int part = 0; part < 4; part++) {
+        struct gemm p = g;
+        int64_t i = part & 1 ? row : 0, j = part >> 1 ? column : 0;
+        p.m = part & 1 ? g.m - row : row;
+        p.n = part >> 1 ? g.n - column : column;
+        p.a += g.transpose_a ? i : i * p.lda;
+        p.b += g.transpose_b ? j * p.ldb : j;
+        p.c = got + i * g.n + j;
+        gemm_run(&p);
+    }
+    if (memcmp(got, want, (size_t)(g.m * g.n) * sizeof *got))
+        CHECK_FAIL("%s, %d x %d x %d, transposed %d %d: parts differ from the whole", level, (int)g.m, (int)g.n, (int)g.k,
+                   g.transpose_a, g.transpose_b);
+}
+
 static void same_bytes(const char *level)
 {
     if (!strcmp(level, "baseline"))
         return;
     for (int t = 0; t < 4; t++) {
-        int64_t m = 61, n = 150, k = 500, row = 23, column = 64;
         bool ta = t & 1, tb = t >> 1;
-        struct gemm g = {.transpose_a = ta,
-                         .transpose_b = tb,
-                         .m = m,
-                         .n = n,
-                         .k = k,
-                         .lda = ta ? m : k,
-                         .ldb = tb ? k : n,
-                         .ldc = n,
-                         .a = numbers_a,
-                         .b = numbers_b,
-                         .c = want,
-                         .alpha = 1};
-        gemm_run(&g);
-        for (int part = 0; part < 4; part++) {
-            struct gemm p = g;
-            int64_t i = part & 1 ? row : 0, j = part >> 1 ? column : 0;
-            p.m = part & 1 ? m - row : row;
-            p.n = part >> 1 ? n - column : column;
-            p.a += ta ? i : i * p.lda;
-            p.b += tb ? j * p.ldb : j;
-            p.c = got + i * n + j;
-            gemm_run(&p);
-        }
-        if (memcmp(got, want, (size_t)(m * n) * sizeof *got))
-            CHECK_FAIL("%s, transposed %d %d: parts differ from the whole", level, ta, tb);
+        check_cut((struct gemm){.transpose_a = ta, .transpose_b = tb, .m = 61, .n = 150, .k = 500}, 23, 64, level);
+        check_cut((struct gemm){.transpose_a = ta, .transpose_b = tb, .m = 61, .n = 150, .k = 9}, 2, 64, level);
+        check_cut((struct gemm){.transpose_a = ta, .transpose_b = tb, .m = 61, .n = 10, .k = 600}, 23, 10, level);
     }
+    check_cut((struct gemm){.m = 61, .n = 150, .k = 600}, 1, 64, level);
+    check_cut((struct gemm){.m = 61, .n = 9, .k = 70}, 1, 9, level);
 }
 
 static void test_a_product_cut_anywhere_has_the_same_bytes(void)

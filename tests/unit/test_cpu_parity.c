@@ -1,5 +1,6 @@
 /* Every op: the cpu backend against the reference loops on odd shapes, and the same bytes for 1 and 3 threads. */
 #include "base/rng.h"
+#include "engine/cpu/rows.h"
 #include "engine/plan/plan.h"
 #include "tests/check.h"
 
@@ -150,7 +151,7 @@ static void test_expressions_with_loops_of_their_own(void)
 
 static void test_products_of_every_orientation(void)
 {
-    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {40, 33, 1900}};
+    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {40, 33, 1900}, {31, 12, 530}, {37, 530, 11}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int t = 0; t < 4; t++) {
             bool ta = t & 1, tb = t & 2;
@@ -197,6 +198,11 @@ static void test_bfloat16_products(void)
         }
     CASE("batch of bfloat16 matmuls", true,
          y = op_matmul(c.g, feed_rounded(&c, SHAPE(6, 5, 7)), feed_rounded(&c, SHAPE(6, 7, 3)), false, false););
+    CASE("bfloat16 row times matrix", true, y = op_matmul(c.g, feed_rounded(&c, SHAPE(1, 601)), feed_rounded(&c, SHAPE(601, 333)), false, false););
+    CASE("bfloat16 row times matrix with bias and relu", true,
+         y = op_expr(c.g, "bfloat16(relu(a + b))",
+                     op_matmul(c.g, feed_rounded(&c, SHAPE(1, 517)), feed_rounded(&c, SHAPE(517, 131)), false, false),
+                     feed_rounded(&c, SHAPE(131)), NULL, NULL););
     CASE("bfloat16 matmul broadcast", true,
          y = op_matmul(c.g, feed_rounded(&c, SHAPE(2, 1, 5, 7)), feed_rounded(&c, SHAPE(3, 7, 4)), false, false););
     CASE("bfloat16 matmul of a batch with one matrix", true,
@@ -321,6 +327,34 @@ static void check_variant(const struct conv_case *v, const char *forward, const 
     CHECK_STR(variant_of(&c, OP_CONV, &direct), strcmp(forward, "winograd") ? forward : "direct");
     CHECK_STR(variant_of(&c, OP_CONV_DW, &direct), strcmp(dw, "winograd") ? dw : "direct");
     graph_free(c.g);
+}
+
+/* How a product is computed; on machines with kernels of our own. */
+static void check_product_variant(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const char *expected)
+{
+    struct one_case c = {.g = graph_new()};
+    graph_keep(c.g, op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb));
+    CHECK_STR(variant_of(&c, OP_MATMUL, &(struct device_options){.n_threads = 1}), expected);
+    graph_free(c.g);
+}
+
+static void test_the_kernel_of_a_product_follows_its_shape(void)
+{
+    if (!strcmp(rows_choose()->name, "baseline")) {
+        check_product_variant(false, false, 32, 10, 128, "openblas");
+        return;
+    }
+    check_product_variant(false, false, 32, 10, 128, "narrow-k");
+    check_product_variant(true, false, 128, 10, 32, "narrow-m");
+    check_product_variant(false, true, 32, 128, 10, "short-k");
+    check_product_variant(false, false, 1, 512, 784, "row");
+    check_product_variant(false, true, 1, 512, 784, "narrow-k");
+    check_product_variant(false, false, 32, 128, 64, "direct");
+    check_product_variant(false, false, 128, 512, 784, "packed");
+    check_product_variant(false, true, 64, 64, 16, "packed");
+    check_product_variant(true, false, 784, 512, 128, "packed");
+    check_product_variant(false, true, 128, 512, 512, "packed-left");
+    check_product_variant(true, false, 64, 65, 2048, "cut-k");
 }
 
 static void test_the_algorithm_follows_the_shape(void)
@@ -631,6 +665,7 @@ int main(void)
     RUN(test_convolutions_of_every_small_size);
     RUN(test_bfloat16_convolutions);
     RUN(test_depthwise_convolutions);
+    RUN(test_the_kernel_of_a_product_follows_its_shape);
     RUN(test_the_algorithm_follows_the_shape);
     RUN(test_transposed_convolutions);
     RUN(test_relu_before_and_after_pooling);

@@ -16,24 +16,25 @@ PYTHON = os.environ.get("ANTLER_PYTHON", os.path.expanduser("~/.cache/antler/ven
 COUNTS = os.path.join(BUILD, "tests", "step_counts")
 ENVIRONMENT = {**os.environ, "ANTLER_CPU": "avx2", "OPENBLAS_NUM_THREADS": "1"}
 
-MLP_2 = "add_i32 1, map 4, matmul+ 5, reduce 3, sparse_xent 1, sparse_xent_dx 1"
-MLP_3 = "add_i32 1, map 5, matmul+ 8, reduce 4, sparse_xent 1, sparse_xent_dx 1"
-RECURRENT = "add_i32 1, concat 1, map 4, matmul 1, matmul+ 4, recurrent 1, recurrent_dx 1, reduce 2, slice 1, sparse_xent 1, sparse_xent_dx 1"
+MLP_2 = "reduce 3, sparse_xent 1, sparse_xent_dx 1"
+MLP_3 = "reduce 4, sparse_xent 1, sparse_xent_dx 1"
+CLASSES = "matmul:narrow-k+ 1, matmul:narrow-m+ 1"  # the products with 10 columns
+RECURRENT = f"add_i32 1, concat 1, map 4, matmul:cut-k+ 2, {CLASSES}, matmul:short-k 1, recurrent 1, recurrent_dx 1, reduce 2, slice 1, sparse_xent 1, sparse_xent_dx 1"
 # model -> its kernels, a + for those with a fused epilogue; its nodes before fusion; MB of activations and gradients that are there at once
 KERNELS = {
-    1: (MLP_2, 39, 0.1),
-    2: (MLP_2, 47, 0.1),
-    3: (MLP_3, 62, 1.5),
-    4: (MLP_3, 62, 5.9),
-    5: ("add_i32 1, conv:direct+ 1, conv:winograd+ 1, conv_dw:direct+ 1, conv_dw:winograd+ 1, conv_dx:winograd+ 1, map 6, matmul 1, matmul+ 5, pool 1, pool_dx+ 1, "
-        "reduce 5, sparse_xent 1, sparse_xent_dx 1", 81, 29.5),
+    1: (f"add_i32 1, map 4, matmul:direct+ 3, matmul:narrow-m+ 1, matmul:short-k+ 1, {MLP_2}", 39, 0.1),
+    2: (f"add_i32 1, map 4, matmul:direct+ 2, {CLASSES}, matmul:short-k+ 1, {MLP_2}", 47, 0.1),
+    3: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 4, matmul:packed-left+ 1, matmul:short-k+ 1, {MLP_3}", 62, 1.5),
+    4: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 5, matmul:short-k+ 1, {MLP_3}", 62, 5.9),
+    5: (f"add_i32 1, conv:direct+ 1, conv:winograd+ 1, conv_dw:direct+ 1, conv_dw:winograd+ 1, conv_dx:winograd+ 1, map 6, {CLASSES}, matmul:packed+ 2, "
+        "matmul:packed-left 1, matmul:short-k+ 1, pool 1, pool_dx+ 1, reduce 5, sparse_xent 1, sparse_xent_dx 1", 81, 29.5),
     6: ("add_i32 1, batch_norm 2, batch_norm+ 13, batch_norm_dx 15, conv:direct 5, conv:winograd 10, conv_dw:direct+ 5, conv_dw:winograd+ 10, conv_dx:direct 2, "
-        "conv_dx:direct+ 2, conv_dx:winograd+ 10, map 64, matmul+ 3, reduce 3, sparse_xent 1, sparse_xent_dx 1", 372, 78.5),
+        f"conv_dx:direct+ 2, conv_dx:winograd+ 10, map 64, {CLASSES}, matmul:short-k+ 1, reduce 3, sparse_xent 1, sparse_xent_dx 1", 372, 78.5),
     7: (RECURRENT, 59, 10.9),
     8: (RECURRENT, 58, 11.9),
-    9: ("add_i32 1, attention 2, attention_dx 2, gather 1, gather_dtable 1, layer_norm 5, layer_norm_dx 5, map 32, matmul 9, matmul+ 30, reduce 14, sparse_xent 1, "
-        "sparse_xent_dx 1", 345, 24.8),
-    10: (MLP_3, 62, 9.3),
+    9: ("add_i32 1, attention 2, attention_dx 2, gather 1, gather_dtable 1, layer_norm 5, layer_norm_dx 5, map 32, matmul:cut-k+ 13, matmul:packed 9, "
+        "matmul:packed+ 17, reduce 14, sparse_xent 1, sparse_xent_dx 1", 345, 24.8),
+    10: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 4, matmul:packed-left+ 1, matmul:short-k+ 1, {MLP_3}", 62, 9.3),
 }
 # model -> thousands of instructions that a step takes at most: where a step is short, what is not arithmetic shows
 INSTRUCTIONS = {1: 85, 2: 420}

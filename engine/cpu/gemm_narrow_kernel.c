@@ -1,0 +1,415 @@
+/* gemm_narrow_kernel.c - see gemm_narrow_kernel.h. Compiled once per instruction set; GEMM_NARROW_KERNEL_TABLE names the
+ * table. Numbers of rows and columns are constants where functions are inlined, so that sums stay in registers. */
+#include "engine/cpu/gemm_narrow_kernel.h"
+
+#include "engine/cpu/quads.h"
+
+#include <stdbool.h>
+
+enum { HALF = LANES / 2, HALVES_MAX = GEMM_NARROW_MAX / 2 };
+
+/* ---- along k ---- */
+
+#if defined(__AVX512F__)
+enum { STRIP = 4 };
+#else
+enum { STRIP = 2 };
+#endif
+enum { TOGETHER = HALF / 2 }; /* columns whose sums end in one half vector, for each of two rows */
+
+/* HALF rows of b; up to four floats behind the columns are read. */
+INLINE void pack_block(float *to, const float *b, int64_t ldb, const int halves)
+{
+    const int64_t down = LANES == 16 ? 4 * ldb : halves; /* to the second quarter of a vector */
+    for (int first = 0; first < halves; first += 4) {
+        vec x[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            x[i] = vec_quads(b + first + i * ldb, down, halves, halves + down);
+        quads_transpose(x);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            if (first + i < halves)
+                vec_store(to + (first + i) * LANES, x[i]);
+    }
+}
+
+/* Rows behind the last are zeros. */
+INLINE void pack_halves(float *to, const float *b, int64_t ldb, int64_t k, int columns, const int halves)
+{
+    for (; (k - HALF) * ldb >= 4; k -= HALF, b += HALF * ldb, to += halves * LANES)
+        pack_block(to, b, ldb, halves);
+    for (; k > 0; k -= HALF, b += HALF * ldb, to += halves * LANES) {
+        float rows[HALF + 1][GEMM_NARROW_MAX] = {{0}};
+        for (int i = 0; i < HALF && i < k; i++)
+            memcpy(rows[i], b + i * ldb, (size_t)columns * sizeof *b);
+        pack_block(to, rows[0], GEMM_NARROW_MAX, halves);
+    }
+}
+
+/* Where the sum of column j of row i is among the vectors of store_sums. */
+#define AT(i, j)                                                                                                       \
+    ((j) / halves * HALF + (i) * TOGETHER + (j) % halves % TOGETHER + (j) % halves / TOGETHER * LANES)
+#if defined(__AVX512F__)
+typedef int32_t lane_numbers __attribute__((vector_size(LANES * 4)));
+
+INLINE void store_row(const struct gemm_narrow *t, const vec *sums, int i, float *c, const int halves, const bool adds)
+{
+    const lane_numbers at = {AT(i, 0), AT(i, 1), AT(i, 2),  AT(i, 3),  AT(i, 4),  AT(i, 5),  AT(i, 6),  AT(i, 7),
+                             AT(i, 8), AT(i, 9), AT(i, 10), AT(i, 11), AT(i, 12), AT(i, 13), AT(i, 14), AT(i, 15)};
+    const vec_mask mask = mask_first(t->columns);
+    vec row = __builtin_shuffle(sums[0], sums[halves > TOGETHER], at);
+    if (adds)
+        row = vec_fma(vec_load_masked(c, mask), vec_all(t->beta), row);
+    vec_store_masked(c, mask, row);
+}
+#else
+INLINE void store_row(const struct gemm_narrow *t, const vec *sums, int i, float *c, const int halves, const bool adds)
+{
+    const float *sum = (const float *)sums, beta = t->beta;
+#pragma GCC unroll 16
+    for (int j = 0; j < 2 * halves; j++)
+        if (j < 2 * halves - 1 || j < t->columns)
+            c[j] = adds ? sum[AT(i, j)] + beta * c[j] : sum[AT(i, j)];
+}
+#endif
+#undef AT
+
+/* Two rows of a strip, or one that is given twice. */
+INLINE void store_sums(const struct gemm_narrow *t, const vec *acc, const vec *next, float *c, const int rows,
+                       const int halves, const bool adds)
+{
+    vec both[HALVES_MAX + TOGETHER], sums[(HALVES_MAX + TOGETHER - 1) / TOGETHER];
+#pragma GCC unroll 8
+    for (int j = 0; j < halves; j++)
+        both[j] = vec_fold(acc[j], next[j], TOGETHER);
+#pragma GCC unroll 4
+    for (int j = halves; j < halves + TOGETHER; j++)
+        both[j] = both[halves - 1];
+#pragma GCC unroll 4
+    for (int j = 0; j < halves; j += TOGETHER) {
+        vec s = LANES == 16 ? vec_fold(vec_fold(both[j], both[j + 2], 2), vec_fold(both[j + 1], both[j + 3], 2), 1)
+                            : vec_fold(both[j], both[j + 1], 1);
+        sums[j / TOGETHER] = s * vec_all(t->alpha);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < rows; i++)
+        store_row(t, sums, i, c + i * t->ldc, halves, adds);
+}
+
+INLINE void strip_along_k(const struct gemm_narrow *t, const float *a, float *c, const int rows, const int halves)
+{
+    const bool adds = t->beta != 0;
+    vec acc[STRIP][HALVES_MAX];
+    const float *b = t->b;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int j = 0; j < halves; j++)
+            acc[i][j] = vec_all(0);
+#define STEP(load)                                                                                                     \
+    do {                                                                                                               \
+        vec right[HALVES_MAX];                                                                                         \
+        _Pragma("GCC unroll 8") for (int j = 0; j < halves; j++) right[j] = vec_load(b + j * LANES);                   \
+        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)                                                         \
+        {                                                                                                              \
+            vec left = load(a + i * t->a_stride);                                                                      \
+            _Pragma("GCC unroll 8") for (int j = 0; j < halves; j++) acc[i][j] = vec_fma(left, right[j], acc[i][j]);   \
+        }                                                                                                              \
+    } while (0)
+    int64_t k = t->k;
+    for (; k >= HALF; k -= HALF, a += HALF, b += halves * LANES) {
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++)
+            __builtin_prefetch(a + (i + STRIP) * t->a_stride);
+        STEP(vec_twice);
+    }
+    const vec_mask last = mask_first(k);
+#define LOAD_LAST(p) vec_low_twice(vec_load_masked(p, last))
+    if (k > 0)
+        STEP(LOAD_LAST);
+#undef STEP
+#undef LOAD_LAST
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i += 2) {
+        const int n = i + 1 < rows ? 2 : 1;
+        if (adds)
+            store_sums(t, acc[i], acc[i + n - 1], c + i * t->ldc, n, halves, true);
+        else
+            store_sums(t, acc[i], acc[i + n - 1], c + i * t->ldc, n, halves, false);
+    }
+}
+
+INLINE void along_k(const struct gemm_narrow *t, const int halves)
+{
+    int64_t i = 0;
+    for (; i + STRIP <= t->m; i += STRIP)
+        strip_along_k(t, t->a + i * t->a_stride, t->c + i * t->ldc, STRIP, halves);
+    for (; i < t->m; i++)
+        strip_along_k(t, t->a + i * t->a_stride, t->c + i * t->ldc, 1, halves);
+}
+
+/* ---- along m ---- */
+
+#if defined(__AVX512F__)
+enum { M_VECTORS = 2 };
+#else
+enum { M_VECTORS = 1 };
+#endif
+enum { M_BLOCK = M_VECTORS * LANES };
+
+INLINE void store_quad(float *c, __m128 x, float beta, const int n, const bool adds)
+{
+    if (adds) {
+        float old[4] = {0};
+        memcpy(old, c, (size_t)n * sizeof *c);
+        x = _mm_fmadd_ps(_mm_loadu_ps(old), _mm_set1_ps(beta), x);
+    }
+    memcpy(c, &x, (size_t)n * sizeof *c);
+}
+
+/* LANES rows of C from vectors along m, one for each column. */
+INLINE void store_turned(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], int v, float *c, int64_t ldc,
+                         const int columns, const bool adds)
+{
+    const vec alpha = vec_all(t->alpha);
+    const float beta = t->beta;
+#pragma GCC unroll 4
+    for (int j = 0; j < columns; j += 4) {
+        const int n = columns - j < 4 ? columns - j : 4;
+        vec x[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            x[i] = i < n ? acc[j + i][v] * alpha : vec_all(0);
+        quads_transpose(x);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            float *to = c + i * ldc + j;
+            store_quad(to, QUAD(x[i], 0), beta, n, adds);
+            store_quad(to + 4 * ldc, QUAD(x[i], 1), beta, n, adds);
+#if defined(__AVX512F__)
+            store_quad(to + 8 * ldc, QUAD(x[i], 2), beta, n, adds);
+            store_quad(to + 12 * ldc, QUAD(x[i], 3), beta, n, adds);
+#endif
+        }
+    }
+}
+
+INLINE void store_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int64_t ldc,
+                          const int columns)
+{
+#pragma GCC unroll 2
+    for (int v = 0; v < M_VECTORS; v++)
+        if (t->beta == 0)
+            store_turned(t, acc, v, c + v * LANES * ldc, ldc, columns, false);
+        else
+            store_turned(t, acc, v, c + v * LANES * ldc, ldc, columns, true);
+}
+
+/* Fewer rows than a block: they go through a whole one. */
+INLINE void store_last_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int rows,
+                               const int columns)
+{
+    float block[M_BLOCK][GEMM_NARROW_MAX] = {{0}};
+    for (int i = 0; i < rows && t->beta != 0; i++)
+        memcpy(block[i], c + i * t->ldc, (size_t)columns * sizeof *c);
+    store_columns(t, acc, block[0], GEMM_NARROW_MAX, columns);
+    for (int i = 0; i < rows; i++)
+        memcpy(c + i * t->ldc, block[i], (size_t)columns * sizeof *c);
+}
+
+INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, const int columns)
+{
+    const float *a = t->a + first, *b = t->b;
+    float *c = t->c + first * t->ldc;
+    vec acc[GEMM_NARROW_MAX][M_VECTORS];
+    vec_mask mask[M_VECTORS];
+#pragma GCC unroll 2
+    for (int v = 0; v < M_VECTORS; v++) {
+        mask[v] = mask_first(rows - v * LANES);
+#pragma GCC unroll 16
+        for (int j = 0; j < columns; j++)
+            acc[j][v] = vec_all(0);
+    }
+    for (int64_t k = t->k; k > 0; k--, a += t->a_stride, b += t->b_stride) {
+        vec x[M_VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < M_VECTORS; v++) {
+            x[v] = vec_load_masked(a + v * LANES, mask[v]);
+            __builtin_prefetch(a + M_BLOCK + v * LANES);
+        }
+#pragma GCC unroll 16
+        for (int j = 0; j < columns; j++)
+#pragma GCC unroll 2
+            for (int v = 0; v < M_VECTORS; v++)
+                acc[j][v] = vec_fma(vec_all(b[j]), x[v], acc[j][v]);
+    }
+    if (rows < M_BLOCK) {
+        store_last_columns(t, acc, c, rows, columns);
+        return;
+    }
+    store_columns(t, acc, c, t->ldc, columns);
+}
+
+INLINE void along_m(const struct gemm_narrow *t, const int columns)
+{
+    int64_t i = 0;
+    for (; i + M_BLOCK <= t->m; i += M_BLOCK)
+        block_along_m(t, i, M_BLOCK, columns);
+    if (i < t->m)
+        block_along_m(t, i, (int)(t->m - i), columns);
+}
+
+/* ---- short k ---- */
+
+enum { ROWS_AHEAD = 8 };
+
+INLINE void store_short(const struct gemm_narrow *t, float *c, vec x, vec_mask mask, bool whole, const bool plain)
+{
+    if (!plain) {
+        x *= vec_all(t->alpha);
+        if (t->beta != 0)
+            x = vec_fma(vec_load_masked(c, mask), vec_all(t->beta), x);
+    }
+    if (whole)
+        vec_store(c, x);
+    else
+        vec_store_masked(c, mask, x);
+}
+
+/* Columns [first, first + vectors * LANES) of the panel. */
+INLINE void panel_short_k(const struct gemm_narrow *t, int first, const int vectors, const int k, const bool plain)
+{
+    const vec_mask mask = mask_first(t->columns - first - (vectors - 1) * LANES);
+    const bool whole = t->columns - first >= vectors * LANES;
+    const float *a = t->a;
+    float *c = t->c + first;
+    vec right[GEMM_NARROW_MAX][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < k; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            right[i][v] = vec_load(t->b + i * t->b_stride + first + v * LANES);
+    for (int64_t row = 0; row < t->m; row++, a += t->a_stride, c += t->ldc) {
+        vec acc[2] = {vec_all(0), vec_all(0)};
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(c + ROWS_AHEAD * t->ldc + v * LANES, 1);
+#pragma GCC unroll 16
+        for (int i = 0; i < k; i++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[v] = vec_fma(vec_all(a[i]), right[i][v], acc[v]);
+        if (vectors == 2)
+            store_short(t, c, acc[0], mask_first(LANES), true, plain);
+        store_short(t, c + (vectors - 1) * LANES, acc[vectors - 1], mask, whole, plain);
+    }
+}
+
+INLINE void panels_short_k(const struct gemm_narrow *t, const int k, const bool plain)
+{
+#if defined(__AVX512F__)
+    if (t->columns > LANES)
+        panel_short_k(t, 0, 2, k, plain);
+    else
+        panel_short_k(t, 0, 1, k, plain);
+#else
+    for (int first = 0; first < t->columns; first += LANES)
+        panel_short_k(t, first, 1, k, plain);
+#endif
+}
+
+INLINE void short_k(const struct gemm_narrow *t, const int k)
+{
+    if (t->alpha == 1 && t->beta == 0)
+        panels_short_k(t, k, true);
+    else
+        panels_short_k(t, k, false);
+}
+
+/* ---- row ---- */
+
+enum { TOGETHER_ROWS = 8 };
+
+/* sums += the products of `rows` rows of b. */
+INLINE void add_rows(float *sums, const float *a, int64_t a_stride, const float *b, int64_t b_stride, int64_t n, const int rows)
+{
+    vec factor[TOGETHER_ROWS];
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+        factor[i] = vec_all(a[i * a_stride]);
+    for (; n >= LANES; n -= LANES, sums += LANES, b += LANES) {
+        vec sum = vec_load(sums);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++)
+            sum = vec_fma(factor[i], vec_load(b + i * b_stride), sum);
+        vec_store(sums, sum);
+    }
+    const vec_mask mask = mask_first(n);
+    vec sum = vec_load_masked(sums, mask);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++)
+        sum = vec_fma(factor[i], vec_load_masked(b + i * b_stride, mask), sum);
+    vec_store_masked(sums, mask, sum);
+}
+
+static void row(const struct gemm_narrow *t)
+{
+    const float *a = t->a, *b = t->b;
+    int64_t k = t->k;
+    memset(t->sums, 0, (size_t)t->columns * sizeof *t->sums);
+    for (; k >= TOGETHER_ROWS; k -= TOGETHER_ROWS, a += TOGETHER_ROWS * t->a_stride, b += TOGETHER_ROWS * t->b_stride)
+        add_rows(t->sums, a, t->a_stride, b, t->b_stride, t->columns, TOGETHER_ROWS);
+    for (; k > 0; k--, a += t->a_stride, b += t->b_stride)
+        add_rows(t->sums, a, t->a_stride, b, t->b_stride, t->columns, 1);
+    for (int64_t j = 0; j < t->columns; j += LANES) {
+        const vec_mask mask = mask_first(t->columns - j);
+        store_short(t, t->c + j, vec_load_masked(t->sums + j, mask), mask, false, false);
+    }
+}
+
+#define HALVES(n)                                                                                                      \
+    static void pack_##n(float *to, const float *b, int64_t ldb, int64_t k, int columns)                               \
+    {                                                                                                                  \
+        pack_halves(to, b, ldb, k, columns, n);                                                                        \
+    }                                                                                                                  \
+    static void along_k_##n(const struct gemm_narrow *t)                                                               \
+    {                                                                                                                  \
+        along_k(t, n);                                                                                                 \
+    }
+#define COUNT(n)                                                                                                       \
+    static void along_m_##n(const struct gemm_narrow *t)                                                               \
+    {                                                                                                                  \
+        along_m(t, n);                                                                                                 \
+    }                                                                                                                  \
+    static void short_k_##n(const struct gemm_narrow *t)                                                               \
+    {                                                                                                                  \
+        short_k(t, n);                                                                                                 \
+    }
+HALVES(1)
+HALVES(2)
+HALVES(3)
+HALVES(4)
+HALVES(5)
+HALVES(6)
+COUNT(1)
+COUNT(2)
+COUNT(3)
+COUNT(4)
+COUNT(5)
+COUNT(6)
+COUNT(7)
+COUNT(8)
+COUNT(9)
+COUNT(10)
+COUNT(11)
+COUNT(12)
+#define TO_6(name) 0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6
+#define TO_12(name) TO_6(name), name##_7, name##_8, name##_9, name##_10, name##_11, name##_12
+
+const struct gemm_narrow_kernels GEMM_NARROW_KERNEL_TABLE = {
+    .pack = {TO_6(pack)},
+    .along_k = {TO_6(along_k)},
+    .along_m = {TO_12(along_m)},
+    .short_k = {TO_12(short_k)},
+    .row = row,
+};

@@ -1,0 +1,46 @@
+/* gemm_narrow_kernel.h - the innermost part of products with at most GEMM_NARROW_MAX columns or so many terms in a sum,
+ * compiled from one source (gemm_narrow_kernel.c) for AVX2+FMA and for AVX-512. Only gemm*.c include this.
+ *
+ * along_k: a vector holds half a vector of k for each of two columns; a row's numbers, read once into both halves, are
+ *     multiplied with the vectors of all columns. An element is the sum of lanes / 2 chains over k, added as a tree.
+ * along_m: A is stored [k][m]; vectors of rows times single numbers of B, turned while they are stored.
+ * short_k: the panel of B stays in registers while the rows pass.
+ * row: one row of A; several rows of B pass at once, each in its own order.
+ *
+ * The last three sum as the tiles of gemm_kernel.h do: one chain over k.
+ */
+#ifndef ENGINE_CPU_GEMM_NARROW_KERNEL_H
+#define ENGINE_CPU_GEMM_NARROW_KERNEL_H
+
+#include <stdint.h>
+
+enum { GEMM_NARROW_MAX = 12 };
+
+/* C (m x columns) = alpha * A B + beta * C; beta = 0 never reads C. */
+struct gemm_narrow {
+    const float *a;
+    int64_t a_stride; /* between rows (along_m, row: between consecutive k) */
+    const float *b;   /* along_k: packed; along_m: rows of `columns`; short_k: rows of a panel of 2 * lanes (or lanes) */
+    int64_t b_stride; /* between consecutive k; unused along_k */
+    int64_t m, k;
+    float *sums; /* row: room for `columns` */
+    float *c;
+    int64_t ldc;
+    int64_t columns;
+    float alpha, beta;
+};
+typedef void gemm_narrow_function(const struct gemm_narrow *t);
+/* From [k][columns], for along_k: blocks of lanes / 2 consecutive k, in each a vector for columns j and j + half. */
+typedef void gemm_narrow_pack(float *to, const float *b, int64_t ldb, int64_t k, int columns);
+
+struct gemm_narrow_kernels {
+    gemm_narrow_pack *pack[GEMM_NARROW_MAX / 2 + 1];        /* [half of the columns, rounded up] */
+    gemm_narrow_function *along_k[GEMM_NARROW_MAX / 2 + 1]; /* [half of the columns, rounded up] */
+    gemm_narrow_function *along_m[GEMM_NARROW_MAX + 1];     /* [columns] */
+    gemm_narrow_function *short_k[GEMM_NARROW_MAX + 1];     /* [k] */
+    gemm_narrow_function *row;
+};
+
+extern const struct gemm_narrow_kernels gemm_narrow_kernel_avx2, gemm_narrow_kernel_avx512;
+
+#endif
