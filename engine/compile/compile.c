@@ -115,7 +115,7 @@ enum dtype compile_target_dtype(const struct compile *compile, int output)
     const struct compile_parts *parts = compile->parts;
     bool sparse = false;
     if (parts->losses[output])
-        return loss_is_sparse(parts->losses[output]) ? DTYPE_I32 : DTYPE_F32;
+        return loss_has_labels(parts->losses[output]) ? DTYPE_I32 : DTYPE_F32;
     for (int i = 0; i < parts->n_metrics; i++)
         sparse = sparse || (parts->metrics[i]->output == output && metric_is_sparse(parts->metrics[i]));
     return sparse ? DTYPE_I32 : DTYPE_F32;
@@ -125,7 +125,7 @@ int64_t compile_target_classes(const struct compile *compile, int output, int64_
 {
     const struct loss *loss = compile->parts->losses[output];
     const struct shape *shape = &compile->model->outputs[output].shape;
-    if (!loss || !loss_is_sparse(loss) || !shape->rank)
+    if (!loss || !loss_labels_are_below_width(loss) || !shape->rank)
         return 0;
     *ignored = js_int(loss->config, "ignore_class", INT64_MIN);
     return shape->dim[shape->rank - 1];

@@ -14,7 +14,7 @@ static json_t *envelope(const char *module, const char *class_name, json_t *conf
                      "registered_name");
 }
 
-/* The given keys that the row knows, ARG_FLOAT ones as reals, and "name". */
+/* The given keys that the row knows, ARG_FLOAT ones as reals, and "name"; null only where it says something. */
 static json_t *class_config(const struct argument *arguments, const json_t *config)
 {
     json_t *out = json_object();
@@ -24,7 +24,7 @@ static json_t *class_config(const struct argument *arguments, const json_t *conf
         json_object_set_new(out, "name", json_string(name));
     for (const struct argument *a = arguments; a->name; a++) {
         json_t *value = json_object_get(config, a->name);
-        if (!value || json_is_null(value))
+        if (!value || (json_is_null(value) && (!a->initial || !strcmp(a->initial, "null"))))
             continue;
         bool real = (a->type == ARG_FLOAT || a->type == ARG_SCHEDULE) && js_to_double(value, &number);
         json_object_set_new(out, a->name, real ? json_real(number) : json_deep_copy(value));

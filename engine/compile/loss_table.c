@@ -35,6 +35,11 @@ static const struct argument tversky_arguments[] = {
     {"beta", ARG_FLOAT, "0.5", NULL, 0, 0, "weight of false negatives"},
     AXES,
     END};
+static const struct argument circle_arguments[] = {
+    {"gamma", ARG_FLOAT, "80.0", NULL, 0, 0, "scale of the similarities"},
+    {"margin", ARG_FLOAT, "0.4", NULL, 0, 0, "where pairs begin to weigh less"},
+    {"remove_diagonal", ARG_BOOL, "true", NULL, 0, 0, "a sample is no pair with itself"},
+    END};
 static const struct argument generalized_arguments[] = {
     {"q", ARG_FLOAT, "0.5", NULL, 0, 0, "between 0 (crossentropy) and 1 (mean absolute error)"}, END};
 
@@ -354,9 +359,13 @@ static const struct loss_class losses[] = {
     {ROW("Dice", "dice", dice_arguments, "overlap of masks: 1 - 2 |a b| / (|a| + |b|)"), "dice", .lower = dice},
     {ROW("Tversky", "tversky", tversky_arguments, "overlap of masks that weighs misses and false alarms"), "tversky",
      .lower = tversky},
+    {ROW("Circle", "circle", circle_arguments,
+         "pairs of a batch: embeddings of one label near, of others far; targets are labels"),
+     "circle", .labels = true, .lower = lower_circle},
+    {ROW("CTC", "ctc", no_arguments, "labels without their times: logits of many steps, 0 is the blank"), "ctc",
+     .labels = true, .below_width = true, .lower = lower_ctc},
 };
 const struct named_table loss_table = {.kind = "loss",
                                        .rows = losses,
                                        .n = sizeof losses / sizeof *losses,
-                                       .row_size = sizeof *losses,
-                                       .elsewhere = "CTC|Circle"};
+                                       .row_size = sizeof *losses};

@@ -141,6 +141,16 @@ bool loss_is_sparse(const struct loss *loss)
     return loss->class && loss->class->sparse;
 }
 
+bool loss_has_labels(const struct loss *loss)
+{
+    return loss_is_sparse(loss) || (loss->class && loss->class->labels);
+}
+
+bool loss_labels_are_below_width(const struct loss *loss)
+{
+    return loss_is_sparse(loss) || (loss->class && loss->class->below_width);
+}
+
 int64_t loss_classes(const struct loss *loss, int64_t width)
 {
     bool either = loss->automatic || (loss->class && loss->class->binary),
@@ -225,7 +235,7 @@ struct value *loss_values(const struct loss *loss, struct loss_call *call)
         chosen.class = (const void *)named_find(&loss_table, classes[label_kind(call->y_true, call->y_pred)]);
         loss = &chosen;
     }
-    if (!loss->class || !loss->class->sparse)
+    if (!loss_has_labels(loss))
         match_ranks(g, &call->y_true, &call->y_pred);
     if (loss->class && loss->class->lower)
         return loss->class->lower(loss, call);

@@ -40,7 +40,11 @@ struct loss *loss_build(struct arena *arena, const json_t *json, const char *whe
 /* The loss of a class with default arguments: for metrics whose values are a loss's. */
 struct loss *loss_of_class(struct arena *arena, const char *class_name, const json_t *config, const char *where,
                            struct err *err);
-/* True when the targets are class numbers. */
+/* True when the targets are whole numbers. */
+bool loss_has_labels(const struct loss *loss);
+/* True when they must be below the width of the output. */
+bool loss_labels_are_below_width(const struct loss *loss);
+/* True when they are class numbers, one a value. */
 bool loss_is_sparse(const struct loss *loss);
 /* Between how many classes it decides where the output has so many numbers; 0: it is no such loss. */
 int64_t loss_classes(const struct loss *loss, int64_t width);

@@ -14,7 +14,7 @@ struct named_table {
     const char *kind; /* "loss", for messages */
     const void *rows; /* each begins with a named_row */
     size_t n, row_size;
-    const char *elsewhere; /* "CTC|Circle": Keras has them, the engine has not; NULL = none */
+    const char *elsewhere; /* "ScheduleFreeAdamW": Keras has them, the engine has not; NULL = none */
     bool any_case;         /* names match whatever their case, as Keras does for optimizers */
 };
 

@@ -2,9 +2,9 @@
 #include "engine/compile/optimizer_class.h"
 
 /* clang-format off */
-#define COMMON(rate, decay) \
+#define COMMON_AND(rate, decay, null_too) \
     {"learning_rate", ARG_SCHEDULE, rate, NULL, 0, 0, "a number or a schedule"}, \
-    {"weight_decay", ARG_FLOAT, decay, NULL, 0, 0, "weights shrink by this much times the learning rate each step"}, \
+    {"weight_decay", ARG_FLOAT, decay, null_too, 0, 0, "weights shrink by this much times the learning rate each step"}, \
     {"clipnorm", ARG_FLOAT, "null", NULL, 0, 0, "longest gradient of one variable"}, \
     {"global_clipnorm", ARG_FLOAT, "null", NULL, 0, 0, "longest gradient of all variables together"}, \
     {"clipvalue", ARG_FLOAT, "null", NULL, 0, 0, "largest element of a gradient"}, \
@@ -15,6 +15,7 @@
     {"gradient_accumulation_steps", ARG_INT, "null", NULL, 2, 1e9, \
      "average gradients over this many steps before an update"}, \
     {NULL, ARG_ANY, NULL, NULL, 0, 0, NULL}
+#define COMMON(rate, decay) COMMON_AND(rate, decay, NULL)
 #define BETAS(second) \
     {"beta_1", ARG_FLOAT, "0.9", NULL, 0, 1, "decay of the mean of gradients"}, \
     {"beta_2", ARG_FLOAT, second, NULL, 0, 1, "decay of the mean of squared gradients"}
@@ -47,6 +48,30 @@ static const struct argument ftrl_arguments[] = {
     {"l2_regularization_strength", ARG_FLOAT, "0.0", NULL, 0, 1e30, "L2 strength"},
     {"l2_shrinkage_regularization_strength", ARG_FLOAT, "0.0", NULL, 0, 1e30, "L2 strength added to the gradient"},
     {"beta", ARG_FLOAT, "0.0", NULL, 0, 0, "beta of the paper"}, COMMON("0.001", "null")};
+static const struct argument lamb_arguments[] = {BETAS("0.999"), EPSILON, COMMON("0.001", "null")};
+static const struct argument adafactor_arguments[] = {
+    {"beta_2_decay", ARG_FLOAT, "-0.8", NULL, 0, 0, "power of the step by which the decay of mean squares nears 1"},
+    {"epsilon_1", ARG_FLOAT, "1e-30", NULL, 0, 0, "added to squared gradients"},
+    {"epsilon_2", ARG_FLOAT, "0.001", NULL, 0, 0, "smallest root mean square of a weight that scales its step"},
+    {"clip_threshold", ARG_FLOAT, "1.0", NULL, 0, 0, "largest root mean square of an update"},
+    {"relative_step", ARG_BOOL, "true", NULL, 0, 0,
+     "changes nothing: Keras holds the rate below 1 / sqrt(step) either way"},
+    COMMON("0.001", "null")};
+static const struct argument muon_arguments[] = {
+    {"adam_beta_1", ARG_FLOAT, "0.9", NULL, 0, 1, "of Adam: decay of the mean of gradients"},
+    {"adam_beta_2", ARG_FLOAT, "0.999", NULL, 0, 1, "of Adam: decay of the mean of squared gradients"},
+    {"adam_weight_decay", ARG_FLOAT, "0.004", "null", 0, 0, "weight decay of what Adam trains"}, EPSILON,
+    {"exclude_layers", ARG_ANY, "null", NULL, 0, 0, "regular expressions: variables whose path has one go to Adam"},
+    {"exclude_embeddings", ARG_BOOL, "true", NULL, 0, 0, "embeddings go to Adam"},
+    {"muon_a", ARG_FLOAT, "3.4445", NULL, 0, 0, "of the Newton-Schulz polynomial: x"},
+    {"muon_b", ARG_FLOAT, "-4.775", NULL, 0, 0, "of the Newton-Schulz polynomial: x cubed"},
+    {"muon_c", ARG_FLOAT, "2.0315", NULL, 0, 0, "of the Newton-Schulz polynomial: x to the fifth"},
+    {"adam_lr_ratio", ARG_FLOAT, "1", NULL, 0, 0, "learning rate of Adam over that of Muon"},
+    {"momentum", ARG_FLOAT, "0.95", NULL, 0, 1, "of Muon: how much of the last step is kept"},
+    {"ns_steps", ARG_INT, "5", NULL, 0, 100, "Newton-Schulz iterations"},
+    {"nesterov", ARG_BOOL, "true", NULL, 0, 0, "Nesterov's momentum"},
+    {"rms_rate", ARG_FLOAT, "0.2", "null", 0, 0, "size of a step over Adam's; null = not scaled by the matrix's size"},
+    COMMON_AND("0.001", "0.004", "null")};
 
 #define ADAM_UPDATE { \
     {NULL, "c1 = 1 - beta_1; c2 = 1 - beta_2; m = m + (g - m) * c1; v = v + (square(g) - v) * c2"}, \
@@ -119,6 +144,25 @@ static const struct optimizer_class optimizers[] = {
            "square_term = pow(after, down) / lr + 2 * l2;"
            "low = -l1_regularization_strength;"
            "w = (maximum(minimum(z, l1_regularization_strength), low) - z) / square_term; s = after"}}},
+    {.row = {{"Lamb", "Adam whose steps are as long as the weights of the layer allow", lamb_arguments}, NULL},
+     .slots = {{"m", "momentum", NULL, NULL, 0}, {"v", "velocity", NULL, NULL, 0}},
+     .scalars = "one = 1 - pow(beta_1, t); two = 1 - pow(beta_2, t)",
+     .scalar_names = {"one", "two"},
+     .lower = lower_lamb},
+    {.row = {{"Adafactor", "mean squares kept by rows and columns only", adafactor_arguments}, NULL},
+     .slots = {{"r", "row", NULL, NULL, 0}, {"c", "column", NULL, NULL, 0}, {"v", "velocity", NULL, NULL, 0}},
+     .scalars = "rho = minimum(lr, 1 / sqrt(t)); beta = 1 - pow(t, beta_2_decay)",
+     .scalar_names = {"rho", "beta"},
+     .lower = lower_adafactor,
+     .slot_shape = slot_shape_adafactor},
+    {.row = {{"Muon", "matrices step along their orthogonalized momentum, all else is trained by AdamW", muon_arguments},
+             NULL},
+     .slots = {{"m", "momentum", NULL, NULL, 0}, {"v", "velocity", NULL, NULL, 0}},
+     .scalars = "alpha = lr * adam_lr_ratio * sqrt(1 - pow(adam_beta_2, t)) / (1 - pow(adam_beta_1, t))",
+     .scalar_names = {"alpha"},
+     .lower = lower_muon,
+     .slot_shape = slot_shape_muon,
+     .check = check_muon},
 };
 const struct named_table optimizer_table = {
     .kind = "optimizer",
@@ -126,4 +170,4 @@ const struct named_table optimizer_table = {
     .n = sizeof optimizers / sizeof *optimizers,
     .row_size = sizeof *optimizers,
     .any_case = true,
-    .elsewhere = "Adafactor|Lamb|LossScaleOptimizer|MultiOptimizer|Muon|ScheduleFreeAdamW"};
+    .elsewhere = "LossScaleOptimizer|MultiOptimizer|ScheduleFreeAdamW"};

@@ -1,4 +1,4 @@
-/* optimizers.c - variables, programs and lowering of an optimizer; the rows are in optimizer_table.c */
+/* optimizers.c - variables and programs of an optimizer; the rows are in optimizer_table.c */
 #include "engine/compile/optimizers.h"
 
 #include "engine/compile/optimizer_class.h"
@@ -26,7 +26,7 @@ static bool is_set(const struct optimizer *o, const char *name, size_t length)
     return json_is_true(value) || (js_to_double(value, &number) && number != 0);
 }
 
-static bool set(const struct optimizer *o, const char *name)
+bool optimizer_set(const struct optimizer *o, const char *name)
 {
     return is_set(o, name, strlen(name));
 }
@@ -44,7 +44,7 @@ static bool holds(const struct optimizer *o, const char *when)
     return true;
 }
 
-static double number_of(const struct optimizer *o, const char *name)
+double optimizer_number(const struct optimizer *o, const char *name)
 {
     return argument_double(arguments_of(o), o->config, name);
 }
@@ -81,14 +81,29 @@ static struct variable *add_variable(struct arena *arena, struct optimizer *o, c
 }
 
 /* One more variable for trainable[i], named as Keras does: "dense_kernel_momentum". */
-static struct variable *add_like(struct arena *arena, struct optimizer *o, int i, const char *name, double initial)
+static struct variable *add_for(struct arena *arena, struct optimizer *o, int i, const char *name, struct shape shape,
+                                double initial)
 {
     const struct variable *of = o->model->trainable[i];
     char *path = arena_printf(arena, "%s_%s", of->path ? of->path : of->name, name);
     for (char *c = path; *c; c++)
         if (*c == '/')
             *c = '_';
-    return add_variable(arena, o, name, path, of->shape, DTYPE_F32, initial);
+    return add_variable(arena, o, name, path, shape, DTYPE_F32, initial);
+}
+
+static struct variable *add_like(struct arena *arena, struct optimizer *o, int i, const char *name, double initial)
+{
+    return add_for(arena, o, i, name, o->model->trainable[i]->shape, initial);
+}
+
+static struct variable *add_slot(struct arena *arena, struct optimizer *o, int i, int slot)
+{
+    const struct slot_row *row = &o->class->slots[slot];
+    struct shape shape = o->model->trainable[i]->shape;
+    if (o->class->slot_shape && !o->class->slot_shape(o, i, slot, &shape))
+        return NULL;
+    return add_for(arena, o, i, row->name, shape, row->initial ? optimizer_number(o, row->initial) : 0);
 }
 
 static void add_slots(struct arena *arena, struct optimizer *o)
@@ -102,8 +117,7 @@ static void add_slots(struct arena *arena, struct optimizer *o)
         for (int i = 0; i < n; i++)
             for (int s = 0; s < OPTIMIZER_MAX_SLOTS; s++)
                 if (o->slots[s] && rows[s].group == group)
-                    o->slots[s][i] =
-                        add_like(arena, o, i, rows[s].name, rows[s].initial ? number_of(o, rows[s].initial) : 0);
+                    o->slots[s][i] = add_slot(arena, o, i, s);
     if (o->class->scalar_slot)
         o->scalar_slot =
             add_variable(arena, o, o->class->scalar_slot, o->class->scalar_slot, (struct shape){0}, DTYPE_F32, 1);
@@ -116,8 +130,8 @@ static void add_variables(struct arena *arena, struct optimizer *o)
     o->iteration = add_variable(arena, o, "iteration", "iteration", (struct shape){0}, DTYPE_I32, 0);
     if (!o->schedule)
         o->learning_rate = add_variable(arena, o, "learning_rate", "learning_rate", (struct shape){0}, DTYPE_F32,
-                                        number_of(o, "learning_rate"));
-    if (set(o, "use_ema")) {
+                                        optimizer_number(o, "learning_rate"));
+    if (optimizer_set(o, "use_ema")) {
         o->averages = arena_array(arena, (size_t)n, sizeof *o->averages);
         for (int i = 0; i < n; i++)
             o->averages[i] = add_like(arena, o, i, "average", 0);
@@ -134,12 +148,10 @@ static void add_constants(struct program *p, const struct optimizer *o)
 {
     for (const struct argument *a = arguments_of(o); a->name; a++)
         if (a->type == ARG_FLOAT && !json_is_null(argument(arguments_of(o), o->config, a->name)))
-            program_constant(p, a->name, number_of(o, a->name));
+            program_constant(p, a->name, optimizer_number(o, a->name));
 }
 
-/* Results of the scalar program, in this order: iteration + 1, lr, [update], [fresh, overwrite], scalars of the row,
- * [scalar slot]. */
-static int scalar_results(const struct optimizer *o, const char **names)
+int optimizer_scalars(const struct optimizer *o, const char **names)
 {
     int n = 0;
     names[n++] = "lr";
@@ -147,7 +159,7 @@ static int scalar_results(const struct optimizer *o, const char **names)
         names[n++] = "update";
     if (o->averages)
         names[n++] = "keep";
-    if (o->averages && set(o, "ema_overwrite_frequency"))
+    if (o->averages && optimizer_set(o, "ema_overwrite_frequency"))
         names[n++] = "overwrite";
     for (int i = 0; i < OPTIMIZER_MAX_SCALARS && o->class->scalar_names[i]; i++)
         names[n++] = o->class->scalar_names[i];
@@ -172,7 +184,7 @@ static const struct expr *scalar_program(struct arena *arena, const struct optim
                     "floor((iteration + 1) / every) == 0");
     if (o->averages)
         program_run(&p, "keep = where(updates == 0, 0, ema_momentum)");
-    if (o->averages && set(o, "ema_overwrite_frequency")) {
+    if (o->averages && optimizer_set(o, "ema_overwrite_frequency")) {
         program_constant(&p, "often", (double)argument_int(arguments_of(o), o->config, "ema_overwrite_frequency"));
         program_run(&p, "overwrite = t - often * floor(t / often) == 0");
     }
@@ -184,7 +196,7 @@ static const struct expr *scalar_program(struct arena *arena, const struct optim
     } else if (o->class->scalars) {
         program_run(&p, o->class->scalars);
     }
-    return program_finish(&p, results, scalar_results(o, results), err);
+    return program_finish(&p, results, optimizer_scalars(o, results), err);
 }
 
 /* Names of the tensors of an update, in the order of inputs and results: w, [average], [accumulator], slots. */
@@ -218,12 +230,12 @@ static const struct expr *update_program(struct arena *arena, const struct optim
 {
     struct program p;
     const char *tensors[EXPR_MAX_RESULTS], *scalars[EXPR_MAX_RESULTS];
-    int n = tensor_names(o, tensors), n_scalars = scalar_results(o, scalars) - (o->scalar_slot ? 1 : 0);
+    int n = tensor_names(o, tensors), n_scalars = optimizer_scalars(o, scalars) - (o->scalar_slot ? 1 : 0);
     program_begin(&p, arena);
     program_input(&p, "g");
     for (int i = 0; i < n; i++)
         program_input(&p, tensors[i]);
-    bool factor = set(o, "clipnorm") || set(o, "global_clipnorm");
+    bool factor = optimizer_set(o, "clipnorm") || optimizer_set(o, "global_clipnorm");
     if (factor)
         program_input(&p, "factor");
     for (int i = 0; i < n_scalars; i++)
@@ -238,7 +250,7 @@ static const struct expr *update_program(struct arena *arena, const struct optim
     }
     if (factor)
         program_run(&p, "g = g * factor");
-    if (set(o, "clipvalue"))
+    if (optimizer_set(o, "clipvalue"))
         program_run(&p, "low = -clipvalue; g = maximum(minimum(g, clipvalue), low)");
     if (!json_is_null(argument(arguments_of(o), o->config, "weight_decay")))
         program_run(&p, "w = w - w * weight_decay * lr");
@@ -250,7 +262,7 @@ static const struct expr *update_program(struct arena *arena, const struct optim
         only_on_updates(arena, &p, o);
     if (o->averages)
         program_run(&p, "average = keep * average + (1 - keep) * w");
-    if (o->averages && set(o, "ema_overwrite_frequency"))
+    if (o->averages && optimizer_set(o, "ema_overwrite_frequency"))
         program_run(&p, "w = where(overwrite, average, w)");
     return program_finish(&p, tensors, n, err);
 }
@@ -263,9 +275,9 @@ static bool check_clipping(const struct optimizer *o, struct err *err)
         const json_t *value = argument(arguments_of(o), o->config, names[i]);
         if (json_is_null(value))
             continue;
-        if (number_of(o, names[i]) < 0)
+        if (optimizer_number(o, names[i]) < 0)
             return err_set(err, ERR_USAGE, "%s.%s: must not be negative, found %g", o->where, names[i],
-                           number_of(o, names[i]));
+                           optimizer_number(o, names[i]));
         if (first)
             return err_set(err, ERR_USAGE,
                            "%s: only one of clipnorm, clipvalue and global_clipnorm can be set, found %s and %s",
@@ -297,7 +309,7 @@ static bool read_config(struct arena *arena, struct optimizer *o, struct err *er
     }
     o->accumulate =
         json_is_null(steps) ? 1 : (int)argument_int(arguments_of(o), o->config, "gradient_accumulation_steps");
-    return true;
+    return !o->class->check || o->class->check(o, err);
 }
 
 struct optimizer *optimizer_build(struct arena *arena, const struct model *model, const json_t *json, const char *where,
@@ -318,86 +330,10 @@ struct optimizer *optimizer_build(struct arena *arena, const struct model *model
     free(snake);
     add_variables(arena, o);
     o->scalars = scalar_program(arena, o, err);
-    o->update = o->scalars ? update_program(arena, o, err) : NULL;
+    if (!o->scalars || o->class->lower)
+        return o->scalars ? o : NULL;
+    o->update = update_program(arena, o, err);
     return o->update ? o : NULL;
-}
-
-/* Sum of squares of a gradient: of the mean of accumulated ones when they are accumulated. */
-static struct value *square_sum(const struct optimizer *o, struct graph *g, int i, struct value *gradient)
-{
-    struct value *squares = o->accumulators
-                                ? op_expr(g, "square((a + b) / c)", gradient, op_variable(g, o->accumulators[i]),
-                                          op_scalar(g, o->accumulate), NULL)
-                                : op_expr(g, "square(a)", gradient, NULL, NULL, NULL);
-    return op_sum_all(g, squares);
-}
-
-/* What every gradient is multiplied by so that all together are no longer than global_clipnorm. */
-static struct value *global_factor(const struct optimizer *o, struct graph *g, struct value *const *gradients)
-{
-    struct value *sum = NULL;
-    for (int i = 0; i < o->model->n_trainable; i++) {
-        struct value *one = square_sum(o, g, i, gradients[i]);
-        sum = sum ? op_add(g, sum, one) : one;
-    }
-    return op_expr(g, "b * minimum(1 / sqrt(a), 1 / b) + (sqrt(a) - sqrt(a))", sum,
-                   op_scalar(g, number_of(o, "global_clipnorm")), NULL, NULL);
-}
-
-/* clipnorm / max(length, clipnorm) */
-static struct value *own_factor(const struct optimizer *o, struct graph *g, int i, struct value *gradient)
-{
-    return op_expr(g, "b / maximum(sqrt(a), b)", square_sum(o, g, i, gradient), op_scalar(g, number_of(o, "clipnorm")),
-                   NULL, NULL);
-}
-
-static void lower_variable(const struct optimizer *o, struct graph *g, int i, struct value *gradient,
-                           struct value *factor, struct value *const *scalars, int n_scalars)
-{
-    struct variable *tensors[EXPR_MAX_RESULTS];
-    struct value *inputs[EXPR_MAX_INPUTS], *results[EXPR_MAX_RESULTS] = {NULL};
-    int n = 0, n_inputs = 0;
-    tensors[n++] = o->model->trainable[i];
-    if (o->averages)
-        tensors[n++] = o->averages[i];
-    if (o->accumulators)
-        tensors[n++] = o->accumulators[i];
-    for (int s = 0; s < OPTIMIZER_MAX_SLOTS; s++)
-        if (o->slots[s])
-            tensors[n++] = o->slots[s][i];
-    inputs[n_inputs++] = gradient;
-    for (int k = 0; k < n; k++)
-        inputs[n_inputs++] = op_variable(g, tensors[k]);
-    if (factor)
-        inputs[n_inputs++] = factor;
-    for (int k = 0; k < n_scalars; k++)
-        inputs[n_inputs++] = scalars[k];
-    if (!op_map_many(g, o->update, inputs, n_inputs, results))
-        return;
-    graph_assign(g, tensors[0], model_constrain(o->model, g, tensors[0], results[0]));
-    for (int k = 1; k < n; k++)
-        graph_assign(g, tensors[k], results[k]);
-}
-
-void optimizer_lower(const struct optimizer *o, struct graph *g, struct value *const *gradients)
-{
-    const char *names[EXPR_MAX_RESULTS];
-    struct value *iteration = op_variable(g, o->iteration), *inputs[3] = {iteration},
-                 *scalars[EXPR_MAX_RESULTS] = {NULL};
-    int n_scalars = scalar_results(o, names);
-    inputs[1] = o->schedule ? op_map(g, o->schedule, &iteration, 1) : op_variable(g, o->learning_rate);
-    if (o->scalar_slot)
-        inputs[2] = op_variable(g, o->scalar_slot);
-    g->label = o->name;
-    if (!op_map_many(g, o->scalars, inputs, o->scalar_slot ? 3 : 2, scalars))
-        return;
-    if (o->scalar_slot)
-        graph_assign(g, o->scalar_slot, scalars[--n_scalars]);
-    struct value *factor = set(o, "global_clipnorm") ? global_factor(o, g, gradients) : NULL;
-    for (int i = 0; i < o->model->n_trainable; i++)
-        lower_variable(o, g, i, gradients[i], set(o, "clipnorm") ? own_factor(o, g, i, gradients[i]) : factor, scalars,
-                       n_scalars);
-    graph_assign(g, o->iteration, op_add_i32(g, iteration, 1));
 }
 
 double optimizer_schedule_at(const struct optimizer *o, int64_t iteration)

@@ -122,6 +122,15 @@ static void gru_reset_gradient(float *dz, float *restrict dz_recurrent, float *r
     }
 }
 
+static void gru_before_gradient(float *restrict dr, float *restrict dh, const float *restrict dreset,
+                                const float *restrict saved, const float *restrict h_before, int64_t u)
+{
+    for (int64_t j = 0; j < u; j++) {
+        dr[j] = dreset[j] * h_before[j];
+        dh[j] = dh[j] * saved[j] + dreset[j] * saved[u + j];
+    }
+}
+
 const struct cells CELLS_TABLE = {.name = CELLS_NAME,
                                   .relu = relu,
                                   .hard_sigmoid = hard_sigmoid,
@@ -137,4 +146,5 @@ const struct cells CELLS_TABLE = {.name = CELLS_NAME,
                                   .gru_candidate = gru_candidate,
                                   .gru_state = gru_state,
                                   .gru_gradient = gru_gradient,
+                                  .gru_before_gradient = gru_before_gradient,
                                   .gru_reset_gradient = gru_reset_gradient};

@@ -30,6 +30,9 @@ struct cells {
     void (*gru_state)(float *h, const float *saved, int64_t u); /* h = z h + (1 - z) g */
     /* dz's z and g, before their slopes, from dh */
     void (*gru_gradient)(float *dz, const float *dh, const float *saved, const float *h_before, int64_t u);
+    /* with the reset before the product, from the gradient of r h: dz's r before its slope; dh = dh z + dreset r */
+    void (*gru_before_gradient)(float *dr, float *dh, const float *dreset, const float *saved, const float *h_before,
+                                int64_t u);
     /* with dz's z and g complete: dz's r before its slope; dz_recurrent's candidate; dh *= z */
     void (*gru_reset_gradient)(float *dz, float *dz_recurrent, float *dh, const float *saved, int64_t u);
 };

@@ -164,6 +164,8 @@ static prepare_function *const prepare_table[OP_COUNT] = {
     [OP_PAD] = prepare_pad,
     [OP_RECURRENT] = prepare_recurrent,
     [OP_RECURRENT_DX] = prepare_recurrent_dx,
+    [OP_CTC] = prepare_ctc,
+    [OP_CTC_DX] = prepare_ctc,
 };
 
 static bool cpu_prepare(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err)

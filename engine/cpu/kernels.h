@@ -59,6 +59,6 @@ prepare_function prepare_map, prepare_matmul, prepare_row_product, prepare_conv,
     prepare_reduce, prepare_softmax, prepare_softmax_dx, prepare_xent, prepare_xent_dx, prepare_sparse_xent, prepare_sparse_xent_dx,
     prepare_batch_norm, prepare_batch_norm_dx, prepare_layer_norm, prepare_layer_norm_dx, prepare_dropout, prepare_random,
     prepare_gather, prepare_gather_dtable, prepare_transpose, prepare_broadcast, prepare_slice, prepare_reverse, prepare_concat,
-    prepare_pad, prepare_recurrent, prepare_recurrent_dx, prepare_attention, prepare_attention_dx;
+    prepare_pad, prepare_recurrent, prepare_recurrent_dx, prepare_attention, prepare_attention_dx, prepare_ctc;
 
 #endif

@@ -2,7 +2,8 @@
  *
  * The batch is cut into slices of a few samples; each walks all steps of its own without waiting for others. x K is
  * computed for a chunk of steps ahead, into the memory of the gates, which is then still in the cache when h R is added
- * to it. Both kernels are packed once per call.
+ * to it. Both kernels are packed once per call; the recurrent one by gates where each gate meets states of its own
+ * (factors of dropout, a reset gate before the product).
  */
 #include "engine/cpu/recurrent.h"
 
@@ -58,7 +59,8 @@ int64_t recurrent_packed_floats(const struct recurrent_sizes *s, int64_t k, int6
 void recurrent_pack(const struct recurrent_sizes *s, float *panels, const struct gemm *g, int n_slices, int slice)
 {
     int64_t panel = s->bfloat16 ? GEMM_BFLOAT16_LINES : gemm_panel(), n_panels = (g->n + panel - 1) / panel;
-    int64_t from = slice_begin(n_panels, n_slices, slice) * panel, to = slice_begin(n_panels, n_slices, slice + 1) * panel;
+    int64_t from = slice_begin(n_panels, n_slices, slice) * panel,
+            to = slice_begin(n_panels, n_slices, slice + 1) * panel;
     to = to < g->n ? to : g->n;
     if (from < to && s->bfloat16)
         gemm_bfloat16_pack_right((uint16_t *)panels, g, from, to - from);
@@ -80,6 +82,33 @@ void recurrent_round(const struct recurrent_sizes *s, const struct rows *rows, f
         rows->step[EXPR_BFLOAT16](x, x, NULL, NULL, (int)n);
 }
 
+void recurrent_times_factors(const struct recurrent_sizes *s, const float *factors, int64_t from, int64_t first,
+                             int64_t n, const float *x, int64_t ldx, float *product, int64_t ld)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (product != x)
+            memcpy(product + i * ld, x + i * ldx, (size_t)s->u * sizeof *x);
+        s->cells->multiply(product + i * ld, factors + (from + i) * s->gates + first, s->u);
+    }
+}
+
+static void cut_blocks(struct recurrent_sizes *s)
+{
+    int64_t ends[4] = {s->gates};
+    s->n_blocks = 1;
+    if (s->r.dropped)
+        for (s->n_blocks = 0; s->n_blocks < s->gates / s->u; s->n_blocks++)
+            ends[s->n_blocks] = (s->n_blocks + 1) * s->u;
+    else if (s->r.reset_before)
+        ends[0] = 2 * s->u, ends[1] = s->gates, s->n_blocks = 2;
+    for (int i = 0; i < s->n_blocks; i++) {
+        int64_t first = i ? ends[i - 1] : 0;
+        s->blocks[i] = (struct recurrent_block){first, ends[i] - first, s->recurrent_floats, s->turned_floats};
+        s->recurrent_floats += recurrent_packed_floats(s, s->u, ends[i] - first);
+        s->turned_floats += recurrent_packed_floats(s, ends[i] - first, s->u);
+    }
+}
+
 bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, const struct recurrent *r, int64_t n,
                         int64_t t, int64_t u)
 {
@@ -94,14 +123,15 @@ bool recurrent_sizes_of(struct recurrent_sizes *s, const struct device *device, 
                                   .width = r->kind == RECURRENT_SIMPLE ? u : recurrent_saved(r->kind) * u,
                                   .n_slices = (int)((n + rows - 1) / rows),
                                   .rows = rows};
+    cut_blocks(s);
     return n > 0 && t > 0 && gates < INT32_MAX / 2 && (n + rows - 1) / rows < 1 << 20;
 }
 
 struct forward {
     struct recurrent_sizes s;
     struct recurrent_places p;
-    int64_t f, steps_ahead;                                  /* of x K */
-    int64_t kernel_floats, recurrent_floats, scratch_floats; /* in the workspace, in this order; scratch per slice */
+    int64_t f, steps_ahead;                /* of x K */
+    int64_t kernel_floats, scratch_floats; /* in the workspace, the recurrent kernel between them; scratch per slice */
 };
 
 struct forward_call {
@@ -114,7 +144,7 @@ struct forward_call {
 struct walk {
     const struct forward_call *call;
     int64_t first, n; /* samples */
-    float *h, *c, *zh;
+    float *h, *c, *zh, *dropped;
 };
 
 static float *packed_kernel(const struct forward_call *call)
@@ -132,11 +162,17 @@ static void pack_slice(void *context, int slice)
 {
     const struct forward_call *call = context;
     const struct forward *w = call->w;
-    struct gemm g = {.n = w->s.gates, .ldb = w->s.gates, .k = w->f, .b = call->kernel->in[w->p.kernel]};
-    recurrent_pack(&w->s, packed_kernel(call), &g, PACK_SLICES, slice);
+    struct gemm g = {.n = w->s.gates, .ldb = w->s.gates, .k = w->f};
+    if (w->p.kernel >= 0) {
+        g.b = call->kernel->in[w->p.kernel];
+        recurrent_pack(&w->s, packed_kernel(call), &g, PACK_SLICES, slice);
+    }
     g.k = w->s.u;
-    g.b = call->kernel->in[w->p.recurrent_kernel];
-    recurrent_pack(&w->s, packed_recurrent(call), &g, PACK_SLICES, slice);
+    for (const struct recurrent_block *b = w->s.blocks; b < w->s.blocks + w->s.n_blocks; b++) {
+        g.n = b->width;
+        g.b = (const float *)call->kernel->in[w->p.recurrent_kernel] + b->first;
+        recurrent_pack(&w->s, packed_recurrent(call) + b->floats_at, &g, PACK_SLICES, slice);
+    }
 }
 
 /* The gates of sample n at step t: in `saved`, for the simple cell in y. */
@@ -153,40 +189,65 @@ static void project(const struct walk *k, int64_t from, int64_t to)
     const struct forward *w = k->call->w;
     for (int64_t n = 0; n < k->n; n++) {
         float *z = gates_at(k, n, from);
-        for (int64_t t = 0; t < to - from; t++)
+        const float *x = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f;
+        for (int64_t t = 0; t < to - from; t++) {
             memcpy(z + t * w->s.width, k->call->kernel->in[w->p.bias], (size_t)w->s.gates * sizeof *z);
-        recurrent_product(
-            &w->s,
-            &(struct gemm){.m = to - from,
-                           .n = w->s.gates,
-                           .k = w->f,
-                           .a = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f,
-                           .lda = w->f,
-                           .b = packed_kernel(k->call),
-                           .ldb = w->s.gates,
-                           .c = z,
-                           .ldc = w->s.width,
-                           .alpha = 1,
-                           .beta = 1});
+            if (w->p.kernel < 0)
+                w->s.cells->add(z + t * w->s.width, x + t * w->f, w->s.gates);
+        }
+        if (w->p.kernel >= 0)
+            recurrent_product(&w->s, &(struct gemm){.m = to - from,
+                                                    .n = w->s.gates,
+                                                    .k = w->f,
+                                                    .a = x,
+                                                    .lda = w->f,
+                                                    .b = packed_kernel(k->call),
+                                                    .ldb = w->s.gates,
+                                                    .c = z,
+                                                    .ldc = w->s.width,
+                                                    .alpha = 1,
+                                                    .beta = 1});
     }
 }
 
-/* h R, added to the gates; for GRU apart, because the reset gate comes between. */
-static void recur(const struct walk *k, int64_t t)
+/* Whether h R is kept apart from x K: the reset gate comes between. */
+static bool is_apart(const struct recurrent_sizes *s)
+{
+    return s->r.kind == RECURRENT_GRU && !s->r.reset_before;
+}
+
+/* The states times the columns of a block, added to the gates. */
+static void recur_block(const struct walk *k, int64_t t, const struct recurrent_block *b, const float *states,
+                        int64_t ld)
 {
     const struct forward *w = k->call->w;
-    bool apart = w->s.r.kind == RECURRENT_GRU;
+    bool apart = is_apart(&w->s);
     recurrent_product(&w->s, &(struct gemm){.m = k->n,
-                                            .n = w->s.gates,
+                                            .n = b->width,
                                             .k = w->s.u,
-                                            .a = k->h,
-                                            .lda = w->s.u,
-                                            .b = packed_recurrent(k->call),
-                                            .ldb = w->s.gates,
-                                            .c = apart ? k->zh : gates_at(k, 0, t),
+                                            .a = states,
+                                            .lda = ld,
+                                            .b = packed_recurrent(k->call) + b->floats_at,
+                                            .ldb = b->width,
+                                            .c = (apart ? k->zh : gates_at(k, 0, t)) + b->first,
                                             .ldc = apart ? w->s.gates : w->s.t * w->s.width,
                                             .alpha = 1,
                                             .beta = apart ? 0 : 1});
+}
+
+/* h R; but for the candidate where the reset gate comes before the product. */
+static void recur(const struct walk *k, int64_t t)
+{
+    const struct forward *w = k->call->w;
+    for (int i = 0; i < w->s.n_blocks - w->s.r.reset_before; i++) {
+        const float *h = k->h;
+        if (w->p.factors >= 0) {
+            recurrent_times_factors(&w->s, k->call->kernel->in[w->p.factors], k->first, w->s.blocks[i].first, k->n, h,
+                                    w->s.u, k->dropped, w->s.u);
+            h = k->dropped;
+        }
+        recur_block(k, t, &w->s.blocks[i], h, w->s.u);
+    }
 }
 
 static void apply(const struct walk *k, enum recurrent_function function, float *x, int64_t n)
@@ -218,14 +279,35 @@ static void sample_lstm(const struct walk *k, float *z, int64_t n, bool held)
     memcpy(z + 4 * u, c, (size_t)u * sizeof *c);
 }
 
+/* The gates, and the candidate's sum with states that are reset before the product. */
+static void reset_states(const struct walk *k, int64_t t)
+{
+    const struct forward *w = k->call->w;
+    int64_t u = w->s.u, ld = w->s.t * w->s.width;
+    const struct recurrent_block *candidate = &w->s.blocks[w->s.n_blocks - 1];
+    float *reset = gates_at(k, 0, t) + 3 * u;
+    for (int64_t n = 0; n < k->n; n++) {
+        float *z = gates_at(k, n, t);
+        apply(k, w->s.r.gate, z, 2 * u);
+        memcpy(z + 3 * u, k->h + n * u, (size_t)u * sizeof *z);
+        w->s.cells->multiply(z + 3 * u, z + u, u);
+    }
+    if (w->p.factors >= 0)
+        recurrent_times_factors(&w->s, k->call->kernel->in[w->p.factors], k->first, candidate->first, k->n, reset, ld,
+                                reset, ld);
+    recur_block(k, t, candidate, reset, ld);
+}
+
 static void sample_gru(const struct walk *k, float *z, int64_t n, bool held)
 {
     const struct forward *w = k->call->w;
     const struct recurrent_sizes *s = &w->s;
     const float *bias = k->call->kernel->in[w->p.bias];
-    s->cells->gru_gates(z, k->zh + n * s->gates, bias + s->gates, s->u);
-    apply(k, s->r.gate, z, 2 * s->u);
-    s->cells->gru_candidate(z, s->u);
+    if (is_apart(s)) {
+        s->cells->gru_gates(z, k->zh + n * s->gates, bias + s->gates, s->u);
+        apply(k, s->r.gate, z, 2 * s->u);
+        s->cells->gru_candidate(z, s->u);
+    }
     apply(k, s->r.activation, z + 2 * s->u, s->u);
     if (held)
         return;
@@ -248,6 +330,8 @@ static void step(const struct walk *k, int64_t t)
     const struct forward *w = k->call->w;
     const struct kernel *kernel = k->call->kernel;
     recur(k, t);
+    if (w->s.r.reset_before)
+        reset_states(k, t);
     for (int64_t n = 0; n < k->n; n++) {
         int64_t row = (k->first + n) * w->s.t + t;
         float *z = gates_at(k, n, t);
@@ -268,10 +352,11 @@ static void forward_slice(void *context, int slice)
     const struct forward *w = call->w;
     const struct kernel *kernel = call->kernel;
     int64_t u = w->s.u, first = slice_begin(w->s.n, w->s.n_slices, slice);
-    struct walk k = {call, first, slice_begin(w->s.n, w->s.n_slices, slice + 1) - first, NULL, NULL, NULL};
-    k.h = packed_recurrent(call) + w->recurrent_floats + slice * w->scratch_floats;
+    struct walk k = {.call = call, .first = first, .n = slice_begin(w->s.n, w->s.n_slices, slice + 1) - first};
+    k.h = packed_recurrent(call) + w->s.recurrent_floats + slice * w->scratch_floats;
     k.c = k.h + w->s.rows * u;
     k.zh = k.c;
+    k.dropped = k.c + w->s.rows * u * (is_apart(&w->s) ? 3 : 1);
     size_t bytes = (size_t)(k.n * u) * sizeof(float);
     memcpy(k.h, (const float *)kernel->in[w->p.h] + first * u, bytes);
     if (w->p.c >= 0)
@@ -309,11 +394,10 @@ bool prepare_recurrent(struct device *device, struct kernel *kernel, struct aren
         w->f > INT32_MAX)
         return false;
     w->steps_ahead = w->f * w->s.gates > KERNEL_IN_CACHE ? 4 * STEPS_AHEAD : STEPS_AHEAD;
-    w->kernel_floats = recurrent_packed_floats(&w->s, w->f, w->s.gates);
-    w->recurrent_floats = recurrent_packed_floats(&w->s, w->s.u, w->s.gates);
-    w->scratch_floats = w->s.rows * w->s.u * (1 + (r->kind == RECURRENT_GRU ? 3 : 1));
+    w->kernel_floats = w->p.kernel < 0 ? 0 : recurrent_packed_floats(&w->s, w->f, w->s.gates);
+    w->scratch_floats = w->s.rows * w->s.u * (1 + (is_apart(&w->s) ? 3 : 1) + (r->dropped ? 1 : 0));
     kernel->workspace_bytes =
-        (size_t)(w->kernel_floats + w->recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
+        (size_t)(w->kernel_floats + w->s.recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
     kernel->prepared = w;
     kernel->run = run_recurrent;
     return true;

@@ -95,6 +95,8 @@ enum op {
     OP_ADD_I32,    /* int32 x + k: counters, which float would stop at 2^24 */
     OP_RECURRENT,  /* a whole LSTM, GRU or simple recurrent layer over a sequence; see struct recurrent */
     OP_RECURRENT_DX, /* its gradient at the gates, and at the first states */
+    OP_CTC,        /* connectionist temporal classification of logits [N, T, C] with int32 labels [N, L], class 0 = blank -> [N] */
+    OP_CTC_DX,     /* logits, labels, dy [N] -> logits' gradient */
     OP_COUNT
 };
 
@@ -102,22 +104,26 @@ enum reduce_kind { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD 
 enum pool_kind { POOL_MAX, POOL_AVERAGE };
 enum random_kind { RANDOM_UNIFORM, RANDOM_NORMAL };
 
-/* RECURRENT: x [N, T, F], kernel [F, G U], recurrent kernel [U, G U], bias [G U] (GRU: [2, 3 U], input and recurrent), h [N, U]
- * before the first step, for LSTM also c [N, U], and a mask [N, T] if `masked` (0: the step leaves the states as they are)
+/* RECURRENT: x [N, T, F], kernel [F, G U], recurrent kernel [U, G U], bias [G U] (GRU that resets after: [2, 3 U], input and
+ * recurrent), h [N, U] before the first step, for LSTM also c [N, U], a mask [N, T] if `masked` (0: the step leaves the states as
+ * they are), and if `dropped` factors [N, G U] of h, for each gate its own, the same at every step. `projected`: no kernel, x is
+ * x K already, [N, T, G U]
  * -> y [N, T, U] (h after each step), h [N, U] after the last one, for LSTM also c [N, U], and but for SIMPLE `saved` [N, T, S U]:
- * what the gradient needs (GRU: z r g and h R + b1 of the candidate; LSTM: i f g o c').
+ * what the gradient needs (GRU: z r g and h R + b1 of the candidate, or r h; LSTM: i f g o c').
  *     SIMPLE G 1        h' = act(x K + b + h R)
  *     GRU    G 3, S 4   z, r = gate(x K + b0 + h R + b1), g = act(x K + b0 + r (h R + b1)), h' = z h + (1 - z) g    (reset after)
+ *                           the same but g = act(x K + b + (r h) R)                                              (reset_before)
  *     LSTM   G 4, S 5   i, f, o = gate(...), g = act(x K + b + h R), c' = f c + i g, h' = o act(c');   columns i f g o
- * RECURRENT_DX: recurrent kernel, bias, h and c before the first step, y, saved, mask, and the gradients of y, h, c that exist
- * (with_*) -> dz [N, T, G U] (gradient of x K + b), dh [N, U], for LSTM dc [N, U], for GRU dz at h R + b1, and at last the bias's. */
+ * RECURRENT_DX: recurrent kernel, bias, h and c before the first step, y, saved, mask, factors, and the gradients of y, h, c that exist
+ * (with_*) -> dz [N, T, G U] (gradient of x K + b), dh [N, U], for LSTM dc [N, U], for GRU that resets after dz at h R + b1, and at last the bias's. */
 enum recurrent_kind { RECURRENT_SIMPLE, RECURRENT_GRU, RECURRENT_LSTM };
 enum recurrent_function { FUNCTION_TANH, FUNCTION_SIGMOID, FUNCTION_RELU, FUNCTION_LINEAR, FUNCTION_HARD_SIGMOID };
 struct recurrent {
     enum recurrent_kind kind;
     enum recurrent_function activation, gate;
     bool backwards; /* steps T - 1 ... 0; everything stays at the place of its step */
-    bool masked;
+    bool masked, dropped, projected;
+    bool reset_before; /* GRU: the reset gate acts on h, before the product */
     bool bfloat16; /* states are rounded to bfloat16 after every step; DX: so are dz and the gradients of the states */
     bool with_dy, with_dh, with_dc; /* DX */
 };
@@ -290,6 +296,7 @@ struct value *op_one_hot(struct graph *g, struct value *indices, int64_t depth);
 struct value *op_softmax(struct graph *g, struct value *x);
 struct value *op_xent(struct graph *g, struct value *logits, struct value *target);
 struct value *op_sparse_xent(struct graph *g, struct value *logits, struct value *labels, int32_t ignore);
+struct value *op_ctc(struct graph *g, struct value *logits, struct value *labels);
 struct value *op_batch_norm(struct graph *g, struct value *x, struct value *gamma, struct value *beta, double epsilon, struct value **mean,
                             struct value **variance);
 struct value *op_layer_norm(struct graph *g, struct value *x, int n_axes, struct value *gamma, struct value *beta, double epsilon);
@@ -298,9 +305,9 @@ struct value *op_dropout(struct graph *g, struct value *x, struct value *step, d
 struct value *op_attention(struct graph *g, struct value *q, struct value *k, struct value *v, struct value *mask, struct value *step,
                            const struct attention *how, uint64_t seed, uint32_t stream, struct value **probabilities);
 struct value *op_random(struct graph *g, enum random_kind kind, struct value *step, struct shape shape, uint64_t seed, uint32_t stream);
-/* As above OP_RECURRENT; c only for LSTM, mask may be NULL. results: y, last h, last c (NULL unless LSTM). */
+/* As above OP_RECURRENT; kernel NULL = projected; c only for LSTM; mask and factors may be NULL. results: y, last h, last c (NULL unless LSTM). */
 bool op_recurrent(struct graph *g, const struct recurrent *recurrent, struct value *x, struct value *kernel, struct value *recurrent_kernel,
-                  struct value *bias, struct value *h, struct value *c, struct value *mask, struct value *results[3]);
+                  struct value *bias, struct value *h, struct value *c, struct value *mask, struct value *factors, struct value *results[3]);
 struct value *op_top_k_hit(struct graph *g, struct value *scores, struct value *labels, int64_t k);
 struct value *op_histogram(struct graph *g, struct value *x, struct value *weights, const float *thresholds, int n_thresholds);
 

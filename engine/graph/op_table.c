@@ -58,10 +58,12 @@ const struct op_row op_table[OP_COUNT] = {
     [OP_TOP_K_HIT] = {"top_k_hit", 2, 2, "1 where the label is among the k largest scores", NULL},
     [OP_HISTOGRAM] = {"histogram", 2, 2, "sums of weights by how many thresholds a value exceeds", NULL},
     [OP_ADD_I32] = {"add_i32", 1, 1, "an integer plus a fixed amount, exact", NULL},
-    [OP_RECURRENT] = {"recurrent", 5, 7, "an LSTM, GRU or simple recurrent layer over a whole sequence",
+    [OP_RECURRENT] = {"recurrent", 4, 8, "an LSTM, GRU or simple recurrent layer over a whole sequence",
                       gradient_recurrent},
-    [OP_RECURRENT_DX] = {"recurrent_dx", 5, 10, "a recurrent layer's gradients at its gates, first states and bias",
+    [OP_RECURRENT_DX] = {"recurrent_dx", 5, 11, "a recurrent layer's gradients at its gates, first states and bias",
                          gradient_refused},
+    [OP_CTC] = {"ctc", 2, 2, "-log of the probability that steps spell labels, with blanks between them", gradient_ctc},
+    [OP_CTC_DX] = {"ctc_dx", 3, 3, "ctc's gradient for the logits", gradient_refused},
 };
 
 static void write_functions(struct str *out)

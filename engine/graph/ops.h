@@ -46,7 +46,7 @@ gradient_rule gradient_map, gradient_reshape, gradient_transpose, gradient_broad
     gradient_pad, gradient_reverse, gradient_reduce, gradient_matmul, gradient_conv, gradient_conv_dx, gradient_conv_dw,
     gradient_pool, gradient_pool_dx, gradient_gather, gradient_gather_dtable, gradient_softmax, gradient_xent,
     gradient_sparse_xent, gradient_batch_norm, gradient_layer_norm, gradient_dropout, gradient_recurrent,
-    gradient_attention;
+    gradient_attention, gradient_ctc;
 /* For ops that are themselves gradients and are not differentiated again: fails with their name instead of giving zero.
  */
 gradient_rule gradient_refused;

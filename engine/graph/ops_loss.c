@@ -1,4 +1,4 @@
-/* ops_loss.c - softmax and the cross-entropies of logits, see graph.h */
+/* ops_loss.c - softmax and the losses of logits, see graph.h */
 #include "engine/graph/ops.h"
 
 static bool last_axis_ok(struct graph *g, enum op op, const struct value *x)
@@ -64,4 +64,20 @@ void gradient_sparse_xent(struct graph *g, struct node *node, struct value *cons
     struct value *logits = node->inputs[0];
     dinputs[0] =
         node_1(g, OP_SPARSE_XENT_DX, INPUTS(logits, node->inputs[1], douts[0]), &node->attrs, DTYPE_F32, logits->shape);
+}
+
+struct value *op_ctc(struct graph *g, struct value *logits, struct value *labels)
+{
+    if (!input_is(g, OP_CTC, logits, DTYPE_F32) || !input_is(g, OP_CTC, labels, DTYPE_I32))
+        return NULL;
+    if (logits->shape.rank != 3 || labels->shape.rank != 2 || logits->shape.dim[0] != labels->shape.dim[0])
+        return graph_fail(g, ERR_USAGE, "ctc: logits of shape %s, labels of shape %s",
+                          shape_text(&g->arena, logits->shape), shape_text(&g->arena, labels->shape));
+    return node_1(g, OP_CTC, INPUTS(logits, labels), NULL, DTYPE_F32, SHAPE(logits->shape.dim[0]));
+}
+
+void gradient_ctc(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)
+{
+    struct value *logits = node->inputs[0];
+    dinputs[0] = node_1(g, OP_CTC_DX, INPUTS(logits, node->inputs[1], douts[0]), NULL, DTYPE_F32, logits->shape);
 }

@@ -119,7 +119,8 @@ static bool type_fits(const struct argument *a, const json_t *value)
 static bool null_fits(const struct argument *a)
 {
     bool by_type = a->type >= ARG_ACTIVATION && a->type != ARG_SCHEDULE && a->type != ARG_EXPRESSION;
-    return by_type || (a->initial && !strcmp(a->initial, "null"));
+    bool number = a->type == ARG_FLOAT && a->choices && !strcmp(a->choices, "null");
+    return by_type || number || (a->initial && !strcmp(a->initial, "null"));
 }
 
 static bool in_range(const struct argument *a, const json_t *value)
@@ -276,7 +277,7 @@ json_t *class_describe(const char *name, const char *help, const struct argument
         json_object_set_new(row, "type", json_string(type_words[a->type]));
         if (a->initial)
             json_object_set(row, "default", (json_t *)default_value(a->initial));
-        if (a->choices)
+        if (a->choices && a->type != ARG_FLOAT)
             json_object_set_new(row, "choices", choices_list(a->choices));
         if (a->min != 0 || a->max != 0) {
             json_object_set_new(row, "min", json_real(a->min));

@@ -20,7 +20,7 @@ struct argument {
     const char *name;
     enum argument_type type;
     const char *initial; /* default as JSON text: "0.001", "\"valid\"", "null"; NULL = must be given */
-    const char *choices;
+    const char *choices; /* of ARG_FLOAT "null": null is allowed although it is not the default */
     double min, max;     /* for numbers, both 0 = unchecked */
     const char *help;
 };

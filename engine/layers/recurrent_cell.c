@@ -114,7 +114,7 @@ static struct value *drop(struct lowering *l, const struct cell *cell, struct va
     return layer_cast(l, cell->layer, x);
 }
 
-/* ---- the usual cells: one op ---- */
+/* ---- which cells are one op ---- */
 
 static bool find_function(const struct activation *activation, enum recurrent_function *function)
 {
@@ -134,27 +134,17 @@ static bool find_function(const struct activation *activation, enum recurrent_fu
     return false;
 }
 
-static bool is_usual(const struct lowering *l, const struct cell *cell, struct recurrent *r)
+static bool own_masks(const struct lowering *l, const struct cell *cell)
 {
-    bool own_masks = cell->mask_per_gate && drops(l, cell, cell->dropout);
-    return !own_masks && !drops(l, cell, cell->recurrent_dropout) &&
-           (cell->kind != RECURRENT_GRU || cell->reset_after) && find_function(cell->activation, &r->activation) &&
-           find_function(cell->gate, &r->gate);
+    return cell->mask_per_gate && drops(l, cell, cell->dropout);
 }
 
-static struct value *run_usual(struct lowering *l, const struct cell *cell, const struct recurrent *r, struct value *x,
-                               struct value *mask, struct value **states)
+/* In bfloat16 the op rounds less often than Keras where gates have products of their own. */
+static bool is_usual(const struct lowering *l, const struct cell *cell, struct recurrent *r)
 {
-    int64_t gates = recurrent_gates(cell->kind) * cell->units;
-    struct value *results[3] = {NULL};
-    struct value *bias = cell->bias >= 0
-                             ? variable_of(l, cell, cell->bias)
-                             : op_fill(l->graph, r->kind == RECURRENT_GRU ? SHAPE(2, gates) : SHAPE(gates), 0);
-    op_recurrent(l->graph, r, drop(l, cell, x, cell->dropout, 0), variable_of(l, cell, cell->kernel),
-                 variable_of(l, cell, cell->recurrent_kernel), bias, states[0],
-                 cell->kind == RECURRENT_LSTM ? states[1] : NULL, mask, results);
-    memcpy(states, results + 1, (size_t)cell_states(cell) * sizeof *states);
-    return results[0];
+    bool by_gates = own_masks(l, cell) || drops(l, cell, cell->recurrent_dropout) || r->reset_before;
+    return !(r->bfloat16 && by_gates) && find_function(cell->activation, &r->activation) &&
+           find_function(cell->gate, &r->gate);
 }
 
 /* ---- any cell: step by step ---- */
@@ -275,7 +265,8 @@ static void step_any(const struct stepping *s, struct value *zx, struct value **
     else if (s->cell->kind == RECURRENT_GRU)
         step_gru(s, zx, states);
     else
-        states[0] = cast(s, activation_lower(s->l->graph, s->cell->activation, op_add(s->l->graph, zx, recur(s, states[0], 1))));
+        states[0] = cast(
+            s, activation_lower(s->l->graph, s->cell->activation, op_add(s->l->graph, zx, recur(s, states[0], 1))));
 }
 
 void cell_step(struct lowering *l, const struct cell *cell, struct value *x, struct value **states)
@@ -326,10 +317,39 @@ static struct value *run_by_steps(struct lowering *l, const struct cell *cell, s
     return op_concat(g, y, (int)t, 1);
 }
 
+/* The dropout factors of the states, the gates' side by side; NULL without dropout. */
+static struct value *state_factors(struct lowering *l, const struct cell *cell, const struct value *h)
+{
+    if (!h || !drops(l, cell, cell->recurrent_dropout))
+        return NULL;
+    struct stepping s = begin_steps(l, cell, h->shape);
+    int n_gates = recurrent_gates(cell->kind);
+    return n_gates == 1 ? s.masks[0] : op_concat(l->graph, s.masks, n_gates, -1);
+}
+
+static struct value *run_usual(struct lowering *l, const struct cell *cell, const struct recurrent *r, struct value *x,
+                               struct value *mask, struct value **states)
+{
+    int64_t gates = recurrent_gates(cell->kind) * cell->units;
+    bool projected = own_masks(l, cell), pair = cell->kind == RECURRENT_GRU && !r->reset_before;
+    struct value *results[3] = {NULL};
+    struct value *bias = cell->bias >= 0 ? variable_of(l, cell, cell->bias)
+                                         : op_fill(l->graph, pair ? SHAPE(2, gates) : SHAPE(gates), 0);
+    op_recurrent(l->graph, r, projected ? project(l, cell, x) : drop(l, cell, x, cell->dropout, 0),
+                 projected ? NULL : variable_of(l, cell, cell->kernel), variable_of(l, cell, cell->recurrent_kernel),
+                 bias, states[0], cell->kind == RECURRENT_LSTM ? states[1] : NULL, mask,
+                 state_factors(l, cell, states[0]), results);
+    memcpy(states, results + 1, (size_t)cell_states(cell) * sizeof *states);
+    return results[0];
+}
+
 struct value *cell_run(struct lowering *l, const struct cell *cell, struct value *x, struct value *mask, bool backwards,
                        struct value **states)
 {
-    struct recurrent r = {.kind = cell->kind, .backwards = backwards, .bfloat16 = cell->layer->bfloat16};
+    struct recurrent r = {.kind = cell->kind,
+                          .backwards = backwards,
+                          .reset_before = cell->kind == RECURRENT_GRU && !cell->reset_after,
+                          .bfloat16 = cell->layer->bfloat16};
     if (!x)
         return NULL;
     if (mask && (mask->shape.rank != 2 || mask->shape.dim[1] != x->shape.dim[1]))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "engine/graph/recurrent.h"
 #include "engine/plan/plan_internal.h"
 
 static bool fill_kernel(struct plan *plan, const struct step *step, struct kernel *kernel, struct err *err)
@@ -162,9 +163,11 @@ static int64_t multiply_adds_of(const struct node *node)
         return products * q.dim[0] * q.dim[1] * q.dim[2] * v.dim[1] * (q.dim[3] + v.dim[3]);
     }
     if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX) {
-        struct shape x = node->inputs[0]->shape, r = node->op == OP_RECURRENT ? node->inputs[2]->shape : x;
+        const struct recurrent_places p = recurrent_places(&node->attrs.recurrent);
+        bool forward = node->op == OP_RECURRENT;
+        struct shape x = node->inputs[0]->shape, r = node->inputs[forward ? p.recurrent_kernel : 0]->shape;
         int64_t rows = shape_elements(node->outputs[0]->shape) / node->outputs[0]->shape.dim[2];
-        return rows * (shape_elements(r) + (node->op == OP_RECURRENT ? x.dim[2] * r.dim[1] : 0));
+        return rows * (shape_elements(r) + (forward && p.kernel >= 0 ? x.dim[2] * r.dim[1] : 0));
     }
     if (node->op != OP_CONV && node->op != OP_CONV_DX && node->op != OP_CONV_DW)
         return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "engine/plan/ctc.h"
 
 static reference_run *const runs[OP_COUNT] = {
     [OP_MAP] = reference_map,
@@ -47,6 +48,8 @@ static reference_run *const runs[OP_COUNT] = {
     [OP_ADD_I32] = reference_add_i32,
     [OP_RECURRENT] = reference_recurrent,
     [OP_RECURRENT_DX] = reference_recurrent_dx,
+    [OP_CTC] = reference_ctc,
+    [OP_CTC_DX] = reference_ctc_dx,
 };
 
 struct device {
@@ -123,6 +126,10 @@ static bool reference_prepare(struct device *device, struct kernel *kernel, stru
         kernel->workspace_bytes += (size_t)shape_elements(node->outputs[0]->shape) * sizeof(double);
     if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX)
         kernel->workspace_bytes += reference_recurrent_workspace(node);
+    if (node->op == OP_CTC || node->op == OP_CTC_DX) {
+        const struct ctc c = ctc_of(node);
+        kernel->workspace_bytes += ctc_workspace_bytes(&c);
+    }
     return true;
 }
 

@@ -14,7 +14,7 @@ reference_run reference_map, reference_cast_i32, reference_add_i32, reference_co
     reference_xent, reference_xent_dx, reference_sparse_xent, reference_sparse_xent_dx, reference_batch_norm,
     reference_batch_norm_dx, reference_layer_norm, reference_layer_norm_dx, reference_dropout, reference_random,
     reference_top_k_hit, reference_histogram, reference_recurrent, reference_recurrent_dx, reference_attention,
-    reference_attention_dx;
+    reference_attention_dx, reference_ctc, reference_ctc_dx;
 
 /* Bytes that the two recurrent ops want. */
 size_t reference_recurrent_workspace(const struct node *node);

@@ -53,13 +53,14 @@ static struct sizes sizes_of(const struct kernel *k, struct shape y, int64_t f)
     return (struct sizes){*r, y.dim[0], y.dim[1], f, u, recurrent_gates(r->kind) * u, recurrent_saved(r->kind) * u};
 }
 
-/* out[j] (+)= bias[j] + sum over i of x[i] w[i][j]; bias NULL = 0. */
-static void product(double *out, const float *bias, const float *x, const float *w, int64_t rows, int64_t columns)
+/* out[j] = bias[j] + sum over i of x[i] factors[i] w[i][j], of w's row length; bias NULL = 0, factors NULL = 1. */
+static void product(double *out, const float *bias, const float *x, const float *factors, const float *w, int64_t rows,
+                    int64_t columns, int64_t row_length)
 {
     for (int64_t j = 0; j < columns; j++) {
         double sum = bias ? (double)bias[j] : 0;
         for (int64_t i = 0; i < rows; i++)
-            sum += (double)x[i] * (double)w[i * columns + j];
+            sum += (double)x[i] * (factors ? (double)factors[i] : 1) * (double)w[i * row_length + j];
         out[j] = sum;
     }
 }
@@ -70,14 +71,38 @@ static double state(const struct sizes *s, double x)
     return s->r.bfloat16 ? (double)round_to_bfloat16((float)x) : x;
 }
 
-struct step_io {           /* of one sample and step */
-    const double *zx, *zh; /* x K + b, and h R (+ b1 for GRU) */
-    float *h, *c, *saved;  /* before and after; saved may be NULL */
+struct step_io {              /* of one sample and step */
+    const double *zx, *zh;    /* x K + b, and h R (+ b1 for GRU) */
+    float *h, *c, *saved;     /* before and after; saved may be NULL */
+    const float *r, *factors; /* the recurrent kernel and the factors of the sample, or NULL */
 };
+
+/* GRU that resets before the product. */
+static void step_forward_before(const struct sizes *s, const struct step_io *io)
+{
+    int64_t u = s->u;
+    float *gates = io->saved, *reset = gates + 3 * u;
+    for (int64_t j = 0; j < 2 * u; j++)
+        gates[j] = (float)apply(s->r.gate, io->zx[j] + io->zh[j]);
+    for (int64_t j = 0; j < u; j++)
+        reset[j] = io->h[j] * gates[u + j] * (io->factors ? io->factors[2 * u + j] : 1);
+    for (int64_t j = 0; j < u; j++) {
+        double sum;
+        product(&sum, NULL, reset, NULL, io->r + 2 * u + j, u, 1, s->gates);
+        gates[2 * u + j] = (float)apply(s->r.activation, io->zx[2 * u + j] + sum);
+    }
+    for (int64_t j = 0; j < u; j++)
+        io->h[j] =
+            (float)state(s, (double)gates[j] * (double)io->h[j] + (1 - (double)gates[j]) * (double)gates[2 * u + j]);
+}
 
 static void step_forward(const struct sizes *s, const struct step_io *io)
 {
     enum recurrent_function act = s->r.activation, gate = s->r.gate;
+    if (s->r.reset_before) {
+        step_forward_before(s, io);
+        return;
+    }
     for (int64_t j = 0; j < s->u; j++) {
         const double *zx = io->zx + j, *zh = io->zh + j;
         int64_t u = s->u;
@@ -103,21 +128,42 @@ static void step_forward(const struct sizes *s, const struct step_io *io)
     }
 }
 
+/* x K + b and h R of a step. */
+static void products(const struct kernel *k, const struct sizes *s, int64_t row, const float *h, const float *factors,
+                     double *zx)
+{
+    const struct recurrent_places p = recurrent_places(&s->r);
+    const float *bias = k->in[p.bias], *x = (const float *)k->in[p.x] + row * s->f;
+    bool pair = s->r.kind == RECURRENT_GRU && !s->r.reset_before;
+    if (p.kernel >= 0)
+        product(zx, bias, x, NULL, k->in[p.kernel], s->f, s->gates, s->gates);
+    for (int64_t j = 0; p.kernel < 0 && j < s->gates; j++)
+        zx[j] = (double)x[j] + (double)bias[j];
+    for (int64_t at = 0; at < s->gates; at += s->u)
+        product(zx + s->gates + at, pair ? bias + s->gates + at : NULL, h, factors ? factors + at : NULL,
+                (const float *)k->in[p.recurrent_kernel] + at, s->u, s->u, s->gates);
+}
+
 /* The states after the step, where the mask does not hold them back. saved is filled either way. */
 static void sample_forward(const struct kernel *k, const struct sizes *s, int64_t n, double *zx, float *states)
 {
     const struct recurrent_places p = recurrent_places(&s->r);
-    double *zh = zx + s->gates;
     float *h = states, *c = h + s->u, *old = c + s->u;
-    const float *bias = k->in[p.bias], *mask = p.mask >= 0 ? k->in[p.mask] : NULL;
+    const float *factors = p.factors >= 0 ? (const float *)k->in[p.factors] + n * s->gates : NULL,
+                *mask = p.mask >= 0 ? k->in[p.mask] : NULL;
     memcpy(h, (const float *)k->in[p.h] + n * s->u, (size_t)s->u * sizeof *h);
     if (p.c >= 0)
         memcpy(c, (const float *)k->in[p.c] + n * s->u, (size_t)s->u * sizeof *c);
     for (int64_t i = 0; i < s->t; i++) {
         int64_t row = n * s->t + (s->r.backwards ? s->t - 1 - i : i);
-        struct step_io io = {zx, zh, h, c, p.saved >= 0 ? (float *)k->out[p.saved] + row * s->saved : NULL};
-        product(zx, bias, (const float *)k->in[p.x] + row * s->f, k->in[p.kernel], s->f, s->gates);
-        product(zh, s->r.kind == RECURRENT_GRU ? bias + s->gates : NULL, h, k->in[p.recurrent_kernel], s->u, s->gates);
+        struct step_io io = {zx,
+                             zx + s->gates,
+                             h,
+                             c,
+                             p.saved >= 0 ? (float *)k->out[p.saved] + row * s->saved : NULL,
+                             k->in[p.recurrent_kernel],
+                             factors};
+        products(k, s, row, h, factors, zx);
         memcpy(old, states, 2 * (size_t)s->u * sizeof *old);
         step_forward(s, &io);
         if (mask && mask[row] == 0) {
@@ -154,12 +200,43 @@ struct step_gradient {              /* of one sample and step */
     const float *saved, *y, *h, *c; /* h, c: before the step */
     double *dh, *dc;                /* in: after the step; out: the part that does not go through R */
     float *dz, *dz_recurrent;
+    const float *r, *factors; /* as in step_io */
 };
+
+/* Sum over a gate's units of dz times the row of unit i of the recurrent kernel, times the unit's factor for the gate.
+ */
+static double through_gate(const struct sizes *s, const float *r, const float *factors, const float *dz, int64_t i,
+                           int64_t at)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < s->u; j++)
+        sum += (double)dz[at + j] * (double)r[i * s->gates + at + j];
+    return factors ? sum * (double)factors[at + i] : sum;
+}
+
+static void step_backward_before(const struct sizes *s, const struct step_gradient *io)
+{
+    int64_t u = s->u;
+    const float *z = io->saved, *r = z + u, *g = z + 2 * u;
+    for (int64_t j = 0; j < u; j++) {
+        io->dz[2 * u + j] = (float)state(s, io->dh[j] * (1 - (double)z[j]) * slope(s->r.activation, (double)g[j]));
+        io->dz[j] = (float)state(s, io->dh[j] * ((double)io->h[j] - (double)g[j]) * slope(s->r.gate, (double)z[j]));
+    }
+    for (int64_t j = 0; j < u; j++) {
+        double reset = through_gate(s, io->r, io->factors, io->dz, j, 2 * u);
+        io->dz[u + j] = (float)state(s, reset * (double)io->h[j] * slope(s->r.gate, (double)r[j]));
+        io->dh[j] = io->dh[j] * (double)z[j] + reset * (double)r[j];
+    }
+}
 
 static void step_backward(const struct sizes *s, const struct step_gradient *io)
 {
     enum recurrent_function act = s->r.activation, gate = s->r.gate;
     int64_t u = s->u;
+    if (s->r.reset_before) {
+        step_backward_before(s, io);
+        return;
+    }
     for (int64_t j = 0; j < u; j++) {
         const float *saved = io->saved + j;
         double dh = io->dh[j];
@@ -199,11 +276,12 @@ static const float *operand(const struct kernel *k, int place, int64_t offset)
 }
 
 /* The gradient goes on to the states before the step: dh += dz R^T. */
-static void through_kernel(const struct sizes *s, const float *w, const float *dz, double *dh)
+static void through_kernel(const struct sizes *s, const float *r, const float *factors, const float *dz, double *dh)
 {
+    int64_t end = s->r.reset_before ? 2 * s->u : s->gates;
     for (int64_t i = 0; i < s->u; i++) {
-        for (int64_t j = 0; j < s->gates; j++)
-            dh[i] += (double)dz[j] * (double)w[i * s->gates + j];
+        for (int64_t at = 0; at < end; at += s->u)
+            dh[i] += through_gate(s, r, factors, dz, i, at);
         dh[i] = state(s, dh[i]);
     }
 }
@@ -213,6 +291,7 @@ static void sample_backward(const struct kernel *k, const struct sizes *s, const
 {
     double *dh = dstates, *dc = dh + s->u;
     int64_t own = n * s->u;
+    const float *factors = operand(k, p->factors, n * s->gates);
     memset(dstates, 0, 2 * (size_t)s->u * sizeof *dstates);
     add_to(dh, operand(k, p->dh, own), s->u);
     add_to(dc, operand(k, p->dc, own), s->u);
@@ -236,9 +315,11 @@ static void sample_backward(const struct kernel *k, const struct sizes *s, const
                                    dh,
                                    dc,
                                    dz,
-                                   dr};
+                                   dr,
+                                   k->in[p->recurrent_kernel],
+                                   factors};
         step_backward(s, &io);
-        through_kernel(s, k->in[p->recurrent_kernel], dr ? dr : dz, dh);
+        through_kernel(s, k->in[p->recurrent_kernel], factors, dr ? dr : dz, dh);
         add_to(dbias, dz, s->gates);
         add_to(dbias + s->gates, dr, s->gates);
     }

@@ -27,6 +27,7 @@ def make_data(n):
     eye = np.eye(3, dtype="float32")
     y = {
         "label": labels.astype("int32"),
+        "many": (labels + 3 * (np.arange(n) % 3 == 0) * np.arange(n)).astype("int32"),  # some of a batch are alone with theirs
         "column": labels.astype("int32")[:, None],
         "onehot": eye[labels],
         "soft": rng.dirichlet([1, 1, 1], n).astype("float32"),
@@ -40,6 +41,7 @@ def make_data(n):
         "positive": np.abs(rng.normal(size=(n, 3))).astype("float32"),
         "steps": steps.astype("int32"),
         "stepsonehot": eye[steps],
+        "spelled": np.stack([[1, 2, 0], [2, 0, 0], [0, 0, 0], [1, 1, 0], [2, 1, 2]] * n)[:n].astype("int32"),  # for CTC: 0 is no label
     }
     data = {"x": x, "seq": rng.normal(size=(n, 4, 5)).astype("float32"), "y": y, "w": rng.uniform(0.2, 2, n).astype("float32")}
     length = rng.integers(1, 5, n)  # of a padded sequence
@@ -97,6 +99,10 @@ MODELS = {
                                             layers.SimpleRNN(4, return_sequences=True), layers.Dense(3, activation="softmax")]),
     "paddedattention": lambda: transformer(layers.MultiHeadAttention(2, 4, use_bias=False, kernel_regularizer="l2")),
     "seqgroups": lambda: transformer(layers.GroupQueryAttention(4, 4, 2)),
+    "cubes": lambda: keras.Sequential([layers.Input((4, 5)), layers.Conv1D(6, 3, padding="same", activation="tanh"),
+                                       layers.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de"), layers.Reshape((4, 8)),
+                                       layers.Dense(3, activation="softmax", name="last")]),
+    "embeddings": lambda: keras.Sequential([layers.Input((5,)), layers.Dense(4), layers.UnitNormalization()]),
     "two": two_outputs,
 }
 
@@ -148,6 +154,12 @@ for name, make, model, target in [
     if name == "gce by name":
         ours = {"optimizer": {"class": "SGD", "learning_rate": 0.1}, "loss": "CategoricalGeneralizedCrossEntropy"}
     case(f"loss {name}", model, target, weighted=weighted, ours=ours, optimizer=SGD, loss=make)
+for name, target, make in [("circle", "label", lambda: losses.Circle()), ("circle column", "column", lambda: losses.Circle(gamma=20.0, margin=0.2)),
+                           ("circle with itself", "label", lambda: losses.Circle(gamma=5.0, remove_diagonal=False)),
+                           ("circle without pairs", "many", lambda: losses.Circle(gamma=10.0))]:
+    case(f"loss {name}", "embeddings", target, weighted=name == "circle column", rest=name == "circle", optimizer=SGD, loss=make)
+case("loss ctc", "seqlogits", "spelled", rest=True, optimizer=SGD, loss=lambda: losses.CTC())
+case("loss ctc weighted", "seqlogits", "spelled", weighted=True, optimizer=lambda: optimizers.Adam(0.01), loss=lambda: losses.CTC(reduction="sum"))
 case("loss mse rank fix", "linear1", "realflat", optimizer=SGD, loss="mse")
 case("loss regularized", "regularized", "real", rest=True, optimizer=SGD, loss="mse")
 case("loss weight of one output", "linear", "real", optimizer=SGD, loss="mse", loss_weights=lambda: 2.0,
@@ -244,8 +256,18 @@ for name, make in [
         ("accumulate adam clip decay", lambda: optimizers.Adam(0.01, gradient_accumulation_steps=2, clipnorm=0.1, weight_decay=0.1)),
         ("accumulate nadam ema", lambda: optimizers.Nadam(0.01, gradient_accumulation_steps=3, use_ema=True, ema_momentum=0.6)),
         ("accumulate global", lambda: optimizers.RMSprop(0.01, gradient_accumulation_steps=2, global_clipnorm=0.2)),
-        ("adam named", lambda: optimizers.Adam(0.01, name="mine"))]:
+        ("adam named", lambda: optimizers.Adam(0.01, name="mine")),
+        ("lamb", lambda: optimizers.Lamb(0.02)), ("lamb options", lambda: optimizers.Lamb(0.02, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.1)),
+        ("lamb everything", lambda: optimizers.Lamb(0.02, gradient_accumulation_steps=2, clipnorm=0.1, use_ema=True, ema_momentum=0.6, ema_overwrite_frequency=3)),
+        ("adafactor", lambda: optimizers.Adafactor(0.05)),
+        ("adafactor options", lambda: optimizers.Adafactor(0.1, beta_2_decay=-0.5, epsilon_1=1e-8, epsilon_2=0.01, clip_threshold=0.7, relative_step=False, weight_decay=0.1)),
+        ("adafactor schedule", lambda: optimizers.Adafactor(schedules.ExponentialDecay(0.1, 3, 0.5), clipvalue=0.05)),
+        ("muon", lambda: optimizers.Muon(0.02)), ("muon excluding", lambda: optimizers.Muon(0.02, exclude_layers=["dense_1/"], adam_lr_ratio=0.5, adam_weight_decay=None)),
+        ("muon options", lambda: optimizers.Muon(0.02, nesterov=False, momentum=0.8, ns_steps=3, muon_a=3.0, muon_b=-4.0, muon_c=2.0, rms_rate=None, weight_decay=None)),
+        ("muon accumulating", lambda: optimizers.Muon(0.02, gradient_accumulation_steps=2, global_clipnorm=0.1, use_ema=True, ema_momentum=0.6))]:
     case(f"optimizer {name}", optimizer=make, **DEFAULT)
+for name, make in [("adafactor", lambda: optimizers.Adafactor(0.05)), ("lamb", lambda: optimizers.Lamb(0.02)), ("muon", lambda: optimizers.Muon(0.02))]:
+    case(f"optimizer {name} on cubes", "cubes", "steps", rest=True, optimizer=make, loss="sparse_categorical_crossentropy")
 case("optimizer constrained", "constrained", "real", optimizer=lambda: optimizers.Adam(0.05), loss="mse")
 case("optimizer constrained ema", "constrained", "real", optimizer=lambda: optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
      loss="mse")
@@ -271,7 +293,13 @@ REFUSED = [
     ("softmax", "onehot", {"loss": "mse", "optimizer": {"class": "Adam", "learning_rat": 1}}, ["compile.optimizer", "learning_rate"]),
     ("softmax", "onehot", {"loss": "mse", "optimizr": "adam"}, ["compile.optimizr", "'optimizer'"]),
     ("softmax", "onehot", {"loss": "mse", "optimizer": {"class": "SGD", "clipnorm": 1, "clipvalue": 1}}, ["only one of"]),
-    ("softmax", "onehot", {"loss": "mse", "optimizer": "muon"}, ["not available here"]),
+    ("softmax", "onehot", {"loss": "mse", "optimizer": "LossScaleOptimizer"}, ["not available here"]),
+    ("softmax", "onehot", {"loss": "mse", "optimizer": {"class": "Muon", "exclude_layers": ["a(?=b)"]}}, ["exclude_layers[0]", "regular expression"]),
+    ("softmax", "onehot", {"loss": "mse", "optimizer": {"class": "Muon", "exclude_layers": "a"}}, ["exclude_layers", "list"]),
+    ("softmax", "onehot", {"loss": "circle"}, ["compile.loss", "one label a sample"]),
+    ("softmax", "label", {"loss": "ctc"}, ["compile.loss", "logits of shape (batch, steps, classes)"]),
+    ("seq", "label", {"loss": "ctc"}, ["compile.loss", "labels of shape (batch, length)"]),
+    ("seq", "label", {"loss": "circle"}, ["compile.loss", "embeddings of shape"]),
     ("softmax", "onehot", {"loss": "sparse_categorical_crossentropy"}, ["compile.loss", "(8, 3)"]),
     ("softmax", "label", {"loss": "categorical_crossentropy"}, ["compile.loss", "sparse_categorical_crossentropy"]),
     ("softmax", "onehot", {"loss": {"class": "MeanSquaredError", "reduction": "none"}}, ["compile.loss.reduction"]),
@@ -300,7 +328,7 @@ def targets_of(case):
 
 
 def features(case):
-    return next((kind for kind in ("seq", "padded") if case["model"].startswith(kind)), "x")
+    return "seq" if case["model"] == "cubes" else next((kind for kind in ("seq", "padded") if case["model"].startswith(kind)), "x")
 
 
 def dataset_name(case, part):

@@ -452,6 +452,13 @@ static void test_reductions(void)
     CASE("mean of many", true, y = op_reduce(c.g, REDUCE_MEAN, feed(&c, SHAPE(70, 3000)), axes[1], 1, true););
 }
 
+static void test_ctc(void)
+{
+    CASE("ctc", true, y = op_ctc(c.g, feed(&c, SHAPE(7, 11, 5)), feed_i32(&c, SHAPE(7, 4), 5)););
+    CASE("ctc of more samples than slices", true, y = op_ctc(c.g, feed(&c, SHAPE(70, 3, 2)), feed_i32(&c, SHAPE(70, 2), 2)););
+    CASE("ctc of one step and one class", true, y = op_ctc(c.g, feed(&c, SHAPE(1, 1, 1)), feed_i32(&c, SHAPE(1, 1), 1)););
+}
+
 static void test_softmax_and_cross_entropies(void)
 {
     static const int64_t widths[] = {1, 2, 10, 65, 96, 97, 300};
@@ -601,7 +608,7 @@ static void test_updates_work_in_place(void)
 
 struct recurrent_case {
     int64_t n, t, f, u;
-    bool masked, backwards, bfloat16;
+    bool masked, backwards, bfloat16, dropped, projected, reset_before;
 };
 
 static struct value *maybe_rounded(struct one_case *c, const struct recurrent_case *r, struct value *x)
@@ -615,23 +622,24 @@ static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind 
 {
     struct one_case c = {.g = graph_new()};
     const struct recurrent recurrent = {.kind = kind, .activation = activation, .gate = gate, .backwards = r->backwards,
-                                        .bfloat16 = r->bfloat16};
+                                        .bfloat16 = r->bfloat16, .reset_before = r->reset_before && kind == RECURRENT_GRU};
     int64_t gates = (kind == RECURRENT_LSTM ? 4 : kind == RECURRENT_GRU ? 3 : 1) * r->u;
-    struct value *results[3], *in[6] = {NULL}, *mask = NULL;
-    in[0] = feed(&c, SHAPE(r->n, r->t, r->f));
+    struct value *results[3], *in[6] = {NULL}, *mask = NULL, *factors = NULL;
+    struct value *step = op_constant(c.g, DTYPE_I32, (struct shape){0}, &(int32_t){1});
+    in[0] = feed(&c, SHAPE(r->n, r->t, r->projected ? gates : r->f));
     in[1] = feed(&c, SHAPE(r->f, gates));
     in[2] = op_scale(c.g, feed(&c, SHAPE(r->u, gates)), 1 / sqrt((double)r->u));
-    in[3] = feed(&c, kind == RECURRENT_GRU ? SHAPE(2, gates) : SHAPE(gates));
+    in[3] = feed(&c, kind == RECURRENT_GRU && !recurrent.reset_before ? SHAPE(2, gates) : SHAPE(gates));
     in[4] = feed(&c, SHAPE(r->n, r->u));
     in[5] = kind == RECURRENT_LSTM ? feed(&c, SHAPE(r->n, r->u)) : NULL;
     struct value *x = maybe_rounded(&c, r, op_scale(c.g, in[0], 1 / sqrt((double)r->f)));
     for (int i = 1; i < 6 && in[i]; i++)
         in[i] = maybe_rounded(&c, r, in[i]);
-    if (r->masked) {
-        struct value *step = op_constant(c.g, DTYPE_I32, (struct shape){0}, &(int32_t){1});
+    if (r->masked)
         mask = op_expr(c.g, "a > -0.4", op_random(c.g, RANDOM_NORMAL, step, SHAPE(r->n, r->t), 1, 2), NULL, NULL, NULL);
-    }
-    op_recurrent(c.g, &recurrent, x, in[1], in[2], in[3], in[4], in[5], mask, results);
+    if (r->dropped)
+        factors = op_dropout(c.g, op_fill(c.g, SHAPE(r->n, gates), 1), step, 0.3, 1, 3, NULL);
+    op_recurrent(c.g, &recurrent, x, r->projected ? NULL : in[1], in[2], in[3], in[4], in[5], mask, factors, results);
     struct value *last = kind == RECURRENT_LSTM ? op_expr(c.g, "a * b", results[1], results[2], NULL, NULL) : results[1];
     struct value *y = op_add(c.g, results[0], op_reshape(c.g, last, SHAPE(r->n, 1, r->u)));
     check_case("recurrent", &c, y, true);
@@ -642,7 +650,10 @@ static void test_recurrent_layers(void)
     static const struct recurrent_case cases[] = {{1, 1, 1, 1, false, false},   {3, 5, 7, 9, true, false},
                                                   {17, 4, 20, 33, false, true}, {100, 3, 5, 16, true, true},
                                                   {9, 27, 3, 40, false, false}, {2, 3, 1100, 64, true, false},
-                                                  {3, 5, 7, 9, true, false, true},  {33, 4, 20, 48, false, true, true}};
+                                                  {3, 5, 7, 9, true, false, true},  {33, 4, 20, 48, false, true, true},
+                                                  {3, 5, 7, 9, true, true, .dropped = true}, {17, 4, 20, 33, .dropped = true, .projected = true},
+                                                  {1, 1, 1, 1, .dropped = true, .reset_before = true}, {3, 5, 7, 9, true, .reset_before = true},
+                                                  {100, 13, 5, 48, true, true, .dropped = true, .projected = true, .reset_before = true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int kind = RECURRENT_SIMPLE; kind <= RECURRENT_LSTM; kind++) {
             check_recurrent(&cases[i], kind, FUNCTION_TANH, FUNCTION_SIGMOID);
@@ -675,6 +686,7 @@ int main(void)
     RUN(test_pooling);
     RUN(test_reductions);
     RUN(test_softmax_and_cross_entropies);
+    RUN(test_ctc);
     RUN(test_norms);
     RUN(test_movement);
     RUN(test_random_masks_are_the_same_everywhere);

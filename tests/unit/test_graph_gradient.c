@@ -201,6 +201,11 @@ static struct value *sparse_xent(struct graph *g, struct value **x)
 {
     return op_sparse_xent(g, x[0], indices(g, 4, (const int32_t[]){2, -1, 0, 1}), -1);
 }
+static struct value *ctc(struct graph *g, struct value **x) /* a repeated label, none at all, all of them */
+{
+    static const int32_t labels[] = {2, 2, 0, 0, 0, 0, 1, 3, 1};
+    return op_ctc(g, x[0], op_constant(g, DTYPE_I32, SHAPE(3, 3), labels));
+}
 static struct value *batch_norm(struct graph *g, struct value **x)
 {
     struct value *mean, *variance, *y = op_batch_norm(g, x[0], x[1], x[2], 1e-3, &mean, &variance);
@@ -242,20 +247,23 @@ static struct value *random_times(struct graph *g, struct value **x)
 static struct value *recurrent_of(struct graph *g, struct value **x, const struct recurrent *r, const int64_t *sizes,
                                   bool masked)
 {
-    static const float mask[] = {1, 0, 1, 1, 0, 1};
+    static const float mask[] = {1, 0, 1, 1, 0, 1}, factors[] = {2, 0, 1.5f, 1, 0, 3, 0.5f, 1, 0, 2, 1, 1.5f, 2, 0, 1, 3};
     int64_t n = sizes[0], t = sizes[1], f = sizes[2], u = sizes[3], gates = recurrent_gates(r->kind) * u, at = 0;
-    bool lstm = r->kind == RECURRENT_LSTM, gru = r->kind == RECURRENT_GRU;
-    const struct shape shapes[] = {SHAPE(n, t, f),  SHAPE(f, gates),
-                                   SHAPE(u, gates), gru ? SHAPE(2, gates) : SHAPE(gates),
+    bool lstm = r->kind == RECURRENT_LSTM, pair = r->kind == RECURRENT_GRU && !r->reset_before;
+    const struct shape shapes[] = {SHAPE(n, t, r->projected ? gates : f),  SHAPE(f, gates),
+                                   SHAPE(u, gates), pair ? SHAPE(2, gates) : SHAPE(gates),
                                    SHAPE(n, u),     SHAPE(n, u)};
     struct value *parts[6] = {NULL}, *results[3];
     for (int i = 0; i < (lstm ? 6 : 5); i++) {
+        if (i == 1 && r->projected)
+            continue;
         int64_t end = at + shape_elements(shapes[i]);
         parts[i] = op_reshape(g, op_slice(g, x[0], &at, &end, NULL), shapes[i]);
         at = end;
     }
     op_recurrent(g, r, parts[0], parts[1], parts[2], parts[3], parts[4], parts[5],
-                 masked ? op_constant(g, DTYPE_F32, SHAPE(n, t), mask) : NULL, results);
+                 masked ? op_constant(g, DTYPE_F32, SHAPE(n, t), mask) : NULL,
+                 r->dropped ? op_constant(g, DTYPE_F32, SHAPE(n, gates), factors) : NULL, results);
     struct value *y = op_reduce(g, REDUCE_SUM, results[0], (const int[]){1}, 1, false);
     return lstm ? op_expr(g, "a + b * c", y, results[1], results[2], NULL)
                 : op_expr(g, "a + b * b", y, results[1], NULL, NULL);
@@ -282,6 +290,31 @@ static struct value *recurrent_gru_masked(struct graph *g, struct value **x)
     const struct recurrent r = {
         .kind = RECURRENT_GRU, .activation = FUNCTION_SIGMOID, .gate = FUNCTION_HARD_SIGMOID, .backwards = true};
     return recurrent_of(g, x, &r, recurrent_sizes, true);
+}
+static struct value *recurrent_gru_before(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {.kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID, .reset_before = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, false);
+}
+static struct value *recurrent_gru_before_dropped(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {
+        .kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID, .reset_before = true, .dropped = true, .backwards = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, true);
+}
+static struct value *recurrent_gru_dropped(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {.kind = RECURRENT_GRU, .gate = FUNCTION_SIGMOID, .dropped = true, .projected = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, false);
+}
+static struct value *recurrent_lstm_dropped(struct graph *g, struct value **x)
+{
+    const struct recurrent r = {.kind = RECURRENT_LSTM, .gate = FUNCTION_SIGMOID, .dropped = true, .projected = true};
+    return recurrent_of(g, x, &r, recurrent_sizes, true);
+}
+static struct value *recurrent_simple_dropped(struct graph *g, struct value **x)
+{
+    return recurrent_of(g, x, &(struct recurrent){.kind = RECURRENT_SIMPLE, .dropped = true}, recurrent_sizes, false);
 }
 static struct value *recurrent_simple(struct graph *g, struct value **x)
 {
@@ -338,6 +371,7 @@ static const struct gradient_case *all_cases(size_t *n)
     CASE(softmax, -2, 2, 1, S(3, 5));
     CASE(xent, 0, 1, 2, S(3, 5), S(3, 5));
     CASE(sparse_xent, -2, 2, 1, S(4, 3));
+    CASE(ctc, -2, 2, 1, S(3, 5, 4));
     CASE(batch_norm, -2, 2, 3, S(3, 2, 3), S(3), S(3));
     CASE(batch_norm_plain, -2, 2, 1, S(7, 2));
     CASE(layer_norm, -2, 2, 3, S(2, 3, 4), S(3, 4), S(3, 4));
@@ -350,6 +384,11 @@ static const struct gradient_case *all_cases(size_t *n)
     CASE(recurrent_lstm_masked, -0.8, 0.8, 1, S(12 + 16 + 16 + 8 + 8));
     CASE(recurrent_gru, -0.8, 0.8, 1, S(12 + 12 + 12 + 12 + 4));
     CASE(recurrent_gru_masked, -0.8, 0.8, 1, S(12 + 12 + 12 + 12 + 4));
+    CASE(recurrent_gru_before, -0.8, 0.8, 1, S(12 + 12 + 12 + 6 + 4));
+    CASE(recurrent_gru_before_dropped, -0.8, 0.8, 1, S(12 + 12 + 12 + 6 + 4));
+    CASE(recurrent_gru_dropped, -0.8, 0.8, 1, S(36 + 12 + 12 + 4));
+    CASE(recurrent_lstm_dropped, -0.8, 0.8, 1, S(48 + 16 + 8 + 8));
+    CASE(recurrent_simple_dropped, -0.8, 0.8, 1, S(12 + 4 + 4 + 2 + 4));
     CASE(recurrent_simple, -0.8, 0.8, 1, S(12 + 4 + 4 + 2 + 4));
     CASE(recurrent_simple_masked, -0.8, 0.8, 1, S(12 + 4 + 4 + 2 + 4));
     CASE(diamond, -1, 1, 1, S(4, 4));
