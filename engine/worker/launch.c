@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +248,19 @@ bool launch_begin(struct launch *launch, struct err *err)
     return ok;
 }
 
+/* As it is written, not as a float shows it: 0.001. None with a schedule. */
+static void note_rate(const struct launch *launch, json_t *event)
+{
+    struct str text = {0};
+    double rate;
+    if (isnan(launch->fit.learning_rate))
+        return;
+    str_add_float(&text, (float)launch->fit.learning_rate);
+    if (str_to_double(str_text(&text), &rate))
+        json_object_set_new(event, "learning_rate", json_real(rate));
+    str_release(&text);
+}
+
 bool launch_run(struct launch *launch, json_t *event, struct answer *answer, struct err *err)
 {
     const struct control_options control = {.run_folder = launch->folder,
@@ -257,6 +271,7 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
                                             .batch_size = launch->fit.train.batch};
     enum fit_end end = FIT_FINISHED;
     json_object_set_new(event, "samples", json_integer((json_int_t)launch->fit.train.n_samples));
+    note_rate(launch, event);
     journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step, event);
     record_notes(launch);
     bool ok = run_set_state(launch->run, RUN_RUNNING, launch->fit.at.epoch, launch->fit.at.step, NULL, err) &&

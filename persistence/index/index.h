@@ -52,6 +52,7 @@ struct run_summary { /* owned by the arena of the call */
     const float *spark;             /* last up to 60 epoch values of monitor; NaN = gap */
     size_t n_spark;
     int64_t n_checkpoints;
+    double learning_rate; /* that it trains with, or ended with: as recorded, ordered or in its config; NAN: a schedule that nobody recorded, or not known */
     uint64_t work;     /* epoch_work of its config: runs of one number do the same for an epoch; 0 = no config */
     int64_t log_bytes; /* of its log taken in so far: as long as it is the same, so is its history */
 };

@@ -20,7 +20,7 @@ static const char metrics_of_one[] =
     "parent_epoch, tags, "                                                                                             \
     "note, error, source, ran_s, running_since, monitor, log_epoch, log_step, log_device, log_time, "                  \
     "coalesce(config_error, log_error), spark, "                                                                       \
-    "n_checkpoints, log_offset, work FROM run "
+    "n_checkpoints, log_offset, work, coalesce(log_rate, config_rate) FROM run "
 static const char runs_all[] = RUN_COLUMNS "ORDER BY id";
 static const char runs_one[] = RUN_COLUMNS "WHERE id=?";
 enum {
@@ -52,7 +52,8 @@ enum {
     C_SPARK,
     C_N_CHECKPOINTS,
     C_LOG_OFFSET,
-    C_WORK
+    C_WORK,
+    C_RATE
 };
 
 struct loaded_run { /* with what is needed only while loading */
@@ -131,6 +132,7 @@ static struct loaded_run read_run(struct index *index, sqlite3_stmt *row, struct
     run->monitor = index_text(row, C_MONITOR, arena);
     run->n_checkpoints = sqlite3_column_int64(row, C_N_CHECKPOINTS);
     run->work = (uint64_t)sqlite3_column_int64(row, C_WORK);
+    run->learning_rate = index_real(row, C_RATE);
     run->log_bytes = sqlite3_column_int64(row, C_LOG_OFFSET);
     read_tags(run, (const char *)sqlite3_column_text(row, C_TAGS), arena);
     size_t spark_bytes = (size_t)sqlite3_column_bytes(row, C_SPARK);
@@ -157,6 +159,14 @@ static void choose_monitor(struct run_summary *run)
     }
 }
 
+/* What was recorded is what it trained with. */
+static void choose_rate(struct run_summary *run)
+{
+    for (size_t m = 0; m < run->n_metrics; m++)
+        if (!strcmp(run->metrics[m].name, "learning_rate") && isfinite(run->metrics[m].last))
+            run->learning_rate = run->metrics[m].last;
+}
+
 /* Hands the metrics, ordered by run, to the runs, ordered by row. */
 static bool read_metrics(struct index *index, sqlite3_stmt *statement, struct loaded_run *runs, size_t n,
                          struct arena *arena, struct err *err)
@@ -174,6 +184,7 @@ static bool read_metrics(struct index *index, sqlite3_stmt *statement, struct lo
             runs[at].summary.metrics = metrics;
             runs[at].summary.n_metrics = n_list;
             choose_monitor(&runs[at].summary);
+            choose_rate(&runs[at].summary);
             n_list = 0;
         }
         if (found != 1)

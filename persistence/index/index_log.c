@@ -42,6 +42,7 @@ struct ingest {
     struct index *index;
     int64_t run_id, n_records, epoch, step;
     char *device; /* where it really ran, from its events */
+    double rate;  /* the learning rate they said last, NAN: none did */
     double time;
     bool foreign, went_back;
     struct metric_state *metrics;
@@ -259,6 +260,15 @@ static bool take_checkpoint(struct ingest *in, const struct record *record, cons
     return ok;
 }
 
+/* A worker says it when it begins, and when it was ordered another one. */
+static void note_rate(struct ingest *in, const json_t *event)
+{
+    bool order = !strcmp(js_string(event, "command", ""), "learning_rate") && js_bool(event, "ok", false);
+    double rate = js_double(event, order ? "value" : "learning_rate", NAN);
+    if (!isnan(rate))
+        in->rate = rate;
+}
+
 static bool take_json(struct ingest *in, const struct record *record, int64_t ordinal, struct err *err)
 {
     json_t *json = js_parse(record->json, record->json_length, "history.log", JS_PYTHON, NULL);
@@ -271,6 +281,7 @@ static bool take_json(struct ingest *in, const struct record *record, int64_t or
             free(in->device);
             in->device = xstrdup(device);
         }
+        note_rate(in, json);
         char *text = js_text(json, 0);
         ok = index_exec(in->index, err, "INSERT OR REPLACE INTO event VALUES(?,?,?,?,?,?)", "iiiids", in->run_id,
                         ordinal, record->epoch, record->step, record->time, text);
@@ -382,10 +393,10 @@ static bool store_run(struct ingest *in, const struct history_reader *reader, in
     return index_exec(
         in->index, err,
         "UPDATE run SET log_stamp=?, log_offset=?, log_frame=?, log_header=?, log_records=?, log_epoch=?, log_step=?, "
-        "log_device=coalesce(?, log_device), log_time=?, log_error=?, spark=?, "
+        "log_device=coalesce(?, log_device), log_rate=coalesce(?, log_rate), log_time=?, log_error=?, spark=?, "
         "n_checkpoints=(SELECT count(*) FROM checkpoint WHERE run=?) WHERE id=?",
-        "iiiiiiisdsbii", stamp, history_offset(reader), frame, (int64_t)header, in->n_records, in->epoch, in->step,
-        in->device, in->time, error, spark, n_spark * sizeof *spark, in->run_id, in->run_id);
+        "iiiiiiisddsbii", stamp, history_offset(reader), frame, (int64_t)header, in->n_records, in->epoch, in->step,
+        in->device, in->rate, in->time, error, spark, n_spark * sizeof *spark, in->run_id, in->run_id);
 }
 
 /* What is known of the log; *offset 0 when it must be read from the start. */
@@ -441,7 +452,7 @@ static struct history_reader *open_reader(const struct ingest *in, const char *p
 
 bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, int64_t stamp, struct err *err)
 {
-    struct ingest in = {.index = index, .run_id = run_id};
+    struct ingest in = {.index = index, .run_id = run_id, .rate = NAN};
     struct err why = {0};
     int64_t offset = 0;
     char *path = path_join(index->home, folder), *monitor = NULL;

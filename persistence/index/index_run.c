@@ -36,7 +36,7 @@ bool index_forget_log(struct index *index, int64_t run_id, struct err *err)
            index_exec(index, err,
                       "UPDATE run SET log_stamp=0, log_offset=0, log_frame=-1, log_header=0, log_records=0, "
                       "log_epoch=0, log_step=0, "
-                      "log_device=NULL, log_time=NULL, log_error=NULL, spark=NULL, n_checkpoints=0 WHERE id=?",
+                      "log_device=NULL, log_rate=NULL, log_time=NULL, log_error=NULL, spark=NULL, n_checkpoints=0 WHERE id=?",
                       "i", run_id);
 }
 
@@ -93,13 +93,19 @@ static bool add_params(struct index *index, int64_t run_id, const json_t *json, 
     return ok;
 }
 
+/* NAN: a schedule, or none is said. */
+static double rate_of(const json_t *config)
+{
+    return js_double(js_at(config, "compile.optimizer"), "learning_rate", NAN);
+}
+
 static bool ingest_config(struct index *index, int64_t run_id, const json_t *config, struct err *err)
 {
     int mode, n_params = 0;
     const char *monitor = monitored_metric(config, &mode);
     int64_t epochs = js_int(json_object_get(config, "fit"), "epochs", 0);
-    if (!index_exec(index, err, "UPDATE run SET epochs=?, monitor=?, monitor_mode=?, work=? WHERE id=?", "isiii",
-                    epochs, monitor, (int64_t)mode, (int64_t)epoch_work(config), run_id))
+    if (!index_exec(index, err, "UPDATE run SET epochs=?, monitor=?, monitor_mode=?, work=?, config_rate=? WHERE id=?",
+                    "isiidi", epochs, monitor, (int64_t)mode, (int64_t)epoch_work(config), rate_of(config), run_id))
         return false;
     struct str key = {0};
     str_add(&key, "");

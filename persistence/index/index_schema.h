@@ -4,7 +4,7 @@
 #ifndef PERSISTENCE_INDEX_INDEX_SCHEMA_H
 #define PERSISTENCE_INDEX_INDEX_SCHEMA_H
 
-enum { INDEX_VERSION = 4, INDEX_APPLICATION_ID = 0x414E544C };
+enum { INDEX_VERSION = 5, INDEX_APPLICATION_ID = 0x414E544C };
 
 static const char index_schema[] =
     "CREATE TABLE run("
@@ -14,7 +14,8 @@ static const char index_schema[] =
     "  ran_s REAL, running_since REAL, monitor TEXT, monitor_mode INTEGER NOT NULL DEFAULT 0," /* 1 up, -1 down, 0 by name */
     "  log_offset INTEGER NOT NULL DEFAULT 0, log_frame INTEGER NOT NULL DEFAULT -1, log_header INTEGER NOT NULL DEFAULT 0,"
     "  log_records INTEGER NOT NULL DEFAULT 0, log_epoch INTEGER NOT NULL DEFAULT 0, log_step INTEGER NOT NULL DEFAULT 0,"
-    "  log_device TEXT, log_time REAL, log_error TEXT, spark BLOB, n_checkpoints INTEGER NOT NULL DEFAULT 0, work INTEGER NOT NULL DEFAULT 0);"
+    "  log_device TEXT, log_time REAL, log_error TEXT, spark BLOB, n_checkpoints INTEGER NOT NULL DEFAULT 0, work INTEGER NOT NULL DEFAULT 0,"
+    "  config_rate REAL, log_rate REAL);"
     "CREATE TABLE param(run INTEGER, key TEXT, value TEXT, PRIMARY KEY(run, key)) WITHOUT ROWID;"
     "CREATE INDEX param_key ON param(key, run);"
     "CREATE TABLE metric(run INTEGER, id INTEGER, name TEXT, n INTEGER, last REAL, best REAL, best_epoch INTEGER,"

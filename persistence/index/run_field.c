@@ -8,7 +8,8 @@
 #include <time.h>
 
 static const char *const plain_fields[] = {"id",     "name",  "state", "tag",    "note", "device",  "parent",
-                                           "source", "error", "epoch", "epochs", "step", "created", "duration"};
+                                           "source", "error", "epoch", "epochs", "step", "created", "duration",
+                                           "learning_rate"};
 enum { N_FIELDS = sizeof plain_fields / sizeof plain_fields[0] };
 
 bool run_field_check(const char *field, struct err *err)
@@ -26,7 +27,7 @@ bool run_field_check(const char *field, struct err *err)
     return err_set(
         err, ERR_USAGE,
         "there is no field '%s'; expected id, name, state, tag, note, device, parent, epoch, epochs, step, created, "
-        "duration, last.METRIC, best.METRIC or config.PATH",
+        "duration, learning_rate, last.METRIC, best.METRIC or config.PATH",
         field);
 }
 
@@ -102,9 +103,10 @@ struct run_value run_field(const char *field, const struct run_summary *run, run
     } numbers[] = {{"epoch", (double)run->epoch},
                    {"epochs", (double)run->epochs},
                    {"step", (double)run->step},
-                   {"duration", run->duration_s}};
+                   {"duration", run->duration_s},
+                   {"learning_rate", run->learning_rate}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (!strcmp(field, numbers[i].name))
-            return number_value(numbers[i].value);
+            return isnan(numbers[i].value) ? (struct run_value){0} : number_value(numbers[i].value);
     return !strcmp(field, "created") ? created_value(run->created) : (struct run_value){0};
 }

@@ -229,9 +229,9 @@ static const struct node *parse_comparison(struct parser *p, const char *start, 
     if (!strcmp(field, "state"))
         return known_state(p, value_at, node);
     node->is_number = parse_number(field, node->text, &node->number);
-    static const char *const numeric[] = {"epoch", "epochs", "step", "duration"};
+    static const char *const numeric[] = {"epoch", "epochs", "step", "duration", "learning_rate"};
     bool number_wanted = str_starts(field, "last.") || str_starts(field, "best.");
-    for (size_t f = 0; f < 4; f++)
+    for (size_t f = 0; f < sizeof numeric / sizeof *numeric; f++)
         number_wanted = number_wanted || !strcmp(field, numeric[f]);
     return number_wanted && !node->is_number ? wrong(p, value_at, "expected a number here") : node;
 }

@@ -6,8 +6,8 @@
  *   best.val_loss<0.2          FIELD OP VALUE with = != < <= > >=
  *   a b   a AND b   a OR b   a | b   NOT a   -a   !a   ( ... )      AND binds tighter than OR
  *
- * Fields: id name state tag note device parent source error epoch epochs step created duration, last.METRIC, best.METRIC,
- * config.PATH (any parameter of the config, as in `compare`). duration takes 90, 90s, 5m, 2h, 1d; created a date such as 2026-11-23.
+ * Fields: id name state tag note device parent source error epoch epochs step created duration learning_rate, last.METRIC,
+ * best.METRIC, config.PATH (any parameter of the config, as in `compare`). duration takes 90, 90s, 5m, 2h, 1d; created a date such as 2026-11-23.
  * What a run does not have matches no comparison. Errors (ERR_USAGE) name the column, counted from 1.
  */
 #ifndef PERSISTENCE_INDEX_RUN_FILTER_H

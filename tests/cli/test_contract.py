@@ -69,7 +69,7 @@ def fits(value, kind, place=""):
 
 
 TRAINED = {"run": text, "dir": text, "state": state, "epoch": whole, "epochs": whole, "step": whole, "metrics": Map(number)}
-RUN = {"run": text, "name": text, "state": state, "epoch": whole, "epochs": whole, "step": whole, "created": number, "duration_s": number, "device": text,
+RUN = {"run": text, "name": text, "state": state, "epoch": whole, "epochs": whole, "step": whole, "created": number, "duration_s": number, "learning_rate": or_null(number), "device": text,
        "tags": [text], "parent": or_null({"run": text, "checkpoint": text}), "last": Map(number), "best": Map({"value": number, "epoch": whole}, 0)}
 SHOWN = {**RUN, "config": Map(anything), "error": or_null(text)}
 HISTORY = {"run": text, "metrics": Map({"epoch": [whole], "step": [whole], "time": [number], "value": [number]})}

@@ -283,6 +283,7 @@ json_t *text_run_json(const struct run_summary *run)
     json_object_set_new(json, "created", js_number(run->created));
     json_object_set_new(json, "duration_s", js_number(run->duration_s));
     json_object_set_new(json, "device", js_text_value(run->device));
+    json_object_set_new(json, "learning_rate", isnan(run->learning_rate) ? json_null() : js_number(run->learning_rate));
     json_object_set_new(json, "tags", tags);
     json_object_set_new(json, "parent", parent);
     json_object_set_new(json, "last", last);
