@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NAME_MAX_BYTES = 180, FILES_MAX = 20000 };
+enum { NAME_MAX_BYTES = 180, FILES_MAX = 20000, CAPTION_MAX_BYTES = 2000 };
 static const char *const suffixes[] = {".png", ".jpg"};
+
+#define CAPTION ".txt"
 
 static bool is_plain(unsigned char c, bool utf8, bool first)
 {
@@ -78,6 +80,31 @@ static bool parse_name(const char *name, struct arena *arena, const char **tag, 
 char *run_pictures_folder(const char *folder)
 {
     return path_join(folder, "pictures");
+}
+
+bool run_picture_write_caption(const char *pictures_folder, const char *file, const char *caption, struct err *err)
+{
+    char *path = xprintf("%s/%s" CAPTION, pictures_folder, file);
+    size_t n = strnlen(caption, CAPTION_MAX_BYTES + 1);
+    if (n > CAPTION_MAX_BYTES)
+        for (n = CAPTION_MAX_BYTES; n && ((unsigned char)caption[n] & 0xC0) == 0x80;) /* not inside a character */
+            n--;
+    int fd = io_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, err);
+    bool ok = fd >= 0 && io_write_all(fd, caption, n, path, err);
+    if (fd >= 0)
+        io->close(fd);
+    free(path);
+    return ok;
+}
+
+char *run_picture_caption(const char *pictures_folder, const char *file)
+{
+    char *path = xprintf("%s/%s" CAPTION, pictures_folder, file), *text;
+    size_t size;
+    struct err ignored;
+    bool ok = io_read_file(path, CAPTION_MAX_BYTES, &text, &size, &ignored);
+    free(path);
+    return ok ? text : xstrdup("");
 }
 
 struct found {
@@ -160,6 +187,9 @@ void run_pictures_clear(const char *folder)
     for (size_t t = 0; t < n; t++)
         for (size_t k = 0; k < tags[t].n; k++) {
             char *path = path_join(home, tags[t].pictures[k].file);
+            io->unlink(path);
+            free(path);
+            path = xprintf("%s/%s" CAPTION, home, tags[t].pictures[k].file);
             io->unlink(path);
             free(path);
         }

@@ -1,5 +1,7 @@
 /* run_pictures.h - the pictures that a run keeps beside its curves: pictures/<tag>@<step>.png (or .jpg) in its folder.
  *
+ * Beside it may stand what was written under it: pictures/<tag>@<step>.png.txt.
+ *
  * They come from histories of other tools (persistence/sources). A tag is any text: what a file's name cannot hold is
  * written as %XX, and of a very long one the end is replaced by ~ and a hash. Files are of strangers: here only their
  * names are read; pixels are decoded by the worker, in the sandbox (job `picture`).
@@ -33,6 +35,10 @@ char *run_pictures_folder(const char *folder);
 /* Tags in the order of their names, all in the arena. A run without pictures has none, which is no error. */
 bool run_pictures_list(const char *folder, struct arena *arena, const struct picture_tag **tags, size_t *n,
                        struct err *err) MUST_USE;
+/* Puts a caption beside a picture; of a very long one its beginning. */
+bool run_picture_write_caption(const char *pictures_folder, const char *file, const char *caption, struct err *err) MUST_USE;
+/* What stands beside it; "" where there is none. free() it. */
+char *run_picture_caption(const char *pictures_folder, const char *file);
 /* Differs when pictures came or went; 0: there are none. */
 int64_t run_pictures_stamp(const char *folder);
 /* Removes all of them: the history they belong to is read anew. */

@@ -131,6 +131,12 @@ const char *event_image_suffix(const uint8_t *data, size_t size_bytes)
     return size_bytes > 8 && !memcmp(data, "\xFF\xD8\xFF", 3) ? ".jpg" : NULL;
 }
 
+/* Also of a kind that is not kept, so that somebody counts it. */
+static bool is_picture(const uint8_t *data, size_t size_bytes)
+{
+    return event_image_suffix(data, size_bytes) || (size_bytes > 8 && !memcmp(data, "GIF8", 4));
+}
+
 /* TensorProto: one number is a scalar; of strings, the first is text, or the third and all others behind width and
  * height are pictures. */
 static void read_tensor(const uint8_t *data, size_t size_bytes, struct event_value *value)
@@ -161,8 +167,7 @@ static void read_tensor(const uint8_t *data, size_t size_bytes, struct event_val
     if (w.bad)
         return;
     if (n_strings)
-        value->kind =
-            n_strings >= 3 && event_image_suffix(value->data, value->size_bytes) ? EVENT_IMAGE : EVENT_TEXT;
+        value->kind = n_strings >= 3 && is_picture(value->data, value->size_bytes) ? EVENT_IMAGE : EVENT_TEXT;
     else if (n_numbers == 1)
         value->kind = EVENT_SCALAR;
 }

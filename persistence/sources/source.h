@@ -32,6 +32,7 @@ struct source_record { /* lent until the next call */
     const double *values;
     const char *text;
     size_t length;
+    const char *caption; /* of a picture, NULL: none */
 };
 
 enum source_end {
@@ -87,7 +88,8 @@ char *source_name(const char *path);
 
 /* Files become runs of `home`, one each, in this order; name may be NULL (then the file's own name or that of its
  * path). All of them or none: a run appears whole or not at all. Model files must have been looked at (source_model.h).
- * ids: n_files strings, free() each. remarks: what a person should know of some files, in one line. */
+ * One that holds nothing becomes none, which the remarks say; where all of them do, that is the error.
+ * ids: n_files strings, NULL where none was made, free() each. remarks: what a person should know of some files, in one line. */
 bool source_import(const char *home, const struct source_file *files, size_t n_files, const char *name, char **ids,
                    struct str *remarks, struct err *err) MUST_USE;
 

@@ -75,18 +75,21 @@ static bool add_event(struct source_copy *copy, const struct source_record *reco
     return ok;
 }
 
-/* What is neither PNG nor JPEG could not be shown. */
+/* What is neither PNG nor JPEG could not be shown: it is counted. */
 static bool add_picture(struct source_copy *copy, const struct source_record *record, struct err *err)
 {
     const char *suffix = event_image_suffix((const uint8_t *)record->text, record->length);
-    if (!suffix || copy->n_pictures >= PICTURES_MAX || copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES)
+    if (!suffix || copy->n_pictures >= PICTURES_MAX || copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES) {
+        copy->n_left_out++;
         return true;
+    }
     char *folder = run_pictures_folder(copy->folder), *name = run_picture_name(record->names[0], record->step, suffix);
     char *path = path_join(folder, name);
     int fd = io_make_folders(folder, err) ? io_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, err) : -1;
     bool ok = fd >= 0 && io_write_all(fd, record->text, record->length, path, err);
     if (fd >= 0)
         io->close(fd);
+    ok = ok && (!record->caption || run_picture_write_caption(folder, name, record->caption, err));
     copy->n_pictures++;
     copy->picture_bytes += (int64_t)record->length;
     free(path);

@@ -24,7 +24,7 @@ struct source_copy {
     double first, last;  /* times of records, NaN: unknown */
     int64_t n_records;   /* given so far, and a fingerprint of them */
     uint64_t fingerprint;
-    size_t n_pictures;
+    size_t n_pictures, n_left_out; /* left_out: neither PNG nor JPEG, or more than are kept */
     int64_t picture_bytes;
 };
 

@@ -32,6 +32,9 @@ static void add_remark(const struct import *import, const char *path, const stru
     const char *remark = copy->source->remark ? copy->source->remark(copy->reader) : NULL;
     if (remark)
         str_addf(import->remarks, "%s'%s': %s", import->remarks->length ? "; " : "", path, remark);
+    if (copy->n_left_out)
+        str_addf(import->remarks, "%s'%s': %zu pictures were left out: PNG and JPEG are kept, at most 2000 of them and 256 MiB",
+                 import->remarks->length ? "; " : "", path, copy->n_left_out);
 }
 
 static bool describe(struct run_making *making, const struct source_copy *copy, const char *path, const char *name,
@@ -58,10 +61,18 @@ static bool describe(struct run_making *making, const struct source_copy *copy, 
     return ok;
 }
 
-static struct run_making *import_history(struct import *import, const struct source_file *file, size_t i,
+/* A file that nothing was written to yet, or nothing that could be shown. Of a run folder its settings remain. */
+static bool is_empty(const struct source_copy *copy)
+{
+    return !copy->n_records && copy->source != &source_log;
+}
+
+/* NULL without err: it holds nothing. */
+static struct run_making *import_history(struct import *import, const struct source_file *file, size_t i, bool *ok,
                                          struct err *err)
 {
     const struct source *source = source_of(file->path, err);
+    *ok = false;
     if (!source)
         return NULL;
     if (!import->batch && !(import->batch = run_batch_open(import->home, true, err)))
@@ -72,18 +83,22 @@ static struct run_making *import_history(struct import *import, const struct sou
         run_batch_begin(import->batch, &(struct run_identity){.source = source->name}, nothing, err);
     struct source_copy copy;
     bool open = making && source_copy_open(&copy, source, path, run_making_folder(making), err);
-    bool ok = open && source_copy_some(&copy, INFINITY, err) == 0;
-    if (ok) {
+    *ok = open && source_copy_some(&copy, INFINITY, err) == 0;
+    bool empty = *ok && is_empty(&copy);
+    if (empty)
+        str_addf(import->remarks, "%s'%s' holds no values, so no run was made of it", import->remarks->length ? "; " : "",
+                 file->path);
+    if (*ok && !empty) {
         struct source_about about = {.started = NAN};
         if (source->about)
             source->about(copy.reader, &about);
         name = chosen_name(import, file, i, about.name);
         add_remark(import, file->path, &copy);
-        ok = describe(making, &copy, path, name, &about, err);
+        *ok = describe(making, &copy, path, name, &about, err);
     }
     if (open)
         source_copy_close(&copy);
-    if (!ok && making)
+    if ((!*ok || empty) && making)
         run_making_abort(&making);
     json_decref(nothing);
     free(path);
@@ -104,26 +119,35 @@ static bool settle(struct import *import, const struct source_file *files, struc
     struct run_making **histories = xcalloc(import->n_files + 1, sizeof(struct run_making *));
     size_t n = 0;
     for (size_t i = 0; i < import->n_files; i++)
-        if (!files[i].findings)
+        if (!files[i].findings && import->makings[i])
             histories[n++] = import->makings[i];
     bool ok = !n || run_batch_settle(import->batch, histories, n, err);
     free(histories);
     return ok;
 }
 
+static void forget_ids(char **ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(ids[i]);
+        ids[i] = NULL;
+    }
+}
+
 static bool commit(struct import *import, char **ids, struct err *err)
 {
-    size_t n_made = 0;
+    size_t n_made = 0, n = 0;
     bool ok = true;
-    while (ok && n_made < import->n_files) {
-        ok = run_making_commit(&import->makings[n_made], &ids[n_made], err);
-        n_made += ok;
+    for (size_t i = 0; i < import->n_files; i++)
+        n += import->makings[i] != NULL;
+    for (size_t i = 0; ok && i < import->n_files; i++) {
+        ok = !import->makings[i] || run_making_commit(&import->makings[i], &ids[i], err);
+        n_made += ids[i] != NULL;
     }
-    if (!ok && n_made) {
-        err_prefix(err, "after %zu of %zu runs were made", n_made, import->n_files);
-        while (n_made)
-            free(ids[--n_made]);
-    }
+    if (!ok && n_made)
+        err_prefix(err, "after %zu of %zu runs were made", n_made, n);
+    if (!ok)
+        forget_ids(ids, import->n_files);
     return ok;
 }
 
@@ -131,19 +155,24 @@ bool source_import(const char *home, const struct source_file *files, size_t n_f
                    struct str *remarks, struct err *err)
 {
     struct import import = {.home = home, .name = name, .n_files = n_files, .remarks = remarks};
-    bool ok = true;
+    bool ok = true, any = false;
+    memset(ids, 0, n_files * sizeof *ids);
     import.makings = xcalloc(n_files + 1, sizeof(struct run_making *));
     for (size_t i = 0; ok && i < n_files; i++) {
-        import.makings[i] =
-            files[i].findings ? import_model(&import, &files[i], i, err) : import_history(&import, &files[i], i, err);
-        ok = import.makings[i] != NULL;
+        if (!files[i].findings)
+            import.makings[i] = import_history(&import, &files[i], i, &ok, err);
+        else
+            ok = (import.makings[i] = import_model(&import, &files[i], i, err)) != NULL;
+        any |= import.makings[i] != NULL;
     }
+    if (ok && !any)
+        ok = n_files == 1 ? err_set(err, ERR_FORMAT, "'%s' holds no values yet: there is nothing to make a run of", files[0].path)
+                          : err_set(err, ERR_FORMAT, "none of the %zu files holds a value: there is nothing to make a run of", n_files);
     ok = ok && settle(&import, files, err) && commit(&import, ids, err);
     for (size_t i = 0; i < n_files; i++)
         run_making_abort(&import.makings[i]);
     if (!run_batch_close(import.batch, ok ? err : NULL) && ok) {
-        for (size_t i = 0; i < n_files; i++)
-            free(ids[i]);
+        forget_ids(ids, n_files);
         ok = false;
     }
     free(import.makings);

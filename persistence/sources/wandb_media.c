@@ -14,20 +14,22 @@
 enum { PICTURE_MAX_BYTES = 64 << 20, WAITING_MAX = 4096, OF_ONE_ITEM_MAX = 64 };
 
 struct named_picture {
-    char *tag, *path;
+    char *tag, *path, *caption; /* caption: NULL where there is none */
     const char *names[1]; /* as a record wants it */
     int64_t step, epoch;
     double time;
     size_t log;
 };
 
-static void add(struct wandb_media *media, const char *tag, const char *path, size_t log, const struct source_record *record)
+static void add(struct wandb_media *media, const char *tag, const char *path, const char *caption, size_t log,
+                const struct source_record *record)
 {
     if (!path || media->n - media->at >= WAITING_MAX)
         return;
     media->list = xgrow(media->list, &media->capacity, media->n + 1, sizeof *media->list);
     media->list[media->n++] = (struct named_picture){.tag = xstrdup(tag),
                                                      .path = xstrdup(path),
+                                                     .caption = caption && *caption ? xstrdup(caption) : NULL,
                                                      .step = record->step,
                                                      .epoch = record->epoch,
                                                      .time = record->time,
@@ -41,16 +43,17 @@ void wandb_media_add(struct wandb_media *media, const char *tag, const char *jso
     const char *type = js_string(value, "_type", "");
     if (media->at == media->n) /* all were given */
         wandb_media_release(media);
-    const json_t *names = json_object_get(value, "filenames"), *name;
+    const json_t *names = json_object_get(value, "filenames"), *captions = json_object_get(value, "captions"), *name;
     size_t i;
     if (!strcmp(type, "image-file"))
-        add(media, tag, js_string(value, "path", NULL), log, record);
+        add(media, tag, js_string(value, "path", NULL), js_string(value, "caption", NULL), log, record);
     if (!strcmp(type, "images/separated"))
         json_array_foreach((json_t *)names, i, name)
         {
             char *numbered = xprintf("%s/%zu", tag, i);
             if (i < OF_ONE_ITEM_MAX)
-                add(media, json_array_size(names) > 1 ? numbered : tag, json_string_value(name), log, record);
+                add(media, json_array_size(names) > 1 ? numbered : tag, json_string_value(name),
+                    json_string_value(json_array_get(captions, i)), log, record);
             free(numbered);
         }
     json_decref(value);
@@ -96,6 +99,7 @@ static void forget(struct named_picture *picture)
 {
     free(picture->tag);
     free(picture->path);
+    free(picture->caption);
     *picture = (struct named_picture){0};
 }
 
@@ -120,6 +124,7 @@ bool wandb_media_next(struct wandb_media *media, const char *log, struct source_
                                          .time = picture->time,
                                          .n = 1,
                                          .names = picture->names,
+                                         .caption = picture->caption,
                                          .text = media->bytes,
                                          .length = (size_t)st.st_size};
     } else {

@@ -92,6 +92,9 @@ def test_hostile_pictures_are_refused():
 def test_what_is_no_picture_is_left_out():
     check(pictures(hostile(b"\x89PNG but not really a picture at all")) != {}, "what calls itself a PNG is kept")
     check(pictures(hostile(b"GIF89a" + bytes(40))) == {}, "what cannot be shown is not kept")
+    path = os.path.dirname(write("gif/events.out.tfevents.1.h", scalar_event("loss", 0, 1.0) + image_event("bad", 0, [b"GIF89a" + bytes(40)])))
+    _, _, err = home.antler("import", path)
+    check("1 pictures were left out: PNG and JPEG are kept" in err, f"which is said: {err}")
 
 
 def test_pictures_of_wandb_come_from_its_own_folder_only():
@@ -103,13 +106,16 @@ def test_pictures_of_wandb_come_from_its_own_folder_only():
     run = Wandb()
     run.run("pictures", {})
     run.history({"_step": 3, "loss": 0.5, "a": {"_type": "image-file", "path": "media/images/a.png"},
-                 "b": {"_type": "images/separated", "filenames": ["media/images/a.png", "media/images/gone.png"]},
+                 "b": {"_type": "images/separated", "filenames": ["media/images/a.png", "media/images/gone.png"], "captions": ["said \u001b[31m7", "gone"]},
+                 "c": {"_type": "image-file", "path": "media/images/a.png", "caption": "a long " * 1000},
                  "evil": {"_type": "images/separated", "filenames": ["../../secret.png", secret, "media/images/link.png", "media/out/secret.png", "", "media/images", "./a.png"]}})
     run.history({"_step": 4, "table": {"_type": "table-file", "path": "media/images/a.png"}})
     run.exit()
     found = pictures(imported(write(folder + "/run-abc.wandb", bytes(run.bytes))))
-    check(sorted(found) == ["a", "b/0"], f"the tags are {sorted(found)}")
+    check(sorted(found) == ["a", "b/0", "c"], f"the tags are {sorted(found)}")
     check(found["a"][0]["step"] == 3 and read(found["a"][0]["path"]) == STEPS[1], "at its step, byte for byte")
+    check("caption" not in found["a"][0] and found["b/0"][0]["caption"].startswith("said "), f"what was written under it is beside it: {found['b/0']}")
+    check(found["c"][0]["caption"] == ("a long " * 1000)[:2000], "of a very long caption the beginning")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,29 @@ static void test_one_bad_file_means_no_run_at_all(void)
     CHECK(!path_exists(check_path("none")));
 }
 
+static void test_a_file_without_values_makes_no_run(void)
+{
+    const struct source_file files[] = {{.path = write_file("none.csv", "epoch,loss\n")},
+                                        {.path = write_file("some.csv", "epoch,loss\n0,1\n")}};
+    const char *home = check_path("without");
+    char *ids[2];
+    struct str remarks = {0};
+    struct err err = {0};
+    struct arena arena = {0};
+    const struct run_summary *runs;
+    CHECK(!source_import(home, files, 1, NULL, ids, &remarks, &err));
+    CHECK_HAS(err.text, "none.csv' holds no values yet");
+    str_clear(&remarks);
+    CHECK_OK(source_import(home, files, 2, NULL, ids, &remarks, &err), err);
+    CHECK(!ids[0] && ids[1]);
+    CHECK_HAS(str_text(&remarks), "none.csv' holds no values, so no run was made of it");
+    CHECK_EQ(list_runs(home, &arena, &runs), 1);
+    CHECK_STR(runs[0].name, "some");
+    free(ids[1]);
+    str_release(&remarks);
+    arena_release(&arena);
+}
+
 static void test_a_killed_import_leaves_the_whole_run_or_none(void)
 {
     struct str csv = {0};
@@ -186,6 +209,7 @@ int main(void)
     RUN(test_bad_files_are_refused_with_their_place);
     RUN(test_each_file_becomes_a_run_of_its_own);
     RUN(test_one_bad_file_means_no_run_at_all);
+    RUN(test_a_file_without_values_makes_no_run);
     RUN(test_a_killed_import_leaves_the_whole_run_or_none);
     return check_done();
 }

@@ -89,6 +89,8 @@ static void print_runs(const struct cli *cli, const struct import *import, char 
 {
     json_t *json = json_array();
     for (size_t i = 0; i < import->n; i++) {
+        if (!ids[i])
+            continue;
         json_array_append_new(
             json, json_pack("{s:o, s:o}", "run", js_text_value(ids[i]), "file", js_text_value(import->files[i].path)));
         if (!cli->json) {

@@ -24,10 +24,14 @@ static json_t *pictures_json(const char *folder, const struct picture_tag *tags,
     for (size_t t = 0; t < n; t++) {
         json_t *pictures = json_array();
         for (size_t k = 0; k < tags[t].n; k++) {
-            char *path = path_join(home, tags[t].pictures[k].file);
-            json_array_append_new(pictures,
-                                  json_pack("{s:I, s:o, s:I}", "step", (json_int_t)tags[t].pictures[k].step, "path",
-                                            js_text_value(path), "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes));
+            char *path = path_join(home, tags[t].pictures[k].file),
+                 *caption = run_picture_caption(home, tags[t].pictures[k].file);
+            json_t *one = json_pack("{s:I, s:o, s:I}", "step", (json_int_t)tags[t].pictures[k].step, "path", js_text_value(path),
+                                    "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes);
+            if (*caption)
+                json_object_set_new(one, "caption", js_text_value(caption));
+            json_array_append_new(pictures, one);
+            free(caption);
             free(path);
         }
         json_array_append_new(all, json_pack("{s:o, s:o}", "tag", js_text_value(tags[t].tag), "pictures", pictures));

@@ -31,6 +31,7 @@ struct picture_pane {
     int height, width;          /* of that file */
     int rows, columns;          /* of values: RGB, 0 .. 1 */
     float *values;              /* NULL: nothing is shown */
+    char *caption;              /* what the other tool wrote under asked, NULL: not read yet */
     char error[256];            /* why asked cannot be shown */
 };
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ZOOM = 8, STEPS_A_PAGE = 10, WIDE = 64 };
+enum { MOST_ZOOM = 8, STEPS_A_PAGE = 10, WIDE = 64, CAPTION_ROWS = 3 };
 
 static const struct picture_tag *tag_of(const struct picture_pane *p)
 {
@@ -80,6 +80,8 @@ static void ask(struct app *app, struct run_view *v)
         return;
     char *folder = app_run_folder(app, run), *home = run_pictures_folder(folder), *path = path_join(home, picture->file);
     snprintf(p->asked, sizeof p->asked, "%s", picture->file);
+    free(p->caption);
+    p->caption = run_picture_caption(home, picture->file);
     p->error[0] = 0;
     json_t *request = packed_request(path, PICTURE_MOST_COLUMNS);
     struct app_job *job = app_start_job(app, "picture", request, "picture", path, decoded, &err);
@@ -152,6 +154,7 @@ void run_pictures_release(struct picture_pane *p)
 {
     arena_release(&p->arena);
     free(p->values);
+    free(p->caption);
 }
 
 /* ---- keys ---- */
@@ -255,6 +258,8 @@ void run_pictures_draw(const struct app *app, struct run_view *v, struct grid *g
     }
     draw_caption(p, picture, !wide, grid, rect_top(&rect, 1));
     bool old = strcmp(p->file, picture->file) != 0; /* the next one is on its way */
+    if (!old && p->caption && *p->caption)
+        rect_top(&rect, grid_wrap(grid, rect_part(rect, 0, 0, rect.w, CAPTION_ROWS), 0, STYLE_TEXT, p->caption));
     if (p->error[0] && !old)
         grid_wrap(grid, rect, 0, STYLE_ERROR, p->error);
     else if (p->values)
