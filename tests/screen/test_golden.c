@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     int width, height;
     bool ascii;
-} looks[] = {{"80x24", 80, 24, false}, {"100x30", 100, 30, false}, {"60x16", 60, 16, false}, {"40x10", 40, 10, false},
+} looks[] = {{"80x24", 80, 24, false}, {"100x30", 100, 30, false}, {"60x16", 60, 16, false}, {"40x10", 40, 10, false}, {"200x50", 200, 50, false},
              {"ascii", 80, 24, true}};
 enum { LOOKS = sizeof looks / sizeof *looks };
 

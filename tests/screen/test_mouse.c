@@ -86,6 +86,21 @@ static void test_tabs_and_samples_of_a_result_are_pressed(void)
     screen_close();
 }
 
+static void test_titles_of_a_comparison_sort_it(void)
+{
+    zoo_show(zoo("compare"), 100, 30);
+    CHECK(screen_row_of("●  digits  ") < screen_row_of("●  digits-branch"));
+    press(39, "best  epoch");
+    CHECK_HAS(screen_text(), "best ▾");
+    CHECK(screen_row_of("●  digits  ") > screen_row_of("●  digits-branch"));
+    press(39, "best ▾");
+    CHECK_HAS(screen_text(), "best ▴");
+    CHECK(screen_row_of("●  digits  ") < screen_row_of("●  digits-branch"));
+    press(0, "best ▴");
+    CHECK(!strstr(screen_text(), "best ▴"));
+    screen_close();
+}
+
 static void test_a_menu_line_is_pressed_and_a_press_beside_it_closes(void)
 {
     zoo_show(zoo("run"), 100, 30);
@@ -163,6 +178,7 @@ int main(void)
     RUN(test_two_slow_presses_open_nothing);
     RUN(test_jobs_are_selected_and_opened);
     RUN(test_tabs_and_samples_of_a_result_are_pressed);
+    RUN(test_titles_of_a_comparison_sort_it);
     RUN(test_a_menu_line_is_pressed_and_a_press_beside_it_closes);
     RUN(test_a_key_chooses_its_line_of_the_actions);
     RUN(test_drag_and_wheel_zoom_a_chart_on_either_kind_of_axis);

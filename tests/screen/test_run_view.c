@@ -33,11 +33,11 @@ static void test_a_finished_run_opens_on_its_best_checkpoint(void)
     screen_show("run", parent, 80, 24);
     CHECK_STR(screen_text(), " digits  ✓ finished  epoch 8/8  step 80  best val_loss 0.3500 @8  took 1m20s\n"
                              "      loss                                                  ─ loss  ┄ val_loss\n"
-                             "     │                                            epoch 8                     ┊\n"
-                             " 2.0 ┤ ⢐⢄                                         loss 0.2500                 ┊\n"
-                             "     │  ⠑⠢⡢⣀                                      val_loss 0.3500             ┊\n"
-                             " 1.5 ┤    ⠈⠒⢕ ⡀                                   step 80  lr 0.001  1m10s    ┊\n"
-                             "     │       ⠑⠪⡢⣀                                 ◆ best checkpoint           ┊\n"
+                             "     │                                                epoch 8                 ┊\n"
+                             " 2.0 ┤ ⢐⢄                                             loss 0.2500             ┊\n"
+                             "     │  ⠑⠢⡢⣀                                          val_loss 0.3500         ┊\n"
+                             " 1.5 ┤    ⠈⠒⢕ ⡀                                       step 80  lr 1e-3  1m10s ┊\n"
+                             "     │       ⠑⠪⡢⣀                                     ◆ best checkpoint       ┊\n"
                              " 1.0 ┤         ⠈⠒⢄⡢⠤⣀                                                         ┊\n"
                              "     │            ⠈⠉⠑⠒⠫⠵⢖⣀⡤⣀⣀                                                 ┊\n"
                              " 0.5 ┤                    ⠈⠉⠉⠑⠛⠛⠫⠤⠭⠶⣒⣀⣒⣒⡢ ⠤⠤⠤ ⣀⣀⣀ ⣀⣀⣀                         ┊\n"
@@ -63,7 +63,7 @@ static void test_walking_the_checkpoints_moves_curve_rail_and_list_together(void
     screen_show("run", parent, 100, 30);
     screen_press("[ [");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0006.keras");
-    CHECK_HAS(screen_text(), "epoch 6 ");
+    CHECK_HAS(screen_text(), "   epoch 6");
     screen_press("]");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0007.keras");
     screen_press("b");

@@ -3,6 +3,7 @@
 #include "../check.h"
 
 #include "plots/chart.h"
+#include "tui/terminal/grid.h"
 #include "tui/terminal/theme.h"
 
 struct color {
@@ -84,8 +85,8 @@ static double wanted_contrast(int style)
 {
     if (style >= STYLE_SERIES_DIM)
         return 1.5; /* behind, on purpose */
-    if (style >= STYLE_SERIES || style == STYLE_CHART_AXIS || style == STYLE_CHART_CURSOR || style == STYLE_MARK)
-        return 3;                           /* lines */
+    if (style == STYLE_CHART_AXIS || style == STYLE_CHART_CURSOR || style == STYLE_MARK)
+        return 3;                           /* lines; those of series lend their colour to names and values */
     return style == STYLE_BORDER ? 2 : 4.5; /* rules between panes are an ornament; everything else is text */
 }
 
@@ -100,6 +101,27 @@ static void test_everything_can_be_read_on_its_ground(void)
             if (found < wanted_contrast(style))
                 CHECK_FAIL("%s, %s: style %d has a contrast of %.2f, wanted %.1f", theme_table[names[k]].name,
                            light ? "light" : "dark", style, found, wanted_contrast(style));
+        }
+}
+
+/* The other greys of light terminals, and the ground of a selected row. */
+static void test_text_can_be_read_on_a_selected_row_and_on_cream(void)
+{
+    static const enum theme_name names[] = {THEME_DARK, THEME_LIGHT, THEME_COLORBLIND, THEME_COLORBLIND};
+    const struct color cream = {linear(253), linear(246), linear(227)};
+    for (int k = 0; k < 4; k++)
+        for (int style = 0; style < STYLE_COUNT; style++) {
+            bool light = k % 2;
+            struct theme theme = theme_make(names[k], COLORS_256, light);
+            struct look look = theme_look(theme, (enum style)style, CELL_SELECTED, 0, 0);
+            double wanted = wanted_contrast(style);
+            if (wanted < 4.5 || style >= STYLE_SERIES || look.ink < 16 || style == STYLE_IMAGE)
+                continue;
+            double on_row = contrast(palette(look.ink), palette(look.ground)),
+                   on_cream = light ? contrast(palette(ink(names[k], light, style)), cream) : 21;
+            if (on_row < wanted || on_cream < wanted)
+                CHECK_FAIL("%s, %s: style %d has a contrast of %.2f on a selected row, %.2f on cream",
+                           theme_table[names[k]].name, light ? "light" : "dark", style, on_row, on_cream);
         }
 }
 
@@ -162,6 +184,7 @@ static void test_a_theme_has_a_name(void)
 int main(void)
 {
     RUN(test_everything_can_be_read_on_its_ground);
+    RUN(test_text_can_be_read_on_a_selected_row_and_on_cream);
     RUN(test_lines_are_told_apart_by_colour);
     RUN(test_the_colorblind_theme_is_told_apart_without_red_or_green);
     RUN(test_good_and_bad_are_told_apart_without_red_or_green);

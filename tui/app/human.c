@@ -1,8 +1,10 @@
 /* human.c - see human.h */
+#include "plots/format.h"
 #include "tui/app/human.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct {
     const char *sign;
@@ -33,6 +35,17 @@ struct text human_metric(double value)
         snprintf(t.text, sizeof t.text, "%.2e", value);
     else
         snprintf(t.text, sizeof t.text, "%.*f", size >= 1000 ? 1 : size >= 100 ? 2 : size >= 10 ? 3 : 4, value);
+    return t;
+}
+
+struct text human_rate(double value)
+{
+    struct text t;
+    snprintf(t.text, sizeof t.text, "%.3g", value);
+    if (isnan(value))
+        snprintf(t.text, sizeof t.text, "%s", text_missing());
+    else
+        format_short(t.text, sizeof t.text, atof(t.text));
     return t;
 }
 

@@ -95,9 +95,12 @@ static bool answer_epochs(struct app *app, const char *id, const char *text, str
 static int ask_learning_rate(struct app *app, const struct run_summary *run)
 {
     char text[96] = "From the next step on.";
+    bool recorded = false; /* at the end of an epoch: a callback may have changed it then */
     for (size_t i = 0; i < run->n_metrics; i++)
-        if (!strcmp(run->metrics[i].name, "learning_rate"))
-            snprintf(text, sizeof text, "From the next step on. After the last epoch it was %.6g.", run->metrics[i].last);
+        recorded |= !strcmp(run->metrics[i].name, "learning_rate");
+    if (!isnan(run->learning_rate))
+        snprintf(text, sizeof text, "From the next step on. %s %.6g.", recorded ? "After the last epoch it was" : "Now it is",
+                 run->learning_rate);
     return app_ask(app, DIALOG_TEXT, "learning rate", text, "", run->id, answer_learning_rate);
 }
 

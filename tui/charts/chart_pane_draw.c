@@ -58,9 +58,9 @@ static void moment_note(const struct chart_pane *pane, char *text, size_t size)
         used += (size_t)snprintf(text, size, "step %s", format_count(number, sizeof number, moment->step));
     if (pane->axis != AXIS_EPOCH)
         used += (size_t)snprintf(text + used, size - used, "%sepoch %lld", used ? "  " : "", (long long)moment->epoch);
-    double rate = rate_at(pane, moment), since = moment->time - pane->curves.origin.time;
+    double rate = rate_at(pane, moment), since = curve_since(&pane->curves.origin, moment->time);
     if (!isnan(rate))
-        used += (size_t)snprintf(text + used, size - used, "%slr %.3g", used ? "  " : "", rate);
+        used += (size_t)snprintf(text + used, size - used, "%slr %s", used ? "  " : "", human_rate(rate).text);
     if (pane->axis != AXIS_RELATIVE && since >= 0)
         snprintf(text + used, size - used, "%s%s", used ? "  " : "", format_duration(number, sizeof number, since));
 }

@@ -148,6 +148,49 @@ const char *const *compared_labels(const struct run_summary *const *runs, size_t
     return labels;
 }
 
+/* The last part of a key, with the one before where it says too little: "layers[2].units", "optimizer.class". */
+static const char *short_key(const char *key)
+{
+    const char *last = strrchr(key, '.'), *from = last;
+    if (!last)
+        return key;
+    bool vague = !strcmp(last + 1, "class") || (last > key && last[-1] == ']');
+    while (vague && from > key && from[-1] != '.')
+        from--;
+    return vague ? from : last + 1;
+}
+
+/* "learning_rate 0.01"; a long value is cut. */
+static void add_setting(struct str *out, const char *key, const char *json)
+{
+    enum { MOST_BYTES = 24 };
+    size_t n = strlen(json), quote = n > 1 && json[0] == '"', length = n - 2 * quote;
+    bool cut = length > MOST_BYTES;
+    length = cut ? MOST_BYTES : length;
+    while (cut && length && ((unsigned char)json[quote + length] & 0xC0) == 0x80) /* not inside a character */
+        length--;
+    str_addf(out, "%s %.*s%s", key, (int)length, json + quote, cut ? "…" : "");
+}
+
+void compared_add_changes(const struct compared *child, const struct compared *parent, size_t most, struct str *out)
+{
+    const struct compared both[] = {*parent, *child};
+    struct arena arena = {0};
+    size_t n, shown;
+    const char **keys = compared_keys(both, 2, false, &arena, &n);
+    for (shown = 0; shown < n && shown < most; shown++) {
+        const char *value = compared_param(child, keys[shown]);
+        str_add(out, shown ? "  " : "");
+        if (value)
+            add_setting(out, short_key(keys[shown]), value);
+        else
+            str_addf(out, "no %s", short_key(keys[shown]));
+    }
+    if (n > shown)
+        str_addf(out, "  +%zu", n - shown);
+    arena_release(&arena);
+}
+
 static void csv_header(const char *const *keys, size_t n_keys, const char *const *metrics, size_t n_metrics,
                        struct str *out)
 {

@@ -1,11 +1,10 @@
 /* curves.c - see curves.h */
 #include "tui/client/curves.h"
 
-#include <string.h>
 #include "persistence/index/system_log.h"
-
 #include "persistence/runs/history_log.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -89,6 +88,14 @@ static double samples_at(struct curve_origin origin, int64_t step)
     return k ? curve_leg_samples(&origin.legs[k - 1], step) : NAN;
 }
 
+double curve_since(const struct curve_origin *origin, double time)
+{
+    double since = time - origin->time;
+    for (size_t k = 0; k < origin->n_rests && origin->rests[k].from < time; k++)
+        since -= fmin(time, origin->rests[k].to) - origin->rests[k].from;
+    return since;
+}
+
 double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time)
 {
     switch (axis) {
@@ -97,7 +104,7 @@ double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, 
     case AXIS_STEP:
         return (double)step;
     case AXIS_RELATIVE:
-        return time - origin.time;
+        return curve_since(&origin, time);
     case AXIS_CLOCK:
         return time;
     case AXIS_FORK:

@@ -26,8 +26,14 @@ struct curve_leg {
     int64_t samples_of_pass; /* whose last batch may be smaller; 0: not known, all batches count as whole */
     double samples;
 };
+/* A time in which nobody trained: between a checkpoint and whoever went on from it, or while it was paused. */
+struct curve_rest {
+    double from, to;
+};
 struct curve_origin { /* where x starts for the relative axes */
     double time;
+    const struct curve_rest *rests; /* ascending, apart from each other; not counted by AXIS_RELATIVE */
+    size_t n_rests;
     int64_t fork_step;
     const struct curve_leg *legs; /* ascending; what the axis of samples needs: steps times their batch size */
     size_t n_legs;                /* 0: not known, such a run has no place on that axis */
@@ -36,6 +42,8 @@ struct curve_origin { /* where x starts for the relative axes */
 struct curve_origin curve_origin(const struct metric_series *series, size_t n);
 /* The samples seen after so many steps of a leg. */
 double curve_leg_samples(const struct curve_leg *leg, int64_t step);
+/* Seconds of training up to a moment: without the rests. */
+double curve_since(const struct curve_origin *origin, double time);
 double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, int64_t step, double time);
 /* Appends a history to out. Returns the x up to which it is the parent's, NAN: nothing is. */
 double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,

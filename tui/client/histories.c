@@ -2,6 +2,7 @@
 #include "base/io.h"
 #include "persistence/index/system_log.h"
 #include "tui/client/histories.h"
+#include "tui/client/run_course.h"
 
 #include "persistence/runs/history_log.h"
 
@@ -78,72 +79,29 @@ static void add_pace(struct kept_history *kept)
         h->n++;
 }
 
-static int64_t batch_size_of(struct index *index, const char *run, struct arena *arena)
-{
-    const struct run_param *params;
-    size_t n;
-    int64_t size = 0;
-    struct err ignored = {0};
-    if (index_params(index, run, arena, &params, &n, &ignored))
-        for (size_t i = 0; i < n; i++)
-            if (!strcmp(params[i].key, "fit.batch_size") && !str_to_int64(params[i].json, &size))
-                size = 0;
-    return size > 0 ? size : 0;
-}
 
-/* As its worker said when it began; 0: a run of before that was said, or of another tool. */
-static int64_t samples_of_pass(struct index *index, const char *run, struct arena *arena)
+/* What it was trained with, an epoch a value, where the worker recorded none because nothing but a person changes it. */
+static void add_rate(struct kept_history *kept, const struct course *course)
 {
-    const struct run_event *events;
-    size_t n;
-    int64_t samples = 0;
-    struct err ignored = {0};
-    if (!index_events(index, run, arena, &events, &n, &ignored))
-        return 0;
-    for (size_t i = 0; i < n && samples <= 0; i++) {
-        json_t *event = strstr(events[i].json, "\"samples\"")
-                            ? js_parse(events[i].json, strlen(events[i].json), "an event", JS_STRICT, &ignored)
-                            : NULL;
-        samples = js_int(event, "samples", 0);
-        json_decref(event);
-    }
-    return samples > 0 ? samples : 0;
-}
-
-/* The step at which an epoch ended, by the longest series. */
-static int64_t step_of_epoch(const struct history *h, int64_t epoch)
-{
-    int64_t step = 0;
-    for (size_t m = 0; m < h->n; m++)
-        for (size_t i = 0; i < h->series[m].n && h->series[m].epoch[i] <= epoch; i++)
-            step = h->series[m].step[i] > step ? h->series[m].step[i] : step;
-    return step;
-}
-
-/* From the run back to its first ancestor. A batch size that is not known leaves the axis of samples to the others. */
-static void find_legs(struct kept_history *kept, struct index *index, const struct run_summary *run)
-{
-    enum { MOST = 32 };
-    struct curve_leg found[MOST];
-    size_t n = 0;
     struct history *h = &kept->history;
-    struct err ignored = {0};
-    for (const struct run_summary *r = run; r && n < MOST;) {
-        found[n].batch_size = batch_size_of(index, r->id, &kept->arena);
-        found[n].samples_of_pass = samples_of_pass(index, r->id, &kept->arena);
-        found[n].step = r->parent_run ? step_of_epoch(h, r->parent_epoch) : 0;
-        if (!found[n++].batch_size)
+    const struct metric_series *loss = NULL;
+    for (size_t i = 0; i < h->n; i++) {
+        if (!strcmp(h->series[i].name, HISTORY_RATE))
             return;
-        r = r->parent_run ? index_find(index, r->parent_run, &kept->arena, &ignored) : NULL;
+        if (!strcmp(h->series[i].name, "loss"))
+            loss = &h->series[i];
     }
-    struct curve_leg *legs = arena_array(&kept->arena, n, sizeof *legs);
-    for (size_t k = 0; k < n; k++) {
-        legs[k] = found[n - 1 - k];
-        legs[k].samples = k ? curve_leg_samples(&legs[k - 1], legs[k].step) : 0;
-    }
-    legs[0].step = 0;
-    h->origin.legs = legs;
-    h->origin.n_legs = n;
+    if (!loss || !course->n_rates)
+        return;
+    struct metric_series *all = arena_array(&kept->arena, h->n + 1, sizeof *all);
+    double *value = arena_array(&kept->arena, loss->n + 1, sizeof *value);
+    for (size_t i = 0; i < loss->n; i++)
+        value[i] = course_rate_at(course, loss->step[i]);
+    memcpy(all, h->series, h->n * sizeof *all);
+    all[h->n] = *loss;
+    all[h->n].name = HISTORY_RATE;
+    all[h->n++].value = value;
+    h->series = all;
 }
 
 /* What the machine did meanwhile (system_log.h), behind the metrics. */
@@ -173,10 +131,16 @@ static struct kept_history *read_history(struct index *index, const struct run_s
         history_drop(&kept->history);
         return NULL;
     }
-    kept->history.origin = curve_origin(kept->history.series, kept->history.n);
+    struct history *h = &kept->history;
+    struct course course = course_of(index, run, h->series, h->n, &kept->arena);
+    h->origin = curve_origin(h->series, h->n);
+    h->origin.legs = course.legs;
+    h->origin.n_legs = course.n_legs;
+    h->origin.rests = course.rests;
+    h->origin.n_rests = course.n_rests;
+    add_rate(kept, &course);
     add_pace(kept);
     add_system(kept, folder);
-    find_legs(kept, index, run);
     for (size_t i = 0; i < kept->history.n; i++)
         kept->bytes += kept->history.series[i].n * BYTES_A_POINT;
     return kept;

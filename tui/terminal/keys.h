@@ -43,7 +43,7 @@ enum key_place {
 };
 
 /* clang-format off: one row a line */
-/* X(action, name, default keys, places, rank in the footer (0: not there, small first), word in the footer, help) */
+/* X(action, name, default keys, places, rank in the footer (0: not there, small first), word in the footer (long|short), help) */
 #define KEY_ACTIONS(X)                                                                                                 \
     X(HELP, "help", "? F1", IN_ALL, 90, "help", "this help: the keys that work here")                                  \
     X(PALETTE, "palette", ":", IN_ALL, 0, "command", "run any action by its name")                                     \
@@ -121,7 +121,7 @@ enum key_place {
     X(EVALUATE, "evaluate", "e", IN_CHECKPOINT, 31, "evaluate", "evaluate the checkpoint")                             \
     X(PREDICT, "predict", "p", IN_CHECKPOINT, 32, "predict", "predict with the checkpoint")                            \
     X(RESUME, "resume", "r", IN_CHECKPOINT, 33, "resume", "go on from the checkpoint")                                 \
-    X(BRANCH, "branch", "t", IN_CHECKPOINT | IN_QUEUE, 34, "try other settings",                                       \
+    X(BRANCH, "branch", "t", IN_CHECKPOINT | IN_QUEUE, 34, "try other settings|try",                                       \
       "branch: go on from the checkpoint with other settings; a run that waits: change its settings")                  \
     X(INSPECT, "inspect", "i", IN_CHECKPOINT, 36, "inspect", "what is in the checkpoint's file")                       \
     X(EXPORT, "export", "w", IN_CHART, 0, "write",                                                                     \

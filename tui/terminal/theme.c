@@ -14,7 +14,7 @@ struct row { /* how one meaning looks on each kind of terminal; -1 = the termina
 
 static const struct row rows[STYLE_COUNT] = {
     [STYLE_TEXT] = {-1, -1, -1, 0, 0},
-    [STYLE_FAINT] = {245, 243, 8, 0, 0},
+    [STYLE_FAINT] = {245, 242, -1, LOOK_FAINT, 0},
     [STYLE_STRONG] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
     [STYLE_TITLE] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
     [STYLE_ACCENT] = {74, 25, 6, LOOK_BOLD, LOOK_BOLD},
@@ -22,13 +22,13 @@ static const struct row rows[STYLE_COUNT] = {
     [STYLE_HEADER] = {250, 240, -1, LOOK_UNDERLINE, LOOK_UNDERLINE},
     [STYLE_KEY] = {74, 25, 6, LOOK_BOLD, LOOK_BOLD},
     [STYLE_FIELD] = {-1, -1, -1, LOOK_UNDERLINE, LOOK_UNDERLINE},
-    [STYLE_CHANGED] = {214, 130, 3, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_CHANGED] = {214, 94, 3, LOOK_BOLD, LOOK_BOLD},
     [STYLE_ERROR] = {203, 160, 1, LOOK_BOLD, LOOK_BOLD},
-    [STYLE_WARNING] = {214, 130, 3, 0, LOOK_BOLD},
-    [STYLE_GOOD] = {78, 28, 2, 0, 0},
+    [STYLE_WARNING] = {214, 94, 3, 0, LOOK_BOLD},
+    [STYLE_GOOD] = {78, 22, 2, 0, 0},
     [STYLE_RUNNING] = {74, 25, 6, 0, LOOK_BOLD},
-    [STYLE_PAUSED] = {214, 130, 3, 0, 0},
-    [STYLE_FINISHED] = {78, 28, 2, 0, 0},
+    [STYLE_PAUSED] = {214, 94, 3, 0, 0},
+    [STYLE_FINISHED] = {78, 22, 2, 0, 0},
     [STYLE_STOPPED] = {250, 240, -1, 0, 0},
     [STYLE_FAILED] = {203, 160, 1, 0, LOOK_BOLD},
     [STYLE_CHART_TITLE] = {-1, -1, -1, LOOK_BOLD, LOOK_BOLD},
@@ -38,16 +38,16 @@ static const struct row rows[STYLE_COUNT] = {
     [STYLE_CHART_NOTE] = {-1, -1, -1, 0, 0},
     [STYLE_CHART_BAD] = {203, 160, 1, LOOK_BOLD, LOOK_BOLD},
     [STYLE_MARK] = {250, 240, -1, 0, 0},
-    [STYLE_MARK_BEST] = {220, 130, 3, LOOK_BOLD, LOOK_BOLD},
+    [STYLE_MARK_BEST] = {220, 94, 3, LOOK_BOLD, LOOK_BOLD},
     [STYLE_MARK_SELECTED] = {231, 16, -1, LOOK_BOLD, LOOK_REVERSE},
     [STYLE_IMAGE] = {-1, -1, -1, 0, 0},
     [STYLE_SERIES + 0] = {74, 25, 6, 0, 0},
-    [STYLE_SERIES + 1] = {214, 166, 3, 0, 0},
+    [STYLE_SERIES + 1] = {214, 130, 3, 0, 0},
     [STYLE_SERIES + 2] = {36, 29, 2, 0, 0},
-    [STYLE_SERIES + 3] = {175, 132, 5, 0, 0},
-    [STYLE_SERIES + 4] = {227, 136, 11, 0, 0},
-    [STYLE_SERIES + 5] = {68, 31, 4, 0, 0},
-    [STYLE_SERIES + 6] = {166, 94, 1, 0, 0},
+    [STYLE_SERIES + 3] = {175, 163, 5, 0, 0},
+    [STYLE_SERIES + 4] = {227, 58, 11, 0, 0},
+    [STYLE_SERIES + 5] = {68, 96, 4, 0, 0},
+    [STYLE_SERIES + 6] = {173, 88, 1, 0, 0},
     [STYLE_SERIES + 7] = {250, 238, 7, 0, 0},
     [STYLE_SERIES_DIM + 0] = {24, 110, 6, LOOK_FAINT, LOOK_FAINT},
     [STYLE_SERIES_DIM + 1] = {94, 215, 3, LOOK_FAINT, LOOK_FAINT},
@@ -64,12 +64,12 @@ static const struct row rows[STYLE_COUNT] = {
 static const struct {
     uint8_t style;
     int16_t dark, light;
-} colorblind[] = {{STYLE_ERROR, 208, 130},      {STYLE_FAILED, 208, 130},   {STYLE_CHART_BAD, 208, 130},
-                  {STYLE_GOOD, 39, 26},         {STYLE_FINISHED, 39, 26},   {STYLE_CHANGED, 228, 94},
-                  {STYLE_WARNING, 228, 94},     {STYLE_PAUSED, 228, 94},    {STYLE_SERIES + 0, 117, 68},
-                  {STYLE_SERIES + 1, 214, 166}, {STYLE_SERIES + 2, 29, 30}, {STYLE_SERIES + 3, 175, 53},
-                  {STYLE_SERIES + 4, 228, 137}, {STYLE_SERIES + 5, 68, 26}, {STYLE_SERIES + 6, 166, 88},
-                  {STYLE_SERIES + 7, 254, 235}};
+} colorblind[] = {{STYLE_ERROR, 208, 94},       {STYLE_FAILED, 208, 94},    {STYLE_CHART_BAD, 208, 94},
+                  {STYLE_GOOD, 39, 26},         {STYLE_FINISHED, 39, 26},   {STYLE_CHANGED, 228, 53},
+                  {STYLE_WARNING, 228, 53},     {STYLE_PAUSED, 228, 53},    {STYLE_SERIES + 0, 117, 25},
+                  {STYLE_SERIES + 1, 214, 130}, {STYLE_SERIES + 2, 135, 63}, {STYLE_SERIES + 3, 174, 131},
+                  {STYLE_SERIES + 4, 228, 96},  {STYLE_SERIES + 5, 199, 21}, {STYLE_SERIES + 6, 209, 17},
+                  {STYLE_SERIES + 7, 254, 16}};
 
 const struct theme_row theme_table[THEME_COUNT] = {
     [THEME_AUTO] = {"auto", "as the terminal's ground is"},
@@ -109,7 +109,21 @@ static int16_t ink_of(struct theme theme, enum style style)
     return theme.light ? row->light : row->dark;
 }
 
+/* On the ground of a selected row, where those above would be hard to read. */
+static const struct {
+    uint8_t style;
+    int16_t dark, light;
+} selected[] = {{STYLE_FAINT, 249, 240}, {STYLE_ERROR, 210, 124}, {STYLE_FAILED, 210, 124}, {STYLE_CHART_BAD, 210, 124}};
+
 enum { SELECTED_DARK = 237, SELECTED_LIGHT = 254 };
+
+static int32_t selected_ink(struct theme theme, enum style style, int32_t ink)
+{
+    for (size_t k = 0; k < sizeof selected / sizeof *selected; k++)
+        if (selected[k].style == style && !(theme.colorblind && style != STYLE_FAINT))
+            return theme.light ? selected[k].light : selected[k].dark;
+    return ink;
+}
 
 struct look theme_look(struct theme theme, enum style style, unsigned flags, uint32_t ink, uint32_t ground)
 {
@@ -132,8 +146,10 @@ struct look theme_look(struct theme theme, enum style style, unsigned flags, uin
         look.attributes ^= LOOK_REVERSE;
     if ((flags & CELL_SELECTED) && theme.depth != COLORS_256)
         look = (struct look){-1, -1, (uint8_t)((look.attributes & (uint8_t)~LOOK_FAINT) | LOOK_REVERSE)};
-    else if ((flags & CELL_SELECTED) && look.ground < 0)
+    else if ((flags & CELL_SELECTED) && look.ground < 0) {
         look.ground = theme.light ? SELECTED_LIGHT : SELECTED_DARK;
+        look.ink = selected_ink(theme, style, look.ink);
+    }
     return look;
 }
 

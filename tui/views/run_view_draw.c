@@ -128,7 +128,7 @@ enum { COL_SIGN, COL_EPOCH, COL_STEP, COL_LOSS, COL_MONITOR, COL_SIZE, COL_AFTER
 struct fill_context {
     const struct run_view *view;
     const char *monitor;
-    double started; /* of the history, Unix seconds */
+    struct curve_origin origin; /* of the history */
     int pointed;    /* row of the checkpoint that the chart's cursor is at, -1: the list leads, or the chart follows the run */
 };
 
@@ -170,7 +170,7 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
         cell->style = c->missing ? STYLE_WARNING : STYLE_FAINT;
         break;
     case COL_AFTER:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(c->created - f->started).text);
+        snprintf(cell->text, sizeof cell->text, "%s", text_duration(curve_since(&f->origin, c->created)).text);
         cell->style = STYLE_FAINT;
         break;
     case COL_KEPT:
@@ -211,11 +211,13 @@ static void draw_checkpoints(const struct app *app, struct run_view *v, struct g
         grid_text(grid, rect, 1, 0, STYLE_FAINT, "none yet");
         return;
     }
-    double origin = v->chart.curves.origin.time;
+    struct curve_origin origin = v->chart.curves.origin;
+    if (isnan(origin.time) && run)
+        origin.time = run->created;
     v->list.calm = v->chart.living;
     v->list.follows = v->list.unmarked = v->focus != PANE_CHECKPOINTS;
     bool points = v->list.follows && !(v->chart.living && v->chart.follow);
-    struct fill_context f = {v, monitor, isnan(origin) && run ? run->created : origin, points ? v->list.selected : -1};
+    struct fill_context f = {v, monitor, origin, points ? v->list.selected : -1};
     if (!monitor) { /* one column less */
         columns[COL_MONITOR] = columns[COL_LOSS];
         columns[COL_LOSS] = (struct list_column){"", LIST_LEFT, 0, 1, 9, false};

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "tui/app/human.h"
+#include "tui/charts/small_title.h"
+#include "tui/client/run_events.h"
 #include "tui/client/comparison.h"
 
 const struct metric_summary *runs_metric(const struct run_summary *run, const char *name)
@@ -15,6 +17,23 @@ const struct metric_summary *runs_metric(const struct run_summary *run, const ch
         if (!strcmp(run->metrics[i].name, name))
             return &run->metrics[i];
     return NULL;
+}
+
+enum { WIDE = 150, WIDE_FACTS = 56, OTHERS_WIDTH = 46, OTHER_HEIGHT = 7, NAME_WIDTH = 13 };
+
+static void release_others(struct runs_view *v)
+{
+    while (v->n_others)
+        curve_set_release(&v->others[--v->n_others]);
+    v->n_events = 0;
+    v->wide_read = false;
+}
+
+void runs_preview_release(struct runs_view *v)
+{
+    release_others(v);
+    curve_set_release(&v->curve);
+    arena_release(&v->facts_arena);
 }
 
 /* The best checkpoint, else the last that is there. */
@@ -54,6 +73,7 @@ void runs_preview_load(struct app *app, struct runs_view *v, const struct run_su
     if (!curve_set_load(&v->curve, &app->histories, app->index, &run, 1, &(struct curve_choice){.axis = AXIS_EPOCH},
                         &err))
         curve_set_release(&v->curve);
+    release_others(v);
     arena_release(&v->facts_arena);
     if (!index_params(app->index, run->id, &v->facts_arena, &v->params, &v->n_params, &err))
         v->n_params = 0;
@@ -62,6 +82,25 @@ void runs_preview_load(struct app *app, struct runs_view *v, const struct run_su
     char *folder = app_run_folder(app, run);
     v->has_live = (run->state == RUN_RUNNING || run->state == RUN_PAUSED) && run_live_read(folder, &v->live);
     free(folder);
+}
+
+/* What only a wide preview shows is made when it is shown: the other families, out of what the curve holds, and what
+ * happened. */
+static void read_wide(const struct app *app, struct runs_view *v, const struct run_summary *run)
+{
+    enum { MOST_FAMILIES = 32 };
+    const char *families[MOST_FAMILIES];
+    struct err ignored;
+    if (v->wide_read)
+        return;
+    v->wide_read = true;
+    size_t n = curve_set_families(&v->curve, false, families, MOST_FAMILIES);
+    for (size_t k = 0; k < n && v->n_others < RUNS_OTHERS; k++)
+        if (strcmp(families[k], v->curve.family) != 0)
+            curve_set_sibling(&v->others[v->n_others++], &v->curve,
+                              &(struct curve_choice){.family = families[k], .axis = AXIS_EPOCH});
+    if (!index_events(app->index, run->id, &v->facts_arena, &v->events, &v->n_events, &ignored))
+        v->n_events = 0;
 }
 
 static const char *param(const struct runs_view *v, const char *key)
@@ -78,7 +117,7 @@ static void fact(struct grid *grid, struct rect *rest, const char *name, const c
     if (!text || !*text)
         return;
     grid_text(grid, line, 0, 0, STYLE_FAINT, name);
-    grid_text(grid, line, 13, 0, STYLE_TEXT, text);
+    grid_text(grid, line, NAME_WIDTH, 0, STYLE_TEXT, text);
 }
 
 static void live_fact(const struct runs_view *v, struct grid *grid, struct rect *rest)
@@ -91,55 +130,100 @@ static void live_fact(const struct runs_view *v, struct grid *grid, struct rect 
     fact(grid, rest, "now", text);
 }
 
-static void draw_facts(const struct app *app, const struct runs_view *v, const struct run_summary *run,
-                       struct grid *grid, struct rect rect)
+/* As many rows as it takes. */
+static void long_fact(struct grid *grid, struct rect *rest, const char *name, enum style style, const char *text)
 {
-    char text[300], optimizer[100], rate[40];
+    if (!text || !*text || rest->h <= 0)
+        return;
+    grid_text(grid, *rest, 0, 0, STYLE_FAINT, name);
+    rect_top(rest, grid_wrap(grid, rect_part(*rest, NAME_WIDTH, 0, rest->w - NAME_WIDTH, rest->h), 0, style, text));
+}
+
+static void optimizer_facts(const struct runs_view *v, const struct run_summary *run, struct grid *grid, struct rect *rest)
+{
+    char text[180], optimizer[100];
+    const char *class = param(v, "compile.optimizer.class");
+    compared_words(optimizer, sizeof optimizer, class ? class : param(v, "compile.optimizer"));
+    snprintf(text, sizeof text, "%s %s", optimizer, isnan(run->learning_rate) ? "" : human_rate(run->learning_rate).text);
+    fact(grid, rest, "optimizer", *optimizer ? text : NULL);
+    compared_words(text, sizeof text, param(v, "fit.batch_size"));
+    fact(grid, rest, "batch", text);
+}
+
+static void draw_facts(const struct app *app, struct runs_view *v, const struct run_summary *run, struct grid *grid,
+                       struct rect *rest)
+{
+    char text[300];
     const struct metric_summary *monitored = runs_metric(run, run->monitor);
-    (void)app;
     if (monitored && isfinite(monitored->best)) {
         snprintf(text, sizeof text, "%s at epoch %lld", human_metric(monitored->best).text,
                  (long long)monitored->best_epoch);
-        fact(grid, &rect, strlen(run->monitor) < 13 ? run->monitor : "best", text);
+        fact(grid, rest, strlen(run->monitor) < NAME_WIDTH ? run->monitor : "best", text);
     }
     if (v->has_live)
-        live_fact(v, grid, &rect);
+        live_fact(v, grid, rest);
     if (v->checkpoint)
         snprintf(text, sizeof text, "%lld, %s @%lld", (long long)run->n_checkpoints,
                  v->checkpoint->best ? "best" : "last", (long long)v->checkpoint->epoch);
     else
         snprintf(text, sizeof text, "none");
-    fact(grid, &rect, "checkpoints", text);
-    const char *class = param(v, "compile.optimizer.class");
-    compared_words(optimizer, sizeof optimizer, class ? class : param(v, "compile.optimizer"));
-    compared_words(rate, sizeof rate, param(v, "compile.optimizer.learning_rate"));
-    snprintf(text, sizeof text, "%s %s", optimizer, rate);
-    fact(grid, &rect, "optimizer", *optimizer ? text : NULL);
-    compared_words(text, sizeof text, param(v, "fit.batch_size"));
-    fact(grid, &rect, "batch", text);
-    fact(grid, &rect, "device", run->device);
+    fact(grid, rest, "checkpoints", text);
+    optimizer_facts(v, run, grid, rest);
+    fact(grid, rest, "device", run->device);
     if (run->parent_run) {
-        snprintf(text, sizeof text, "epoch %lld of %.200s", (long long)run->parent_epoch, run->parent_run);
-        fact(grid, &rect, "from", text);
+        const struct run_summary *parent = app_find_run(app, run->parent_run);
+        snprintf(text, sizeof text, "epoch %lld of %.200s", (long long)run->parent_epoch,
+                 parent ? parent->name : run->parent_run);
+        fact(grid, rest, "from", text);
+        long_fact(grid, rest, "changed", STYLE_CHANGED, runs_changes(app, v, run));
     }
     struct str tags = {0};
     for (size_t i = 0; i < run->n_tags; i++)
         str_addf(&tags, i ? " %s" : "%s", run->tags[i]);
     if (tags.length)
-        fact(grid, &rect, "tags", str_text(&tags));
+        fact(grid, rest, "tags", str_text(&tags));
     str_release(&tags);
-    fact(grid, &rect, "note", run->note);
-    if (run->error && *run->error && rect.h > 0)
-        grid_wrap(grid, rect, 0, STYLE_ERROR, run->error);
+    long_fact(grid, rest, "note", STYLE_TEXT, run->note);
+    if (run->error && *run->error && rest->h > 0)
+        rect_top(rest, grid_wrap(grid, *rest, 0, STYLE_ERROR, run->error));
 }
 
-void runs_preview_draw(const struct app *app, const struct runs_view *v, const struct run_summary *run,
-                       struct grid *grid, struct rect rect)
+/* The newest that there is room for, after how much training each came. */
+static void draw_events(const struct runs_view *v, struct grid *grid, struct rect rest)
 {
-    grid_rule(grid, rect_top(&rect, 1), run->name, false);
-    struct rect facts = rect_right(&rect, rect.w >= 70 ? (rect.w >= 120 ? 50 : 34) : 0);
-    rect_left(&facts, 2);
-    draw_facts(app, v, run, grid, facts);
+    enum { LEAST_ROWS = 3, TIME_WIDTH = 8 };
+    if (!v->n_events || rest.h < LEAST_ROWS)
+        return;
+    rect_top(&rest, 1);
+    grid_text(grid, rect_top(&rest, 1), 0, 0, STYLE_FAINT, "what happened, and after how long");
+    size_t room = (size_t)rest.h, first = v->n_events > room ? v->n_events - room : 0;
+    for (size_t i = first; i < v->n_events; i++) {
+        struct rect line = rect_top(&rest, 1);
+        char words[200];
+        enum style style = event_words(&v->events[i], words, sizeof words);
+        double since = isnan(v->curve.origin.time) ? NAN : curve_since(&v->curve.origin, v->events[i].time);
+        grid_text_right(grid, line, TIME_WIDTH, 0, STYLE_FAINT, text_duration(since > 0 ? since : 0).text);
+        grid_text(grid, line, TIME_WIDTH + 2, 0, style, words);
+    }
+}
+
+static void draw_others(const struct app *app, const struct runs_view *v, struct grid *grid, struct rect rect)
+{
+    size_t n = v->n_others < (size_t)(rect.h / OTHER_HEIGHT) ? v->n_others : (size_t)(rect.h / OTHER_HEIGHT);
+    for (size_t k = 0; k < n; k++) {
+        struct rect one = rect_top(&rect, rect.h / (int)(n - k));
+        one.h -= k + 1 < n && one.h > OTHER_HEIGHT;
+        struct chart chart = CHART_INIT;
+        chart.small = true;
+        chart.lines = v->others[k].lines;
+        chart.n_lines = v->others[k].n;
+        small_title_draw(&v->others[k], CURVES_BOTH, &chart, grid, rect_top(&one, 1));
+        grid_chart(grid, one, &chart, app->rung);
+    }
+}
+
+static void draw_curve(const struct app *app, const struct runs_view *v, struct grid *grid, struct rect rect)
+{
     struct chart chart = CHART_INIT;
     chart.x_name = "epoch";
     chart.lines = v->curve.lines;
@@ -153,4 +237,21 @@ void runs_preview_draw(const struct app *app, const struct runs_view *v, const s
                                   : 0;
     else
         grid_text(grid, rect, 2, 1, STYLE_FAINT, "nothing recorded yet");
+}
+
+void runs_preview_draw(const struct app *app, struct runs_view *v, const struct run_summary *run, struct grid *grid,
+                       struct rect rect)
+{
+    bool wide = rect.w >= WIDE;
+    grid_rule(grid, rect_top(&rect, 1), run->name, false);
+    struct rect facts = rect_right(&rect, wide ? WIDE_FACTS : rect.w >= 120 ? 50 : rect.w >= 70 ? 34 : 0);
+    rect_left(&facts, 2);
+    if (wide)
+        read_wide(app, v, run);
+    draw_facts(app, v, run, grid, &facts);
+    if (wide)
+        draw_events(v, grid, facts);
+    if (wide && v->n_others && rect.h >= OTHER_HEIGHT)
+        draw_others(app, v, grid, rect_right(&rect, OTHERS_WIDTH));
+    draw_curve(app, v, grid, rect);
 }

@@ -315,6 +315,18 @@ static int page_matters(struct compare_view *v, enum action action)
     return LOOP_DRAW;
 }
 
+/* The best first. */
+static int sort_runs_by(struct app *app, struct compare_view *v, int column)
+{
+    v->sort = column;
+    v->reverse = (v->sort == COMPARE_LAST || v->sort == COMPARE_SMOOTH || v->sort == COMPARE_BEST) &&
+                 metric_is_better_upwards(v->metric);
+    app_remember(app, "compare.sort", json_integer(v->sort));
+    app_remember(app, "compare.reverse", json_boolean(v->reverse));
+    sort_runs(v);
+    return LOOP_DRAW;
+}
+
 /* Along the columns that order runs; left of the first, they stand as they were chosen. */
 static int sort_by(struct app *app, struct compare_view *v, int by)
 {
@@ -328,13 +340,7 @@ static int sort_by(struct app *app, struct compare_view *v, int by)
     do
         at = (at + by + N) % N;
     while (columns[at] == COMPARE_SMOOTH && !v->chart.smooth);
-    v->sort = columns[at];
-    v->reverse = (v->sort == COMPARE_LAST || v->sort == COMPARE_SMOOTH || v->sort == COMPARE_BEST) &&
-                 metric_is_better_upwards(v->metric); /* the best first */
-    app_remember(app, "compare.sort", json_integer(v->sort));
-    app_remember(app, "compare.reverse", json_boolean(v->reverse));
-    sort_runs(v);
-    return LOOP_DRAW;
+    return sort_runs_by(app, v, columns[at]);
 }
 
 static int move(struct app *app, struct compare_view *v, enum action action)
@@ -388,6 +394,29 @@ static int compare_action(struct app *app, void *state, enum action action)
     }
 }
 
+/* A title sorts by its column, pressed again the other way round; that of the signs as they were chosen. */
+static int press_title(struct app *app, struct compare_view *v, int title)
+{
+    static const int sorts[COMPARE_COLUMNS] = {
+        [COMPARE_SIGN] = -1,
+        [COMPARE_NAME] = COMPARE_NAME,
+        [COMPARE_STATE] = -1,
+        [COMPARE_EPOCH] = COMPARE_EPOCH,
+        [COMPARE_LAST] = COMPARE_LAST,
+        [COMPARE_SMOOTH] = COMPARE_SMOOTH,
+        [COMPARE_BEST] = COMPARE_BEST,
+        [COMPARE_AT] = COMPARE_AT,
+        [COMPARE_DELTA] = COMPARE_BEST,
+        [COMPARE_FROM] = -1,
+    };
+    int column = title + (title >= COMPARE_SMOOTH && !v->chart.smooth); /* that one is not drawn */
+    int sort = sorts[column < COMPARE_COLUMNS ? column : COMPARE_SIGN];
+    v->pane = COMPARE_RUNS;
+    if (sort >= 0 && sort == v->sort)
+        return compare_action(app, v, ACTION_SORT_REVERSE);
+    return sort_runs_by(app, v, sort);
+}
+
 static int compare_event(struct app *app, void *state, const struct event *event)
 {
     struct compare_view *v = state;
@@ -403,6 +432,8 @@ static int compare_event(struct app *app, void *state, const struct event *event
         list_wheel(&v->table, by, v->place[COMPARE_TABLE].h - 1);
     else if (by && list_mouse(&v->legend, event))
         focus_on(app, v, v->legend.selected);
+    else if (v->n && list_title(&v->legend, event) >= 0)
+        return press_title(app, v, list_title(&v->legend, event));
     else if (event->action == MOUSE_PRESS) {
         for (int pane = 0; pane < COMPARE_PANES; pane++)
             if (rect_has(v->place[pane], event->x, event->y))

@@ -11,36 +11,6 @@
 
 enum { PREVIEW_LEAST_HEIGHT = 18 };
 
-struct column_row {
-    struct list_column column;
-    const char *sort; /* key for index_list, NULL: cannot be sorted by */
-};
-enum {
-    COL_MARK,
-    COL_NAME,
-    COL_STATE,
-    COL_EPOCH,
-    COL_LOSS,
-    COL_MONITOR,
-    COL_BEST,
-    COL_TIME,
-    COL_AGE,
-    COL_SPARK,
-    COL_COUNT
-};
-static const struct column_row columns[COL_COUNT] = {
-    [COL_MARK] = {{"", LIST_LEFT, 1, 1, 0, false}, NULL},
-    [COL_NAME] = {{"name", LIST_LEFT, 14, 40, 0, false}, "name"},
-    [COL_STATE] = {{"state", LIST_LEFT, 1, 13, 0, false}, "state"},
-    [COL_EPOCH] = {{"epoch", LIST_RIGHT, 5, 11, 0, false}, "epoch"},
-    [COL_LOSS] = {{"loss", LIST_POINT, 6, 12, 4, false}, "last.loss"},
-    [COL_MONITOR] = {{"val_loss", LIST_POINT, 6, 12, 2, false}, "last.val_loss"},
-    [COL_BEST] = {{"best@", LIST_POINT, 6, 14, 1, false}, "best.val_loss"},
-    [COL_TIME] = {{"time", LIST_RIGHT, 4, 8, 3, false}, "duration"},
-    [COL_AGE] = {{"age", LIST_RIGHT, 3, 8, 6, false}, "created"},
-    [COL_SPARK] = {{"last epochs", LIST_LEFT, SPARK_COLUMNS, SPARK_COLUMNS, 5, true}, NULL},
-};
-
 static const struct run_summary *selected_run(const struct app *app, const void *state)
 {
     (void)app;
@@ -51,7 +21,7 @@ static const struct run_summary *selected_run(const struct app *app, const void 
 static bool find_rows(struct app *app, struct runs_view *v)
 {
     char sort[64];
-    snprintf(sort, sizeof sort, "%s%s", v->reverse ? "-" : "", v->sort >= 0 ? columns[v->sort].sort : "");
+    snprintf(sort, sizeof sort, "%s%s", v->reverse ? "-" : "", v->sort >= 0 ? runs_columns[v->sort].sort : "");
     return runs_rows_find(app, v, v->sort >= 0 ? sort : NULL);
 }
 
@@ -64,13 +34,25 @@ static int runs_refresh(struct app *app, void *state)
     return LOOP_DRAW;
 }
 
+static int column_named(const char *sort)
+{
+    for (int c = 0; c < RUNS_COLUMNS; c++)
+        if (runs_columns[c].sort && !strcmp(runs_columns[c].sort, sort))
+            return c;
+    return -1;
+}
+
+static void remember_sort(struct app *app, const struct runs_view *v)
+{
+    app_remember(app, "runs.sort", json_string(v->sort >= 0 ? runs_columns[v->sort].sort : ""));
+    app_remember(app, "runs.reverse", json_boolean(v->reverse));
+}
+
 static bool runs_open(struct app *app, void *state, const char *argument, struct err *err)
 {
     (void)err;
     struct runs_view *v = state;
-    v->sort = (int)js_int(app->memory, "runs.sort", -1);
-    if (v->sort >= COL_COUNT || (v->sort >= 0 && !columns[v->sort].sort))
-        v->sort = -1;
+    v->sort = column_named(js_string(app->memory, "runs.sort", ""));
     v->reverse = js_bool(app->memory, "runs.reverse", false);
     v->curve.monitor = -1;
     if (argument)
@@ -84,8 +66,8 @@ static void runs_close(void *state)
     struct runs_view *v = state;
     free(v->rows);
     edit_release(&v->filter);
-    curve_set_release(&v->curve);
-    arena_release(&v->facts_arena);
+    runs_changes_release(v);
+    runs_preview_release(v);
 }
 
 static const struct checkpoint_summary *selected_checkpoint(const struct app *app, const void *state)
@@ -108,12 +90,12 @@ static int sort_by(struct app *app, struct runs_view *v, int step)
     do {
         at += step;
         if (at < -1)
-            at = COL_COUNT - 1;
-        if (at >= COL_COUNT)
+            at = RUNS_COLUMNS - 1;
+        if (at >= RUNS_COLUMNS)
             at = -1;
-    } while (at >= 0 && !columns[at].sort);
+    } while (at >= 0 && (!runs_columns[at].sort || !v->list.title_end[at])); /* only by what is seen */
     v->sort = at;
-    app_remember(app, "runs.sort", json_integer(at));
+    remember_sort(app, v);
     return runs_refresh(app, v);
 }
 
@@ -148,7 +130,7 @@ static int runs_action(struct app *app, void *state, enum action action)
         return sort_by(app, v, 1);
     case ACTION_SORT_REVERSE:
         v->reverse = !v->reverse;
-        app_remember(app, "runs.reverse", json_boolean(v->reverse));
+        remember_sort(app, v);
         return runs_refresh(app, v);
     case ACTION_MAXIMISE:
         v->alone = !v->alone;
@@ -161,12 +143,11 @@ static int runs_action(struct app *app, void *state, enum action action)
 /* A title sorts by its column, pressed again the other way round; that of the marks as they were made. */
 static int press_title(struct app *app, struct runs_view *v, int column)
 {
-    if (column != COL_MARK && !columns[column].sort)
+    if (column != RUNS_MARK && !runs_columns[column].sort)
         return LOOP_NOTHING;
     v->reverse = column == v->sort && !v->reverse;
-    v->sort = column == COL_MARK ? -1 : column;
-    app_remember(app, "runs.sort", json_integer(v->sort));
-    app_remember(app, "runs.reverse", json_boolean(v->reverse));
+    v->sort = column == RUNS_MARK ? -1 : column;
+    remember_sort(app, v);
     return runs_refresh(app, v);
 }
 
@@ -209,122 +190,6 @@ static int runs_event(struct app *app, void *state, const struct event *event)
         break;
     }
     return LOOP_NOTHING;
-}
-
-struct fill_context {
-    const struct app *app;
-    struct runs_view *view;
-};
-
-static void fill_metric(struct list_cell *cell, const struct run_summary *run, const char *name)
-{
-    const struct metric_summary *metric = runs_metric(run, name);
-    snprintf(cell->text, sizeof cell->text, "%s", metric ? human_metric(metric->last).text : text_missing());
-    cell->style = !metric ? STYLE_FAINT : isfinite(metric->last) ? STYLE_TEXT : STYLE_ERROR;
-}
-
-static void fill_best(struct list_cell *cell, const struct run_summary *run)
-{
-    const struct metric_summary *metric = runs_metric(run, run->monitor);
-    if (metric && isfinite(metric->best))
-        snprintf(cell->text, sizeof cell->text, "%s@%lld", human_metric(metric->best).text,
-                 (long long)metric->best_epoch);
-    else
-        snprintf(cell->text, sizeof cell->text, "%s", text_missing());
-    cell->style = metric ? STYLE_TEXT : STYLE_FAINT;
-}
-
-/* What it has lost itself in, where it branched from (unless the tree shows it), tags and note. */
-static void fill_words(const struct app *app, const struct runs_row *row, struct list_cell *cell)
-{
-    const struct run_summary *run = row->run, *parent = *row->branch ? NULL : app_find_run(app, run->parent_run);
-    size_t used = 0, size = sizeof cell->text;
-    const struct metric_summary *monitored = runs_metric(run, run->monitor);
-    if (monitored && !isfinite(monitored->last))
-        used = (size_t)snprintf(cell->text, size, "%s is %s  ", run->monitor, human_metric(monitored->last).text);
-    if (run->parent_run && !*row->branch)
-        used += (size_t)snprintf(cell->text + used, size - used, "from %.60s:%lld  ", parent ? parent->name : run->parent_run,
-                                (long long)run->parent_epoch);
-    for (size_t i = 0; i < run->n_tags && used < size; i++)
-        used += (size_t)snprintf(cell->text + used, size - used, "#%s ", run->tags[i]);
-    if (run->note && used < size)
-        snprintf(cell->text + used, size - used, "%s%s", run->n_tags ? " " : "", run->note);
-    cell->style = monitored && !isfinite(monitored->last) ? STYLE_ERROR : STYLE_FAINT;
-}
-
-static void fill_spark(const struct app *app, struct runs_row *row, int width, struct list_cell *cell)
-{
-    const struct run_summary *run = row->run;
-    if (run->error && *run->error) {
-        snprintf(cell->text, sizeof cell->text, "%s", run->error);
-        cell->style = STYLE_ERROR;
-        return;
-    }
-    if (row->n_spark != width)
-        tile_spark(run->spark, run->n_spark, app->rung == RUNG_ASCII, row->spark, row->n_spark = width);
-    cell->points = row->spark;
-    cell->n_points = width;
-    cell->points_style = human_state_style(run->state);
-    fill_words(app, row, cell);
-}
-
-static void fill(void *context, int row, int column, struct list_cell *cell)
-{
-    struct fill_context *f = context;
-    struct runs_row *r = &f->view->rows[row];
-    const struct run_summary *run = r->run;
-    cell->style = STYLE_TEXT;
-    switch (column) {
-    case COL_MARK:
-        snprintf(cell->text, sizeof cell->text, "%s", app_is_marked(f->app, run->id) ? "●" : " ");
-        cell->style = STYLE_ACCENT;
-        break;
-    case COL_NAME:
-        snprintf(cell->text, sizeof cell->text, "%s%.100s", r->branch, run->name);
-        break;
-    case COL_STATE:
-        snprintf(cell->text, sizeof cell->text, "%s %s", human_state_sign(run->state), run_state_name(run->state));
-        cell->style = human_state_style(run->state);
-        break;
-    case COL_EPOCH:
-        snprintf(cell->text, sizeof cell->text, run->epochs ? "%lld/%lld" : "%lld", (long long)run->epoch,
-                 (long long)run->epochs);
-        break;
-    case COL_LOSS:
-        fill_metric(cell, run, "loss");
-        break;
-    case COL_MONITOR:
-        fill_metric(cell, run, "val_loss");
-        break;
-    case COL_BEST:
-        fill_best(cell, run);
-        break;
-    case COL_TIME:
-        snprintf(cell->text, sizeof cell->text, "%s", text_duration(run->duration_s > 0 ? run->duration_s : NAN).text);
-        break;
-    case COL_AGE:
-        snprintf(cell->text, sizeof cell->text, "%s", human_age(f->app->wall - run->created).text);
-        break;
-    case COL_SPARK:
-        fill_spark(f->app, r, f->view->spark_columns, cell);
-        break;
-    default:
-        break;
-    }
-}
-
-static void draw_list(const struct app *app, struct runs_view *v, struct grid *grid, struct rect rect)
-{
-    enum { WIDE = 140 };
-    struct list_column shown[COL_COUNT];
-    v->spark_columns = rect.w < WIDE ? SPARK_COLUMNS : WIDE_SPARK_COLUMNS;
-    for (int i = 0; i < COL_COUNT; i++)
-        shown[i] = columns[i].column;
-    for (int row = v->list.top; row < v->list.top + rect.h && row < (int)v->n_rows; row++)
-        if (v->rows[row].run->error && *v->rows[row].run->error) /* why it failed comes first */
-            shown[COL_SPARK].rank = 0;
-    struct fill_context f = {.app = app, .view = v};
-    list_draw(&v->list, grid, rect, shown, COL_COUNT, v->sort, v->reverse, true, fill, &f);
 }
 
 static void count_states(const struct app *app, char *text, size_t size)
@@ -394,7 +259,7 @@ static void runs_view(const struct app *app, const void *state, struct grid *gri
         int rows = (int)v->n_rows + 2, most = rect.h - rect.h * 2 / 5;
         preview = rect_bottom(&rect, rect.h - (rows < most ? (rows > 6 ? rows : 6) : most));
     }
-    draw_list(app, v, grid, rect);
+    runs_list_draw(app, v, grid, rect);
     if (preview.h > 3 && v->n_rows)
         runs_preview_draw(app, v, selected_run(app, v), grid, preview);
 }

@@ -2,6 +2,7 @@
 #include "tui/widgets/widget_bars.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int tab_width(const struct grid *grid, const char *name)
 {
@@ -52,24 +53,37 @@ static enum action next_by_rank(const struct keymap *map, unsigned places, int b
     return best;
 }
 
-static int draw_hint(struct grid *grid, struct rect rect, const struct keymap *map, enum action action, int x)
+enum { HINT_TEXT = 48 };
+
+/* "try other settings|try": the long word, or where there is little room the short one. */
+static const char *hint_word(enum action action, bool narrow, char text[HINT_TEXT])
 {
-    char key[KEY_TEXT];
-    x += grid_text(grid, rect, x, 0, STYLE_KEY, keys_print(map->key[action][0], key)) + 1;
-    return x + grid_text(grid, rect, x, 0, STYLE_TEXT, keys_row(action)->word) + 2;
+    const char *word = keys_row(action)->word, *bar = strchr(word, '|');
+    if (bar && narrow)
+        return bar + 1;
+    snprintf(text, HINT_TEXT, "%.*s", (int)(bar ? bar - word : HINT_TEXT), word);
+    return text;
 }
 
-static int hint_width(const struct grid *grid, const struct keymap *map, enum action action)
+static int draw_hint(struct grid *grid, struct rect rect, const struct keymap *map, enum action action, bool narrow, int x)
 {
-    char key[KEY_TEXT];
-    return grid_columns(grid, keys_print(map->key[action][0], key)) + 1 + grid_columns(grid, keys_row(action)->word) +
-           2;
+    char key[KEY_TEXT], word[HINT_TEXT];
+    x += grid_text(grid, rect, x, 0, STYLE_KEY, keys_print(map->key[action][0], key)) + 1;
+    return x + grid_text(grid, rect, x, 0, STYLE_TEXT, hint_word(action, narrow, word)) + 2;
+}
+
+static int hint_width(const struct grid *grid, const struct keymap *map, enum action action, bool narrow)
+{
+    char key[KEY_TEXT], word[HINT_TEXT];
+    return grid_columns(grid, keys_print(map->key[action][0], key)) + 1 +
+           grid_columns(grid, hint_word(action, narrow, word)) + 2;
 }
 
 void footer_draw(struct grid *grid, struct rect rect, const struct keymap *map, unsigned places, const char *left,
                  enum style left_style, const char *right)
 {
-    enum { AT_MOST = 8 };
+    enum { AT_MOST = 8, NARROW = 80 };
+    bool narrow = rect.w < NARROW;
     int room = rect.w - 1, x = 1;
     if (right && *right && grid_columns(grid, right) + 2 < rect.w / 2) {
         grid_text_right(grid, rect, rect.w - 1, 0, STYLE_FAINT, right);
@@ -80,15 +94,15 @@ void footer_draw(struct grid *grid, struct rect rect, const struct keymap *map, 
         grid_text(grid, inner, x, 0, left_style, left);
         return;
     }
-    int help = hint_width(grid, map, ACTION_HELP); /* help is always there */
+    int help = hint_width(grid, map, ACTION_HELP, narrow); /* help is always there */
     enum action action = next_by_rank(map, places & ~0u, 0);
     for (int n = 1; action && n < AT_MOST; action = next_by_rank(map, places, keys_row(action)->rank)) {
-        if (action == ACTION_HELP || x + hint_width(grid, map, action) + help > room + 2)
+        if (action == ACTION_HELP || x + hint_width(grid, map, action, narrow) + help > room + 2)
             continue;
-        x = draw_hint(grid, inner, map, action, x);
+        x = draw_hint(grid, inner, map, action, narrow, x);
         n++;
     }
-    draw_hint(grid, inner, map, ACTION_HELP, x);
+    draw_hint(grid, inner, map, ACTION_HELP, narrow, x);
 }
 
 void progress_draw(struct grid *grid, struct rect rect, double share, const char *text)

@@ -122,17 +122,27 @@ static int total_width(const struct table *table)
     return total;
 }
 
+/* The column of the highest rank that is shown, of the lowest that is not; -1: none. */
+static int ranked_column(const struct table *table, bool shown, int above)
+{
+    int found = -1;
+    for (int c = 0; c < table->n; c++) {
+        int rank = table->columns[c].rank;
+        if (table->shown[c] == shown && rank > above &&
+            (found < 0 || (shown ? rank >= table->columns[found].rank : rank < table->columns[found].rank)))
+            found = c;
+    }
+    return found;
+}
+
+/* Where a wide one has gone, narrow ones of less weight may still have room. */
 static void fit_columns(struct table *table, int room)
 {
-    while (total_width(table) > room) {
-        int drop = -1;
-        for (int c = 0; c < table->n; c++)
-            if (table->shown[c] && table->columns[c].rank > 0 &&
-                (drop < 0 || table->columns[c].rank >= table->columns[drop].rank))
-                drop = c;
-        if (drop < 0)
-            break;
+    for (int drop; total_width(table) > room && (drop = ranked_column(table, true, 0)) >= 0;)
         table->shown[drop] = false;
+    for (int rank = 0, back; (back = ranked_column(table, false, rank)) >= 0; rank = table->columns[back].rank) {
+        table->shown[back] = true;
+        table->shown[back] = total_width(table) <= room;
     }
     for (int c = 0; c < table->n; c++)
         if (table->shown[c] && table->columns[c].grow) {

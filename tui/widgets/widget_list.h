@@ -36,7 +36,7 @@ struct list_column {
     const char *title;
     enum list_align align;
     int min, max; /* columns of text; max 0: as wide as the content */
-    int rank;     /* where there is no room, the highest rank goes first; 0 always stays */
+    int rank;     /* where there is no room, the highest rank goes first, unless it fits beside what is left; 0 always stays */
     bool grow;    /* takes what is left (the first such column) */
 };
 struct list_cell {
