@@ -197,46 +197,58 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
     }
 }
 
-/* Four neighbours out of each of rows i, i + 4, ...; rows behind the last are the first one again. */
-INLINE vec load_quads(const float *b, int64_t ldb, int rows, int i, int width)
+/* Columns of `rows` rows of LANES floats; rows behind the last are the first one again. */
+INLINE void load_columns(vec *r, const float *b, int64_t ldb, int rows)
 {
-#define DOWN(row) ((row) < rows ? (row) * ldb : 0)
-    int64_t first = DOWN(i), second = DOWN(i + 4) - first, third = DOWN(i + 8) - first, fourth = DOWN(i + 12) - first;
-#undef DOWN
-    return width >= 4 ? vec_quads(b + first, second, third, fourth)
-                      : vec_quads_masked(b + first, second, third, fourth, quad_first(width < 0 ? 0 : width));
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++)
+        r[i] = vec_load(b + (i < rows ? i : 0) * ldb);
+    vec_transpose(r);
 }
 
-/* r[i] = column i of `width` in `rows` rows of b, zeros behind. */
-INLINE void load_transposed(vec *r, const float *b, int64_t ldb, int rows, int width)
+/* The same for n <= 4 columns. */
+INLINE void load_four_columns(vec *r, const float *b, int64_t ldb, int rows, int n)
 {
 #pragma GCC unroll 4
-    for (int j = 0; j < LANES; j += 4) {
+    for (int i = 0; i < 4; i++) {
+#define DOWN(row) ((row) < rows ? (row) * ldb : 0)
+        int64_t at = DOWN(i), second = DOWN(i + 4) - at, third = DOWN(i + 8) - at, fourth = DOWN(i + 12) - at;
+#undef DOWN
+        r[i] = n == 4 ? vec_quads(b + at, second, third, fourth)
+                      : vec_quads_masked(b + at, second, third, fourth, quad_first(n));
+    }
+    quads_transpose(r);
+}
+
+/* LANES columns of a panel of `width`. */
+INLINE void pack_lines(float *to, const float *b, int64_t ldb, int64_t k, int rows, const int width)
+{
+    vec r[LANES];
+    for (; k >= LANES; k -= LANES, b += LANES, to += LANES * width) {
+        load_columns(r, b, ldb, rows);
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++)
+            vec_store(to + i * width, r[i]);
+    }
+    for (; k >= 4; k -= 4, b += 4, to += 4 * width) {
+        load_four_columns(r, b, ldb, rows, 4);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
-            r[j + i] = load_quads(b + j, ldb, rows, i, width - j);
-        quads_transpose(r + j);
+            vec_store(to + i * width, r[i]);
     }
+    if (k > 0)
+        load_four_columns(r, b, ldb, rows, (int)k);
+    for (int i = 0; i < k; i++)
+        vec_store(to + i * width, r[i]);
 }
 
 static void pack_transposed(float *panel, const float *b, int64_t ldb, int64_t k, int columns)
 {
-    int width = columns <= LANES ? LANES : 2 * LANES;
-    for (int first = 0; first < width; first += LANES) {
-        int rows = columns - first < LANES ? columns - first : LANES;
-        for (int64_t i = 0; i < k; i += LANES) {
-            vec r[LANES];
-            int n = k - i < LANES ? (int)(k - i) : LANES;
-            if (rows == LANES)
-                load_transposed(r, b + first * ldb + i, ldb, LANES, n);
-            else
-                load_transposed(r, b + first * ldb + i, ldb, rows, n);
-            float *to = panel + i * width + first;
-#pragma GCC unroll 16
-            for (int j = 0; j < LANES; j++)
-                if (j < n)
-                    vec_store(to + j * width, r[j]);
-        }
+    if (columns <= LANES) {
+        pack_lines(panel, b, ldb, k, columns, LANES);
+    } else {
+        pack_lines(panel, b, ldb, k, LANES, 2 * LANES);
+        pack_lines(panel + LANES, b + LANES * ldb, ldb, k, columns - LANES, 2 * LANES);
     }
 }
 
@@ -257,10 +269,7 @@ static void store_transposed(float *c, int64_t ldc, const float *from, int64_t l
     for (int first = 0; first < columns; first += LANES) {
         vec r[LANES];
         int n = columns - first < LANES ? columns - first : LANES;
-        if (rows == LANES)
-            load_transposed(r, from + first, ld, LANES, LANES);
-        else
-            load_transposed(r, from + first, ld, rows, LANES);
+        load_columns(r, from + first, ld, rows);
         for (int j = 0; j < n; j++) {
             float *to = c + (first + j) * ldc;
             vec x = r[j] * va;

@@ -8,6 +8,7 @@ enum {
     LEAST_M = 16,     /* rows that fill vectors along m, */
     LEAST_ROWS = 4,   /* and that pay for a panel in registers */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
+    FETCH_ROWS = 8,   /* that C is fetched ahead */
     FINISH_ROWS = 32, /* of short sums at once, when somebody waits for them */
 };
 
@@ -117,10 +118,13 @@ static void run_short_rows(const struct gemm_product *p, const float *panels, in
     t.ldc = g->c ? g->ldc : columns;
     t.a += row * g->lda;
     t.m = rows;
+    const float *fetch = g->n_beside ? g->beside[0] + row * g->ldc + column : c + FETCH_ROWS * t.ldc;
+    t.fetch_stride = g->n_beside ? g->ldc : t.ldc;
     for (int64_t j = 0; j < columns; j += panel) {
         t.b = panels + j * g->k;
         t.b_stride = gemm_panel_width(p->kernels, j, columns);
         t.c = c + j;
+        t.fetch = fetch + j;
         t.columns = clamp(columns - j, 0, panel);
         p->kernels->narrow->short_k[g->k](&t);
     }

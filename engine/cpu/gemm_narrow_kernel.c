@@ -262,7 +262,12 @@ INLINE void along_m(const struct gemm_narrow *t, const int columns)
 
 /* ---- short k ---- */
 
-enum { ROWS_AHEAD = 8 };
+#if defined(__AVX512F__)
+enum { REGISTERS = 32 };
+#else
+enum { REGISTERS = 16 };
+#endif
+enum { SHORT_ROWS = 4 }; /* at once, where there are registers for them */
 
 INLINE void store_short(const struct gemm_narrow *t, float *c, vec x, vec_mask mask, bool whole, const bool plain)
 {
@@ -277,32 +282,59 @@ INLINE void store_short(const struct gemm_narrow *t, float *c, vec x, vec_mask m
         vec_store_masked(c, mask, x);
 }
 
+/* What the rows of one panel have in common. */
+struct short_panel {
+    vec right[GEMM_NARROW_MAX][2];
+    vec_mask mask; /* of the last vector */
+    bool whole;
+};
+
+INLINE void rows_short_k(const struct gemm_narrow *t, const struct short_panel *p, const float *a, float *c, const float *fetch,
+                         const int rows, const int vectors, const int k, const bool plain)
+{
+    vec acc[SHORT_ROWS][2];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            acc[i][v] = vec_all(0);
+            __builtin_prefetch(fetch + i * t->fetch_stride + v * LANES);
+        }
+#pragma GCC unroll 16
+    for (int j = 0; j < k; j++)
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++) {
+            const vec left = vec_all(a[i * t->a_stride + j]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[i][v] = vec_fma(left, p->right[j][v], acc[i][v]);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++, c += t->ldc) {
+        if (vectors == 2)
+            store_short(t, c, acc[i][0], mask_first(LANES), true, plain);
+        store_short(t, c + (vectors - 1) * LANES, acc[i][vectors - 1], p->mask, p->whole, plain);
+    }
+}
+
 /* Columns [first, first + vectors * LANES) of the panel. */
 INLINE void panel_short_k(const struct gemm_narrow *t, int first, const int vectors, const int k, const bool plain)
 {
-    const vec_mask mask = mask_first(t->columns - first - (vectors - 1) * LANES);
-    const bool whole = t->columns - first >= vectors * LANES;
-    const float *a = t->a;
+    const int fit = (REGISTERS - 1) / vectors - k, rows = fit < SHORT_ROWS ? fit : SHORT_ROWS;
+    const float *a = t->a, *fetch = t->fetch + first;
     float *c = t->c + first;
-    vec right[GEMM_NARROW_MAX][2];
+    struct short_panel p = {.mask = mask_first(t->columns - first - (vectors - 1) * LANES),
+                            .whole = t->columns - first >= vectors * LANES};
 #pragma GCC unroll 16
     for (int i = 0; i < k; i++)
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
-            right[i][v] = vec_load(t->b + i * t->b_stride + first + v * LANES);
-    for (int64_t row = 0; row < t->m; row++, a += t->a_stride, c += t->ldc) {
-        vec acc[2] = {vec_all(0), vec_all(0)};
-        for (int v = 0; v < vectors; v++)
-            __builtin_prefetch(c + ROWS_AHEAD * t->ldc + v * LANES, 1);
-#pragma GCC unroll 16
-        for (int i = 0; i < k; i++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++)
-                acc[v] = vec_fma(vec_all(a[i]), right[i][v], acc[v]);
-        if (vectors == 2)
-            store_short(t, c, acc[0], mask_first(LANES), true, plain);
-        store_short(t, c + (vectors - 1) * LANES, acc[vectors - 1], mask, whole, plain);
-    }
+            p.right[i][v] = vec_load(t->b + i * t->b_stride + first + v * LANES);
+    int64_t m = t->m;
+    for (; m >= rows; m -= rows, a += rows * t->a_stride, c += rows * t->ldc, fetch += rows * t->fetch_stride)
+        rows_short_k(t, &p, a, c, fetch, rows, vectors, k, plain);
+    for (; m > 0; m--, a += t->a_stride, c += t->ldc, fetch += t->fetch_stride)
+        rows_short_k(t, &p, a, c, fetch, 1, vectors, k, plain);
 }
 
 INLINE void panels_short_k(const struct gemm_narrow *t, const int k, const bool plain)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16 };
+enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16, SLICE_PRODUCTS = 1 << 20, NARROW_SLICE_PRODUCTS = 1 << 18, SHORT_K = 16 };
 
 /* What all slices share is packed first, in slices too. */
 enum shared { SHARED_NOTHING, SHARED_A, SHARED_B };
@@ -220,24 +220,26 @@ static bool cut_along_k(struct matmul *m)
 {
     const struct gemm *g = &m->shape;
     int64_t block = gemm_k_block(g->k), blocks = (g->k + block - 1) / block;
-    int n = slices_for(g->m * g->n * g->k, 1 << 20, blocks < MATMUL_SLICES ? (int)blocks : MATMUL_SLICES);
+    int n = slices_for(g->m * g->n * g->k, SLICE_PRODUCTS, blocks < MATMUL_SLICES ? (int)blocks : MATMUL_SLICES);
     m->by_k = m->batch == 1 && g->transpose_a && n > 1 && 2 * n * g->m * g->n <= g->k * (g->m + g->n);
     m->n_slices = n;
     m->n_joins = slices_for(g->m * g->n, SLICE_ELEMENTS / 4, 16);
     return m->by_k;
 }
 
-/* Slices of at least a million multiply-adds; the smaller operand is shared by all of them. */
+/* Slices of at least a million multiply-adds, or a quarter of it where nothing is shared and each takes longer; the smaller operand is
+ * shared by all of them. */
 static void choose_slices(struct matmul *m)
 {
     struct gemm *g = &m->shape;
+    int64_t grain = g->n <= gemm_panel() || g->k <= SHORT_K ? NARROW_SLICE_PRODUCTS : SLICE_PRODUCTS;
     if (cut_along_k(m))
         return;
     m->by_columns = g->transpose_a ? g->n > 4 * g->m : g->n > g->m; /* a gradient's epilogue wants whole rows */
     int64_t wide = m->by_columns ? g->n / gemm_panel() : g->m / 16;
     m->n_slices = m->batch > 4 || wide < 2
                       ? 1
-                      : slices_for(g->m * g->n * g->k, 1 << 20, (int)(wide < MATMUL_SLICES ? wide : MATMUL_SLICES));
+                      : slices_for(g->m * g->n * g->k, grain, (int)(wide < MATMUL_SLICES ? wide : MATMUL_SLICES));
     if (m->n_slices == 1 || m->batch > 1)
         return;
     if (!m->by_columns && g->n > gemm_panel()) {
