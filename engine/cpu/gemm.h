@@ -4,7 +4,7 @@
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
- * depend on k alone. Except: at most 12 columns with A by rows and sums of at least 48 terms, and a single row times a transposed B, are
+ * depend on k alone. Except: at most 12 columns with A by rows and sums of at least 16 terms, and a single row times a transposed B, are
  * computed with vectors along k (gemm_narrow.c), a few chains an element: where such a product is cut by columns, or a
  * single row is cut off, the bits differ. NaN and infinity travel; beta = 0 does not read C. Panels lie in memory of the
  * calling thread (scratch.h), which its first product allocates.

@@ -4,12 +4,12 @@
 #include "engine/cpu/gemm_loops.h"
 
 enum {
-    LEAST_K = 48,     /* sums along k that pay for adding up the vectors, */
+    LEAST_K = 16,     /* sums along k that pay for adding up the vectors, */
     LEAST_M = 16,     /* rows that fill vectors along m, */
     LEAST_ROWS = 4,   /* and that pay for a panel in registers */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
     FETCH_ROWS = 8,   /* that C is fetched ahead */
-    FINISH_ROWS = 32, /* of short sums at once, when somebody waits for them */
+    SHORT_ROWS = 16,  /* of short sums at once: C is written in its own order, more or less */
 };
 
 /* A single row times a transposed B: C^T = B A^T has one column. */
@@ -135,7 +135,7 @@ static void run_short_rows(const struct gemm_product *p, const float *panels, in
 void gemm_run_short_k(const struct gemm_product *p)
 {
     const struct gemm *g = p->g;
-    int64_t by_m = !g->c ? GEMM_ROWS_MAX : g->finish ? FINISH_ROWS : g->m;
+    int64_t by_m = g->c ? SHORT_ROWS : GEMM_ROWS_MAX;
     for (int64_t column = 0; column < g->n; column += GEMM_N_BLOCK) {
         int64_t columns = clamp(g->n - column, 0, GEMM_N_BLOCK);
         const float *panels = p->right + column * g->k;

@@ -323,8 +323,9 @@ INLINE void panel_short_k(const struct gemm_narrow *t, int first, const int vect
     const int fit = (REGISTERS - 1) / vectors - k, rows = fit < SHORT_ROWS ? fit : SHORT_ROWS;
     const float *a = t->a, *fetch = t->fetch + first;
     float *c = t->c + first;
-    struct short_panel p = {.mask = mask_first(t->columns - first - (vectors - 1) * LANES),
-                            .whole = t->columns - first >= vectors * LANES};
+    struct short_panel p;
+    p.mask = mask_first(t->columns - first - (vectors - 1) * LANES);
+    p.whole = t->columns - first >= vectors * LANES;
 #pragma GCC unroll 16
     for (int i = 0; i < k; i++)
 #pragma GCC unroll 2

@@ -22,7 +22,7 @@ CLASSES = "matmul:narrow-k+ 1, matmul:narrow-m+ 1"  # the products with 10 colum
 RECURRENT = f"add_i32 1, concat 1, map 4, matmul:cut-k+ 2, {CLASSES}, matmul:short-k 1, recurrent 1, recurrent_dx 1, reduce 2, slice 1, sparse_xent 1, sparse_xent_dx 1"
 # model -> its kernels, a + for those with a fused epilogue; its nodes before fusion; MB of activations and gradients that are there at once
 KERNELS = {
-    1: (f"add_i32 1, map 4, matmul:direct+ 3, matmul:narrow-m+ 1, matmul:short-k+ 1, {MLP_2}", 39, 0.1),
+    1: (f"add_i32 1, map 4, matmul:direct+ 2, {CLASSES}, matmul:short-k+ 1, {MLP_2}", 39, 0.1),
     2: (f"add_i32 1, map 4, matmul:direct+ 2, {CLASSES}, matmul:short-k+ 1, {MLP_2}", 47, 0.1),
     3: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 4, matmul:packed-left+ 1, matmul:short-k+ 1, {MLP_3}", 62, 1.5),
     4: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 5, matmul:short-k+ 1, {MLP_3}", 62, 5.9),
