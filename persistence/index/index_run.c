@@ -50,14 +50,16 @@ bool index_forget_run(struct index *index, int64_t run_id, struct err *err)
 /* Seconds spent running in closed intervals, and since when it runs (0: it does not). */
 static void running_time(const json_t *run, double *ran_s, double *since)
 {
+    double killed = 0;
     *ran_s = *since = 0;
     size_t i;
     json_t *change;
     json_array_foreach(json_object_get(run, "changes"), i, change)
     {
-        double time = js_double(change, "time", 0);
-        if (*since > 0 && time > *since) /* a clock that was set back counts as no time */
-            *ran_s += time - *since;
+        double time = js_double(change, "time", 0), end = killed > 0 && killed < time ? killed : time;
+        if (*since > 0 && end > *since) /* a clock that was set back counts as no time */
+            *ran_s += end - *since;
+        killed = js_double(change, "until", 0);
         *since = !strcmp(js_string(change, "state", ""), "running") ? time : 0;
     }
 }

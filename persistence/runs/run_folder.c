@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const state_names[] = {
@@ -127,9 +128,21 @@ void run_set_worker(json_t *run)
         json_pack("{s:I, s:s, s:f}", "pid", (json_int_t)getpid(), "host", host, "started", io_wall_seconds()));
 }
 
-static void set_worker(json_t *run, const void *context)
+/* Whoever takes the lock of a run that is said to be running knows that its worker was killed: about when it wrote last. */
+static void note_death(json_t *run, const char *folder)
 {
-    (void)context;
+    const json_t *changes = json_object_get(run, "changes");
+    json_t *last = json_array_get(changes, json_array_size(changes) - 1);
+    struct stat st;
+    char *path = path_join(folder, "history.log");
+    if (!strcmp(js_string(last, "state", ""), "running") && !stat(path, &st))
+        json_object_set_new(last, "until", json_real((double)st.st_mtim.tv_sec + 1e-9 * (double)st.st_mtim.tv_nsec));
+    free(path);
+}
+
+static void set_worker(json_t *run, const void *folder)
+{
+    note_death(run, folder);
     run_set_worker(run);
 }
 
@@ -140,7 +153,7 @@ struct run_writer *run_open_writer(const char *folder, struct err *err)
         err_prefix(err, "cannot write to run '%s'", path_name(folder));
         return NULL;
     }
-    if (!run_edit(folder, set_worker, NULL, err)) {
+    if (!run_edit(folder, set_worker, folder, err)) {
         io->close(fd);
         return NULL;
     }

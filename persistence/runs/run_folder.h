@@ -45,7 +45,8 @@ struct run_writer;
 /* Takes the lock; ERR_FAILED naming pid and host of the holder when it is held. */
 struct run_writer *run_open_writer(const char *folder, struct err *err);
 void run_close_writer(struct run_writer *writer); /* releases the lock */
-/* Appends {"state", "time", "epoch", "step", "error"?} to run.json's changes and sets the state; atomic and durable. */
+/* Appends {"state", "time", "epoch", "step", "error"?} to run.json's changes (the next writer of a run that was killed adds
+ * "until": when it wrote last) and sets the state; atomic and durable. */
 bool run_set_state(struct run_writer *writer, enum run_state state, int64_t epoch, int64_t step, const char *error, struct err *err) MUST_USE;
 /* Replaces config.json, atomic and durable: by the worker that holds the lock, when the plan of the run changes (epochs). */
 bool run_save_config(const char *folder, const json_t *config, struct err *err) MUST_USE;

@@ -4,6 +4,9 @@
 
 #include "tui/client/histories.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 static const char config[] = "{\"compile\": {\"optimizer\": {\"class\": \"SGD\", \"learning_rate\": 0.1}}, \"fit\": {\"epochs\": 4}}";
 
 static void event(const char *id, double after, int64_t step, json_t *json)
@@ -99,10 +102,10 @@ static void test_the_time_that_nobody_trained_is_left_out(void)
     struct histories histories = {0};
     const struct history *history = history_of(&histories, index, parent);
     CHECK_EQ(history->origin.n_rests, 2);
-    check_since(history, (const double[]){0, 14, 24, 34});
+    check_since(history, (const double[]){10, 24, 34, 44});
     history_drop(history);
     history = history_of(&histories, index, branch); /* what its parent did behind the fork is no part of it */
-    check_since(history, (const double[]){0, 14, 24, 34});
+    check_since(history, (const double[]){10, 24, 34, 44});
     history_drop(history);
     histories_release(&histories);
     index_close(index);
@@ -141,11 +144,38 @@ static void test_the_list_says_the_rate_it_ended_with(void)
     screen_close();
 }
 
+/* Ten seconds of training, killed, an hour of nothing, ten seconds more. */
+static void test_the_time_between_a_death_and_a_resume_is_no_time_of_the_run(void)
+{
+    char *id = screen_run("killed", NULL, 0, config), *folder = path_join(screen_home(), id),
+         *log = path_join(folder, "history.log");
+    train(id, 1, 1);
+    const struct timespec then[] = {{screen_ns / 1000000000, 0}, {screen_ns / 1000000000, 0}};
+    CHECK_EQ(utimensat(AT_FDCWD, log, then, 0), 0);
+    screen_ns += INT64_C(3600) * 1000000000;
+    struct run_writer *writer = run_open_writer(folder, &screen_err);
+    CHECK_OK(run_set_state(writer, RUN_RUNNING, 1, 10, NULL, &screen_err), screen_err);
+    screen_ns += INT64_C(10) * 1000000000;
+    CHECK_OK(run_set_state(writer, RUN_FINISHED, 2, 20, NULL, &screen_err), screen_err);
+    run_close_writer(writer);
+    struct index *index = index_open(screen_home(), &screen_err);
+    struct arena arena = {0};
+    CHECK_OK(index_refresh(index, NULL, &screen_err), screen_err);
+    const struct run_summary *run = index_find(index, id, &arena, &screen_err);
+    CHECK_NEAR(run->duration_s, 20, 1e-6);
+    arena_release(&arena);
+    index_close(index);
+    free(log);
+    free(folder);
+    free(id);
+}
+
 int main(void)
 {
     make_home();
     RUN(test_the_time_that_nobody_trained_is_left_out);
     RUN(test_a_rate_that_was_ordered_is_a_curve);
+    RUN(test_the_time_between_a_death_and_a_resume_is_no_time_of_the_run);
     RUN(test_the_list_says_the_rate_it_ended_with);
     free(parent);
     free(branch);

@@ -58,6 +58,24 @@ static void test_a_finished_run_opens_on_its_best_checkpoint(void)
     screen_close();
 }
 
+static void test_a_worker_that_was_killed_is_noticed(void)
+{
+    char *id = screen_run("killed", NULL, 0, "{}"), *folder = path_join(screen_home(), id);
+    struct run_writer *writer = run_open_writer(folder, &screen_err);
+    CHECK_OK(run_set_state(writer, RUN_RUNNING, 0, 0, NULL, &screen_err), screen_err);
+    screen_show("run", id, 80, 24);
+    CHECK_HAS(screen_text(), "▶ running");
+    screen_tick();
+    CHECK_HAS(screen_text(), "▶ running");
+    run_close_writer(writer); /* as its death does; nothing is written */
+    screen_tick();
+    CHECK_HAS(screen_text(), "! interrupted");
+    screen_close();
+    CHECK_OK(run_delete(screen_home(), id, &screen_err), screen_err);
+    free(folder);
+    free(id);
+}
+
 static void test_walking_the_checkpoints_moves_curve_rail_and_list_together(void)
 {
     screen_show("run", parent, 100, 30);
@@ -441,6 +459,7 @@ int main(void)
 {
     make_home();
     RUN(test_a_finished_run_opens_on_its_best_checkpoint);
+    RUN(test_a_worker_that_was_killed_is_noticed);
     RUN(test_walking_the_checkpoints_moves_curve_rail_and_list_together);
     RUN(test_the_first_and_the_last_checkpoint_are_the_ends);
     RUN(test_other_metrics_are_drawn_where_there_is_room);

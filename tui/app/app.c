@@ -179,10 +179,17 @@ int app_go(struct app *app, const char *name, const char *argument)
 
 int app_back(struct app *app)
 {
-    if (app->depth > 1)
-        close_top(app);
-    else
+    if (app->depth == 1) {
         app->quit = true;
+        return LOOP_DRAW;
+    }
+    const struct run_summary *run = app_run(app);
+    char *id = run ? xstrdup(run->id) : NULL; /* it may belong to the view that is closed */
+    close_top(app);
+    const struct screen_view_ops *ops = app->stack[app->depth - 1].ops;
+    if (id && ops->reveal)
+        ops->reveal(app, app->stack[app->depth - 1].state, id);
+    free(id);
     return LOOP_DRAW;
 }
 
@@ -193,6 +200,17 @@ void app_say(struct app *app, enum style style, const char *format, ...)
     vsnprintf(app->message, sizeof app->message, format, args);
     va_end(args);
     app->message_style = style;
+    app->message_at = app->now;
+}
+
+/* What went well has been read by then; the keys are worth more. */
+static bool forget_message(struct app *app)
+{
+    static const double GOOD_FOR_S = 8;
+    bool old = app->message[0] && app->message_style == STYLE_GOOD && app->now - app->message_at > GOOD_FOR_S;
+    if (old)
+        app->message[0] = 0;
+    return old;
 }
 
 const struct run_summary *app_find_run(const struct app *app, const char *id)
@@ -340,6 +358,21 @@ void app_title(const struct app *app, struct str *out)
     notices_title(run, queue_item_share(&item), n > 1 ? n - 1 : 0, out);
 }
 
+/* A worker that was killed leaves no trace but its lock. */
+static bool somebody_died(const struct app *app)
+{
+    bool died = false;
+    for (size_t i = 0; i < app->n_runs && !died; i++) {
+        const struct run_summary *run = &app->runs[i];
+        if (run->watched || (run->state != RUN_RUNNING && run->state != RUN_PAUSED))
+            continue;
+        char *folder = app_run_folder(app, run);
+        died = !run_lock_is_held(folder);
+        free(folder);
+    }
+    return died;
+}
+
 int app_refresh(struct app *app, bool force)
 {
     struct err err = {0};
@@ -347,7 +380,7 @@ int app_refresh(struct app *app, bool force)
     index_set_hurried(app->index, !force); /* with the next tick it comes again */
     if (!index_refresh(app->index, &changed, &err))
         return app_fail(app, &err);
-    if (!changed && !force)
+    if (!changed && !force && !somebody_died(app))
         return said || anything_lives(app) ? LOOP_DRAW : LOOP_NOTHING;
     struct arena fresh = {0};
     const struct run_summary *runs;
@@ -465,7 +498,7 @@ int app_event(struct app *app, const struct event *event)
     if (event->kind == EVENT_READY || event->kind == EVENT_TICK)
         flags |= app_poll_jobs(app) ? LOOP_DRAW : LOOP_NOTHING;
     if (event->kind == EVENT_TICK)
-        return flags | app_refresh(app, false) | view_event(app, event);
+        return flags | (forget_message(app) ? LOOP_DRAW : LOOP_NOTHING) | app_refresh(app, false) | view_event(app, event);
     if (event->kind == EVENT_RESIZE)
         return flags | LOOP_DRAW;
     if (app_overlay_event(app, event, &flags))

@@ -42,6 +42,8 @@ struct screen_view_ops {
     const struct run_summary *(*run)(const struct app *app, const void *state); /* the selected run, NULL: none */
     const struct checkpoint_summary *(*checkpoint)(const struct app *app,
                                                    const void *state); /* of that run, NULL: none */
+    void (*reveal)(struct app *app, void *state, const char *run); /* the view over it is closed, which showed this run: its
+                                                                      id. NULL: nothing to do */
 };
 
 /* An answer was given to app_ask. False and err: refused, the question stays open and shows why. */
@@ -100,8 +102,9 @@ struct app {
     struct menu palette_menu;
     enum action palette_matches[ACTION_COUNT];
 
-    char message[600]; /* in the footer until a key */
+    char message[600]; /* in the footer until a key; good news for some seconds */
     enum style message_style;
+    double message_at; /* app->now when it was said */
     bool queue_is_hindered; /* said once */
     struct app_job jobs[APP_MAX_JOBS];
     int last_job;

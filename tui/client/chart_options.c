@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 void chart_options_words(const struct chart_options *options, char *text, size_t size)
 {
@@ -49,6 +50,21 @@ double chart_fork(const struct curve_set *set, size_t focus)
     return fork;
 }
 
+/* Where several fall into one cell, the last is seen: what changes the training comes behind what only interrupts it. */
+static size_t add_events(const struct curve_set *set, enum curve_axis axis, const struct notable_event *events,
+                         size_t n_events, struct chart_mark *marks)
+{
+    size_t n = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < n_events; i++)
+            if ((strchr("PCK", events[i].letter) == NULL) == (pass == 1))
+                marks[n++] =
+                    (struct chart_mark){.x = curve_set_x(set, axis, events[i].epoch, events[i].step, events[i].time),
+                                        .kind = MARK_EVENT,
+                                        .letter = events[i].letter};
+    return n;
+}
+
 size_t chart_marks(const struct curve_set *set, enum curve_axis axis, const struct checkpoint_summary *checkpoints,
                    size_t n_checkpoints, const struct notable_event *events, size_t n_events, struct chart_mark *marks)
 {
@@ -60,10 +76,7 @@ size_t chart_marks(const struct curve_set *set, enum curve_axis axis, const stru
                                                  : c->last ? MARK_LAST
                                                            : MARK_CHECKPOINT};
     }
-    for (size_t i = 0; i < n_events; i++)
-        marks[n++] = (struct chart_mark){.x = curve_set_x(set, axis, events[i].epoch, events[i].step, events[i].time),
-                                         .kind = MARK_EVENT,
-                                         .letter = events[i].letter};
+    n += add_events(set, axis, events, n_events, &marks[n]);
     double fork = chart_fork(set, set->focus);
     if (!isnan(fork))
         marks[n++] = (struct chart_mark){.x = fork, .kind = MARK_FORK};

@@ -134,6 +134,8 @@ static struct kept_history *read_history(struct index *index, const struct run_s
     struct history *h = &kept->history;
     struct course course = course_of(index, run, h->series, h->n, &kept->arena);
     h->origin = curve_origin(h->series, h->n);
+    if (course.begun < h->origin.time)
+        h->origin.time = course.begun;
     h->origin.legs = course.legs;
     h->origin.n_legs = course.n_legs;
     h->origin.rests = course.rests;

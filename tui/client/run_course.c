@@ -11,6 +11,7 @@ struct ancestor { /* the run itself first, then its parent, ... */
     int64_t from; /* the step behind which the records are its own */
     double until; /* its events from then on are not part of the course */
     int64_t upto; /* nor are those behind this step */
+    bool whole;   /* it has no parent */
     const struct run_param *params;
     const struct run_event *events;
     size_t n_params, n_events;
@@ -41,7 +42,7 @@ static void find_ancestors(struct teller *t, struct index *index, const struct r
     struct err ignored = {0};
     for (const struct run_summary *r = run; r && t->n < MOST_ANCESTORS;) {
         struct ancestor *a = &t->list[t->n++];
-        *a = (struct ancestor){.from = r->parent_run ? step_of_epoch(t, r->parent_epoch) : 0, .until = until, .upto = upto};
+        *a = (struct ancestor){.from = r->parent_run ? step_of_epoch(t, r->parent_epoch) : 0, .until = until, .upto = upto, .whole = !r->parent_run};
         if (!index_params(index, r->id, t->arena, &a->params, &a->n_params, &ignored))
             a->n_params = 0;
         if (!index_events(index, r->id, t->arena, &a->events, &a->n_events, &ignored))
@@ -103,6 +104,15 @@ static void find_legs(const struct teller *t, struct course *course)
 }
 
 /* ---- rests ---- */
+
+static double begun(const struct teller *t)
+{
+    const struct ancestor *first = &t->list[t->n - 1];
+    json_t *json = first->whole && first->n_events ? parse(&first->events[0]) : NULL;
+    bool started = !strcmp(js_string(json, "event", ""), "started");
+    json_decref(json);
+    return started ? first->events[0].time : NAN;
+}
 
 /* The time of the last record before a moment; NAN: there is none. */
 static double last_record(const struct teller *t, double before)
@@ -233,6 +243,7 @@ struct course course_of(struct index *index, const struct run_summary *run, cons
     struct course course = {0};
     struct teller teller = {.series = series, .n_series = n, .arena = arena};
     find_ancestors(&teller, index, run);
+    course.begun = begun(&teller);
     find_legs(&teller, &course);
     find_rests(&teller, &course);
     find_rates(&teller, &course);

@@ -12,6 +12,7 @@ struct course_rate {
     double rate;
 };
 struct course {
+    double begun; /* when the first of them began to train; NAN: not known */
     const struct curve_leg *legs; /* as in curve_origin; 0: a batch size is not known */
     size_t n_legs;
     const struct curve_rest *rests;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tui/app/human.h"
 #include "tui/form/form_view.h"
 
 enum { LABEL_LEAST = 16, LABEL_MOST = 30, HELP_FROM = 78, HELP_AT = 24 };
@@ -129,6 +130,13 @@ static const char *optimizer_of(const json_t *config)
     return json_is_string(optimizer) ? json_string_value(optimizer) : js_string(optimizer, "class", "");
 }
 
+/* A callback or a person has changed it since: the field in the config is not what the branch goes on with. */
+static bool reached_another_rate(const struct form_view *v)
+{
+    double said = js_double(js_at(v->form.original, "compile.optimizer"), "learning_rate", NAN);
+    return !isnan(v->rate) && !isnan(said) && fabs(said - v->rate) > 1e-6 * fabs(said);
+}
+
 static void add_kept(const struct form_view *v, struct str *kept, struct str *anew)
 {
     const json_t *a = v->form.original, *b = v->form.config;
@@ -142,6 +150,8 @@ static void add_kept(const struct form_view *v, struct str *kept, struct str *an
         str_addf(kept, ", epoch %lld, step %lld", (long long)v->epoch, (long long)v->step);
     if (!js_equal(js_at(a, "compile.optimizer.learning_rate"), js_at(b, "compile.optimizer.learning_rate")))
         str_add(anew, anew->length ? ", learning rate" : "learning rate");
+    else if (same_optimizer && reached_another_rate(v))
+        str_addf(kept, ", learning rate %s", human_rate(v->rate).text);
 }
 
 /* What the new run takes over from its parent, as far as that can be said before it starts. */

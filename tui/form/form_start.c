@@ -54,6 +54,21 @@ static bool give_epochs(struct form_view *v, struct err *err)
     return v->epoch < planned || form_put(&v->form, "fit.epochs", json_integer(v->epoch + planned), err);
 }
 
+/* As it was recorded, or ordered, when the checkpoint was written. */
+static double rate_at(struct app *app, const char *id, int64_t step)
+{
+    const struct run_summary *run = app_find_run(app, id);
+    struct err ignored;
+    const struct history *history = run ? histories_take(&app->histories, app->index, run, &ignored) : NULL;
+    double rate = NAN;
+    for (size_t m = 0; history && m < history->n; m++)
+        for (size_t i = 0; !strcmp(history->series[m].name, HISTORY_RATE) && i < history->series[m].n; i++)
+            if (history->series[m].step[i] <= step)
+                rate = history->series[m].value[i];
+    history_drop(history);
+    return rate;
+}
+
 static bool find_checkpoint(struct app *app, struct form_view *v, struct err *err)
 {
     struct arena arena = {0};
@@ -69,6 +84,7 @@ static bool find_checkpoint(struct app *app, struct form_view *v, struct err *er
         v->epoch = all[i].epoch;
         v->step = all[i].step;
         v->weights_only = all[i].weights_only;
+        v->rate = rate_at(app, v->run, v->step);
     }
     arena_release(&arena);
     return ok;

@@ -18,6 +18,7 @@ struct form_view {
     bool watched; /* the run is a history of another tool: the checkpoint stands for itself */
     char *folder, *where; /* what paths are relative to; how messages call the config */
     int64_t epoch, step;  /* of the checkpoint */
+    double rate;          /* the learning rate it had reached; NAN: not known */
     bool weights_only;
 
     struct list list; /* over form.rows */

@@ -264,6 +264,17 @@ static void runs_view(const struct app *app, const void *state, struct grid *gri
         runs_preview_draw(app, v, selected_run(app, v), grid, preview);
 }
 
+/* One that a filter hides leaves the selection where it was. */
+static void runs_reveal(struct app *app, void *state, const char *run)
+{
+    struct runs_view *v = state;
+    for (size_t i = 0; i < v->n_rows; i++)
+        if (!strcmp(v->rows[i].run->id, run)) {
+            v->list.selected = (int)i;
+            runs_preview_load(app, v, v->rows[i].run, false);
+        }
+}
+
 const struct screen_view_ops view_runs = {
     .name = "runs",
     .state_size = sizeof(struct runs_view),
@@ -276,4 +287,5 @@ const struct screen_view_ops view_runs = {
     .view = runs_view,
     .run = selected_run,
     .checkpoint = selected_checkpoint,
+    .reveal = runs_reveal,
 };
