@@ -258,7 +258,7 @@ static const struct rate_kind {
 double rate_result(const struct metric *metric, const float *const *totals)
 {
     const struct rate_kind *kind = rate_kinds;
-    while (strcmp(kind->class, metric->class->row.class.name))
+    while (strcmp(kind->class, metric->class->row.class.name) != 0)
         kind++;
     double best = 0, bound = argument_double(metric_arguments(metric), metric->config, kind->argument);
     for (int i = 0; i < metric->n_thresholds; i++) {

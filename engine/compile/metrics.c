@@ -62,7 +62,7 @@ static struct metric *custom_metric(struct arena *arena, struct metric *metric, 
     metric->config = metric->loss->config;
     metric->name = metric->loss->name;
     const char *direction = js_string(metric->config, "direction", NULL);
-    if (direction && strcmp(direction, "up") && strcmp(direction, "down"))
+    if (direction && strcmp(direction, "up") != 0 && strcmp(direction, "down") != 0)
         return err_null(err, ERR_USAGE, "%s.direction: expected \"up\" or \"down\", found '%s'", metric->where,
                         direction);
     metric->direction = direction ? arena_strdup(arena, direction) : NULL;

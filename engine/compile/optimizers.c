@@ -220,7 +220,7 @@ static void only_on_updates(struct arena *arena, struct program *p, const struct
     const char *names[EXPR_MAX_RESULTS];
     int n = tensor_names(o, names);
     for (int i = 0; i < n; i++)
-        if (strcmp(names[i], "average") && strcmp(names[i], "sum"))
+        if (strcmp(names[i], "average") != 0 && strcmp(names[i], "sum"))
             program_run(p, arena_printf(arena, "%s = where(update, %s, %s_before)", names[i], names[i], names[i]));
     program_run(p, "sum = where(update, 0, sum_after)");
 }
@@ -243,7 +243,7 @@ static const struct expr *update_program(struct arena *arena, const struct optim
     add_constants(&p, o);
     if (o->accumulators) {
         for (int i = 0; i < n; i++)
-            if (strcmp(tensors[i], "average") && strcmp(tensors[i], "sum"))
+            if (strcmp(tensors[i], "average") != 0 && strcmp(tensors[i], "sum"))
                 program_run(&p, arena_printf(arena, "%s_before = %s", tensors[i], tensors[i]));
         program_constant(&p, "every", o->accumulate);
         program_run(&p, "sum_after = sum + g; g = sum_after / every");

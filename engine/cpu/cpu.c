@@ -81,7 +81,7 @@ int64_t dims_between(struct shape s, int from, int to)
 static struct device *cpu_open(const struct device_options *options, struct err *err)
 {
     const char *wanted = getenv("ANTLER_CPU");
-    if (wanted && strcmp(wanted, "baseline") && strcmp(wanted, "avx2") && strcmp(wanted, "avx512"))
+    if (wanted && strcmp(wanted, "baseline") != 0 && strcmp(wanted, "avx2") != 0 && strcmp(wanted, "avx512") != 0)
         return err_null(err, ERR_USAGE, "ANTLER_CPU is '%s', expected baseline, avx2 or avx512", wanted);
     int n_threads = options->n_threads > 0 ? options->n_threads : threads_allowed();
     struct threads *threads = threads_open(n_threads, err);

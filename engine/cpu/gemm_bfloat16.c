@@ -222,7 +222,7 @@ static bool may_use_amx(void)
 void gemm_bfloat16_choose(const char *level, const char *wanted)
 {
     kernels = NULL;
-    if (strcmp(level, "avx512") || !__builtin_cpu_supports("avx512bf16"))
+    if (strcmp(level, "avx512") != 0 || !__builtin_cpu_supports("avx512bf16"))
         return;
     bool amx = (!wanted || !strcmp(wanted, bfloat16_kernels_amx.name)) && may_use_amx();
     if (amx)

@@ -158,7 +158,7 @@ static bool make_scale(struct dataset *ds, int i, const json_t *value, const jso
     if (!standard && !minmax)
         return true;
     scale->subtract = arena_array(&p->arena, (size_t)scale->period, sizeof *scale->subtract);
-    if (kept && strcmp(js_string(kept, "kind", word), word))
+    if (kept && strcmp(js_string(kept, "kind", word), word) != 0)
         kept = NULL; /* a branch that asks for another kind learns it anew */
     if (kept && !recall_scale(kept, scale, s->source, err))
         return false;

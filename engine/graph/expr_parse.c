@@ -85,7 +85,7 @@ static bool accept(struct parser *p, const char *token)
 {
     skip_spaces(p);
     size_t n = strlen(token);
-    if (strncmp(p->at, token, n) || (isalpha((unsigned char)*token) && is_name(p->at[n])))
+    if (strncmp(p->at, token, n) != 0 || (isalpha((unsigned char)*token) && is_name(p->at[n])))
         return false;
     p->at += n;
     return true;
@@ -204,7 +204,7 @@ static int parse_call(struct parser *p, const char *at, const char *name)
     int given[EXPR_MAX_PARAMETERS];
     for (int i = 0; i < EXPR_OP_COUNT; i++) {
         enum expr_op op = (enum expr_op)i;
-        if (!expr_op_is_call(op) || strcmp(expr_op_text(op), name))
+        if (!expr_op_is_call(op) || strcmp(expr_op_text(op), name) != 0)
             continue;
         operator_parameters(op, &parameters);
         if (!parse_arguments(p, name, &parameters, given))
@@ -284,7 +284,7 @@ static int parse_product(struct parser *p)
     int left = parse_unary(p);
     while (left >= 0) {
         skip_spaces(p);
-        if (strncmp(p->at, "**", 2) && accept(p, "*"))
+        if (strncmp(p->at, "**", 2) != 0 && accept(p, "*"))
             left = apply(p, EXPR_MUL, left, parse_unary(p));
         else if (accept(p, "/"))
             left = apply(p, EXPR_DIV, left, parse_unary(p));

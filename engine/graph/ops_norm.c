@@ -45,7 +45,8 @@ struct value *op_batch_norm(struct graph *g, struct value *x, struct value *gamm
 void gradient_batch_norm(struct graph *g, struct node *node, struct value *const *douts, struct value **dinputs)
 {
     struct value *x = node->inputs[0], *gamma = node->inputs[1], *mean = node->outputs[1], *variance = node->outputs[2];
-    double n = (double)(shape_elements(x->shape) / shape_elements(gamma->shape));
+    int64_t rows = shape_elements(x->shape) / shape_elements(gamma->shape);
+    double n = (double)rows;
     if (douts[0])
         node_many(g, OP_BATCH_NORM_DX, INPUTS(x, gamma, mean, variance, douts[0]), &node->attrs,
                   (struct shape[]){x->shape, gamma->shape, gamma->shape}, 3, dinputs);

@@ -104,7 +104,7 @@ struct value *op_expr(struct graph *g, const char *text, struct value *a, struct
     if (!inputs_ok(g, OP_MAP, inputs, n))
         return NULL;
     struct graph_text *known = g->texts;
-    while (known && (known->n_names != n || strcmp(known->text, text)))
+    while (known && (known->n_names != n || strcmp(known->text, text) != 0))
         known = known->next;
     if (!known) {
         struct err err;

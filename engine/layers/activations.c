@@ -168,7 +168,7 @@ const struct activation *activation_parse(struct arena *arena, const json_t *jso
                         "%s: an activation is a name, an object with \"class\" or \"expression\", or null; found %s",
                         where, js_type_name(json));
     const char *registered = js_string(json, "registered_name", "");
-    if (strchr(registered, '>') && strcmp(registered, "antler>Expression"))
+    if (strchr(registered, '>') && strcmp(registered, "antler>Expression") != 0)
         return err_null(err, ERR_USAGE,
                         "%s: '%.100s' is a custom activation in Python code; antler never runs code from a file", where,
                         registered);

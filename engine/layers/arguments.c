@@ -194,7 +194,7 @@ static const json_t *default_value(const char *text)
     bucket %= DEFAULT_BUCKETS;
     pthread_mutex_lock(&defaults_lock);
     struct parsed_default *entry = defaults[bucket];
-    while (entry && strcmp(entry->text, text))
+    while (entry && strcmp(entry->text, text) != 0)
         entry = entry->next;
     if (!entry) {
         struct err err = {0};

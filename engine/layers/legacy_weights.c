@@ -32,13 +32,13 @@ static bool is_of(const char *path, const struct layer *layer, const char *weigh
     if (str_starts(path, prefix))
         path += strlen(prefix);
     size_t outermost = strcspn(layer->path, "/"), n_layer = strlen(layer->name), n = strlen(path);
-    if (strncmp(path, layer->path, outermost) || path[outermost] != '/')
+    if (strncmp(path, layer->path, outermost) != 0 || path[outermost] != '/')
         return false;
     n -= n > 2 && !strcmp(path + n - 2, ":0") ? 2 : 0;
     for (const char *at = path; at; at = strchr(at, '/')) {
         at += *at == '/';
         size_t rest = n - (size_t)(at - path);
-        if (rest <= n_layer + 1 || strncmp(at, layer->name, n_layer) || at[n_layer] != '/')
+        if (rest <= n_layer + 1 || strncmp(at, layer->name, n_layer) != 0 || at[n_layer] != '/')
             continue;
         if ((!weight && count_slashes(at + n_layer + 1) <= depth_of(layer)) ||
             (weight && strlen(weight) == rest - n_layer - 1 && !strncmp(at + n_layer + 1, weight, strlen(weight))))

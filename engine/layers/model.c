@@ -43,7 +43,7 @@ static bool read_dtype(struct layer *layer, bool input, struct err *err)
 struct layer *layer_new(struct model *model, struct place around, const struct layer_spec *spec, struct err *err)
 {
     struct layer *layer = arena_alloc(&model->arena, sizeof *layer);
-    bool operation = !spec->h5_group && strcmp(spec->class_name, "InputLayer");
+    bool operation = !spec->h5_group && strcmp(spec->class_name, "InputLayer") != 0;
     layer->class = operation ? layer_class_operation() : layer_class_find(spec->class_name);
     layer->name = spec->name;
     layer->where = spec->where;
@@ -62,7 +62,7 @@ struct layer *layer_new(struct model *model, struct place around, const struct l
                         "%s: layer '%s' is the class '%.100s' of the module '%.100s', which is not Keras; antler never "
                         "runs code from a file",
                         spec->where, spec->name, spec->class_name, module);
-    if (strchr(registered, '>') && strcmp(registered, "antler>Expression"))
+    if (strchr(registered, '>') && strcmp(registered, "antler>Expression") != 0)
         return err_null(
             err, ERR_USAGE,
             "%s: layer '%s' is the custom class '%.100s', which is Python code; antler never runs code from a file",
@@ -141,7 +141,7 @@ static bool check_nested(const struct layer_spec *spec, struct err *err)
     static const char *const common[] = {"name", "trainable", NULL};
     const struct call_spec *call = &spec->calls[0];
     for (int i = call_positional(call); i < call->n_inputs; i++)
-        if (!call->input_keys[i] || strcmp(call->input_keys[i], "mask"))
+        if (!call->input_keys[i] || strcmp(call->input_keys[i], "mask") != 0)
             return err_set(err, ERR_USAGE, "%s: model '%s' is called with a tensor as '%s', which antler cannot use",
                            spec->where, spec->name, call->input_keys[i] ? call->input_keys[i] : "a later argument");
     return spec->envelope || arguments_check(spec->class_name, arguments, common, spec->config, spec->where, err);

@@ -92,7 +92,7 @@ static bool build(struct callback *cb, const struct compile *compile, struct err
     s->weights_only = argument_bool(arguments, cb->config, "save_weights_only");
     if (json_is_integer(every) && json_integer_value(every) > 0)
         s->every = json_integer_value(every);
-    else if (!json_is_string(every) || strcmp(json_string_value(every), "epoch"))
+    else if (!json_is_string(every) || strcmp(json_string_value(every), "epoch") != 0)
         return err_set(err, ERR_USAGE, "%s.save_freq: expected \"epoch\" or a number of batches from 1 on", cb->where);
     const char *end = s->weights_only ? ".weights.h5" : ".keras";
     if (!str_ends(s->filepath, end))

@@ -81,36 +81,36 @@ struct callbacks;
  * rate are refused with a schedule. compile must outlive the callbacks; it may be NULL only for an empty list. */
 struct callbacks *callbacks_new(const json_t *list, const struct compile *compile,
                                 const struct callback_options *options, const char *where, struct err *err);
-void callbacks_free(struct callbacks *callbacks);
+void callbacks_free(struct callbacks *all);
 /* Whether a ModelCheckpoint is among them (otherwise the trainer keeps one checkpoint per epoch). */
-bool callbacks_save_checkpoints(const struct callbacks *callbacks);
+bool callbacks_save_checkpoints(const struct callbacks *all);
 /* How many slots of kept weights there are (keep_weights, restore_weights); a checkpoint must carry those that are
  * filled. */
-int callbacks_weight_slots(const struct callbacks *callbacks);
+int callbacks_weight_slots(const struct callbacks *all);
 
 /* New reference: an array, one object per callback. */
-json_t *callbacks_state(const struct callbacks *callbacks);
+json_t *callbacks_state(const struct callbacks *all);
 /* Before callbacks_train_begin. Matches by class and position among its class, so that a branch with other callbacks
  * keeps what still applies; the rest starts anew. NULL = all anew. ERR_FORMAT when a state is damaged. */
-bool callbacks_restore(struct callbacks *callbacks, const json_t *state, struct err *err) MUST_USE;
+bool callbacks_restore(struct callbacks *all, const json_t *state, struct err *err) MUST_USE;
 /* After callbacks_restore: training goes on past a stop that one of them asked for; it counts its patience anew. */
-void callbacks_train_on(struct callbacks *callbacks);
+void callbacks_train_on(struct callbacks *all);
 
 /* False only when a file cannot be written, or a checkpoint's name cannot be formed (an unknown key, found here for
  * metrics that come later). */
-bool callbacks_train_begin(struct callbacks *callbacks, struct callback_moment *moment,
+bool callbacks_train_begin(struct callbacks *all, struct callback_moment *moment,
                            struct callback_actions *actions, struct err *err) MUST_USE;
-bool callbacks_epoch_begin(struct callbacks *callbacks, struct callback_moment *moment,
+bool callbacks_epoch_begin(struct callbacks *all, struct callback_moment *moment,
                            struct callback_actions *actions, struct err *err) MUST_USE;
 /* Counts a finished batch and says what its end needs: nothing (then callbacks_batch_end is not called), the running
  * "loss" of the epoch, or all training logs so far. To be called exactly once per batch. Allocates nothing. */
 enum callback_needs { CALLBACK_NEEDS_NOTHING, CALLBACK_NEEDS_LOSS, CALLBACK_NEEDS_LOGS };
-enum callback_needs callbacks_batch_needs(struct callbacks *callbacks);
-bool callbacks_batch_end(struct callbacks *callbacks, struct callback_moment *moment, const struct logs *logs,
+enum callback_needs callbacks_batch_needs(struct callbacks *all);
+bool callbacks_batch_end(struct callbacks *all, struct callback_moment *moment, const struct logs *logs,
                          struct callback_actions *actions, struct err *err) MUST_USE;
-bool callbacks_epoch_end(struct callbacks *callbacks, struct callback_moment *moment, struct logs *logs,
+bool callbacks_epoch_end(struct callbacks *all, struct callback_moment *moment, struct logs *logs,
                          struct callback_actions *actions, struct err *err) MUST_USE;
-bool callbacks_train_end(struct callbacks *callbacks, struct callback_moment *moment, struct callback_actions *actions,
+bool callbacks_train_end(struct callbacks *all, struct callback_moment *moment, struct callback_actions *actions,
                          struct err *err) MUST_USE;
 
 /* All callbacks with their arguments, defaults, help. New reference: an array. */

@@ -27,7 +27,7 @@ static bool parse_range(const char *text, enum split *split, int64_t *first, int
     for (int s = 0; s <= SPLIT_COUNT; s++) {
         const char *name =
             s < SPLIT_COUNT ? split_names[s] : ""; /* "[0:16]": of the part evaluate takes when none is named */
-        if (strlen(name) != length || strncmp(text, name, length) || !*text)
+        if (strlen(name) != length || strncmp(text, name, length) != 0 || !*text)
             continue;
         *split = (enum split)s;
         const char *rest = text + length;

@@ -49,6 +49,21 @@ static void test_bad_json_is_refused_with_its_place(void)
     check_refused(deep, "deeper than 64");
 }
 
+static void test_brackets_inside_texts_are_no_nesting(void)
+{
+    struct err err = {0};
+    char text[120] = "[\"\\\"";
+    memset(text + strlen(text), '[', 90);
+    strcat(text, "\", 1]");
+    json_t *json = js_parse(text, strlen(text), "test", JS_STRICT, &err);
+    CHECK_OK(json, err);
+    CHECK_EQ(json_array_size(json), 2);
+    json_decref(json);
+    char after[200] = "[\"]\", ";
+    memset(after + strlen(after), '[', 90);
+    check_refused(after, "deeper than 64");
+}
+
 static void test_python_writes_bare_nan(void)
 {
     struct err err;
@@ -119,6 +134,7 @@ int main(void)
     RUN(test_what_is_written_reads_back_the_same);
     RUN(test_written_json_cannot_reach_the_terminal_raw);
     RUN(test_bad_json_is_refused_with_its_place);
+    RUN(test_brackets_inside_texts_are_no_nesting);
     RUN(test_python_writes_bare_nan);
     RUN(test_dotted_paths_reach_and_change_values);
     RUN(test_equal_means_the_same_number);

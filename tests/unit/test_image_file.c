@@ -2,8 +2,8 @@
  * tests/keras/test_files.py. */
 #include "persistence/files/image_file.h"
 
-#include "base/io.h"
 #include "tests/check.h"
+#include "tests/fault/io_fault.h"
 
 static struct image gradient(int height, int width, int channels)
 {
@@ -75,6 +75,25 @@ static void test_every_truncation_and_flip_is_refused_or_read(void)
     image_release(&a);
 }
 
+static void test_without_memory_for_any_of_its_steps_there_is_no_picture(void)
+{
+    struct image a = gradient(6, 6, 3), b;
+    struct err err = {0};
+    CHECK_OK(image_write_png(check_path("m.png"), &a, &err), err);
+    for (int64_t n = 1;; n++) {
+        io_fault_arm(n, ENOMEM, FAULT_ONCE, FAULT_ALLOCATE);
+        bool ok = image_read(check_path("m.png"), IMAGE_GRAYSCALE, &b, &err);
+        if (!io_fault_disarm()) {
+            CHECK(ok && n > 2); /* as stored, and as wanted */
+            break;
+        }
+        CHECK(!ok && !b.pixels);
+        CHECK_EQ(err.code, ERR_NOMEM);
+    }
+    image_release(&b);
+    image_release(&a);
+}
+
 static void test_what_is_no_picture_is_named(void)
 {
     struct err err;
@@ -99,6 +118,7 @@ int main(void)
     RUN(test_a_png_reads_back_exactly);
     RUN(test_colours_convert_as_pillow_does);
     RUN(test_every_truncation_and_flip_is_refused_or_read);
+    RUN(test_without_memory_for_any_of_its_steps_there_is_no_picture);
     RUN(test_what_is_no_picture_is_named);
     RUN(test_color_modes_have_keras_names);
     return check_done();

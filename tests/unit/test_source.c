@@ -114,6 +114,7 @@ static void test_each_file_becomes_a_run_of_its_own(void)
     const struct run_summary *runs;
     CHECK_OK(source_import(home, files, 2, NULL, ids, &remarks, &err), err);
     CHECK_EQ(list_runs(home, &arena, &runs), 2);
+    CHECK(str_ends(ids[0], "_a") && str_ends(ids[1], "_b")); /* numbers are for those of one name */
     CHECK_STR(runs[0].name, "a");
     CHECK_STR(runs[0].source, "csvlogger");
     CHECK_EQ(runs[0].state, RUN_FINISHED);

@@ -16,7 +16,7 @@
 static const char *remark(const json_t *layer)
 {
     bool frozen = !js_bool(layer, "trainable", true);
-    if (strcmp(js_string(layer, "dtype_policy", "float32"), "float32"))
+    if (strcmp(js_string(layer, "dtype_policy", "float32"), "float32") != 0)
         return frozen ? "frozen, bfloat16" : "bfloat16";
     return frozen ? "frozen" : "";
 }

@@ -75,8 +75,9 @@ double curve_leg_samples(const struct curve_leg *leg, int64_t step)
     int64_t steps = step - leg->step, each = leg->samples_of_pass;
     if (each <= 0)
         return leg->samples + (double)steps * (double)leg->batch_size;
-    int64_t of_pass = (each + leg->batch_size - 1) / leg->batch_size, rest = steps % of_pass * leg->batch_size;
-    return leg->samples + (double)(steps / of_pass) * (double)each + (double)(rest < each ? rest : each);
+    int64_t of_pass = (each + leg->batch_size - 1) / leg->batch_size, passes = steps / of_pass,
+            rest = steps % of_pass * leg->batch_size;
+    return leg->samples + (double)passes * (double)each + (double)(rest < each ? rest : each);
 }
 
 /* NAN: not known. */

@@ -101,7 +101,7 @@ static void join_graph(struct form *form, const json_t *layers, json_t *layer, c
 {
     const json_t *name = json_object_get(before, "name");
     if (!json_is_string(name) ||
-        (!json_object_get(before, "inputs") && strcmp(js_string(before, "class", ""), "InputLayer")))
+        (!json_object_get(before, "inputs") && strcmp(js_string(before, "class", ""), "InputLayer") != 0))
         return;
     json_t *own = free_name(layers, js_string(layer, "class", "layer"));
     json_object_set(layer, "name", own);
