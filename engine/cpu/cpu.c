@@ -98,8 +98,9 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     choose_tables(device);
     const char *bfloat16 = gemm_bfloat16_name();
     snprintf(device->description, sizeof device->description,
-             "%s loops, %s products%s%s, %s convolutions, denormals flushed, %d thread%s", device->rows->name, gemm_description(),
-             bfloat16 ? ", for bfloat16 " : "", bfloat16 ? bfloat16 : "", device->direct_convolutions ? "direct" : "Winograd", n_threads,
+             "%s loops, %s products%s%s, %s convolutions, denormals %s, %d thread%s", device->rows->name, gemm_description(),
+             bfloat16 ? ", for bfloat16 " : "", bfloat16 ? bfloat16 : "", device->direct_convolutions ? "direct" : "Winograd",
+             threads_flush_denormals() ? "flushed" : "kept", n_threads,
              n_threads == 1 ? "" : "s");
     return device;
 }

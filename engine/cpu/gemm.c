@@ -237,6 +237,7 @@ void gemm_run_packed_a(const struct gemm *g)
 void gemm_choose(const char *level)
 {
     kernels = NULL;
+    (void)level; /* of no use on other machines */
     long l2_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
     right_floats = clamp(l2_bytes / (2 * (long)sizeof(float)), GEMM_RIGHT_FLOATS / 4, GEMM_RIGHT_FLOATS);
 #if defined(__x86_64__)

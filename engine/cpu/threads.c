@@ -72,11 +72,24 @@ static void pause_cpu(void)
 #endif
 }
 
-/* Denormals are flushed: with them Adam's slots would cost ten times as much. */
+/* With denormals Adam's slots would cost ten times as much. */
 static void flush_denormals(void)
 {
 #if defined(__x86_64__)
-    _mm_setcsr(_mm_getcsr() | 0x8040);
+    _mm_setcsr(_mm_getcsr() | 0x8040); /* FTZ and DAZ */
+#elif defined(__aarch64__)
+    uint64_t control;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+    __asm__ volatile("msr fpcr, %0" : : "r"(control | 1u << 24)); /* FZ */
+#endif
+}
+
+bool threads_flush_denormals(void)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+    return true;
+#else
+    return false;
 #endif
 }
 

@@ -50,10 +50,37 @@ static void test_a_pool_can_be_closed_at_once(void)
     CHECK(threads_allowed() >= 1);
 }
 
+static _Atomic int arrived, wrong;
+
+/* Waits for the others, so that every thread takes a slice, and looks at what arithmetic does with a denormal. */
+static void look_at_denormals(void *context, int slice)
+{
+    volatile float normal = 2e-38f, tiny = normal * 0.1f;
+    (void)slice;
+    atomic_fetch_add(&arrived, 1);
+    for (int i = 0; i < 2000 && atomic_load(&arrived) < *(int *)context; i++)
+        usleep(100);
+    if ((tiny != 0) == threads_flush_denormals())
+        atomic_fetch_add(&wrong, 1);
+}
+
+static void test_denormals_are_flushed_in_every_thread_as_it_is_said(void)
+{
+    int n = 3;
+    struct err err;
+    struct threads *t = threads_open(n, &err);
+    CHECK(t);
+    threads_run(t, look_at_denormals, &n, n);
+    CHECK_EQ(wrong, 0);
+    CHECK_EQ(arrived, n);
+    threads_close(t);
+}
+
 int main(void)
 {
     RUN(test_every_slice_runs_once);
     RUN(test_sleeping_helpers_wake_up);
     RUN(test_a_pool_can_be_closed_at_once);
+    RUN(test_denormals_are_flushed_in_every_thread_as_it_is_said);
     return check_done();
 }
