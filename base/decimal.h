@@ -1,8 +1,7 @@
 /* decimal.h - decimal text to the nearest double, fast: for files with millions of numbers.
  *
- * The result is the one of strtod to the last bit. Up to 19 significant digits and exponents that occur take one
- * division or multiplication (Clinger, "How to read floating point numbers accurately", 1990, with the 64-bit
- * significand of x87 in place of the 53-bit one); whatever could be rounded twice goes to strtod.
+ * The result is the one of strtod to the last bit. Up to 19 significant digits and exponents that occur take one or two
+ * multiplications of integers; whatever else there is goes to strtod.
  */
 #ifndef BASE_DECIMAL_H
 #define BASE_DECIMAL_H

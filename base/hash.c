@@ -40,14 +40,37 @@ __attribute__((target("pclmul,sse2"))) static inline uint32_t remainder_of(__m12
     return (uint32_t)_mm_cvtsi128_si32(_mm_srli_si128(x, 4));
 }
 
+/* The last n bytes of a message, 0 < n < 16, behind what x stands for; 16 bytes before its end can be read. */
+__attribute__((target("pclmul,sse2"))) static inline __m128i fold_rest(__m128i x, __m128i by128,
+                                                                       const unsigned char *end, size_t n)
+{
+    unsigned char both[48]; /* zeros, x, the rest */
+    _mm_storeu_si128((__m128i *)(void *)both, _mm_setzero_si128());
+    _mm_storeu_si128((__m128i *)(void *)(both + 16 + n), _mm_loadu_si128((const __m128i *)(const void *)(end - 16)));
+    _mm_storeu_si128((__m128i *)(void *)(both + 16), x);
+    return fold(_mm_loadu_si128((const __m128i *)(const void *)(both + n)), by128, both + 16 + n);
+}
+
 /* Folding by carry-less multiplication (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ",
  * Intel 2009): four lanes of 128 bits, then one; the last 16 bytes have the same remainder as everything in front of
- * them. The constants are x^(n) mod P, bit-reflected, for n = 512 + 32, 512 - 32, 128 + 32, 128 - 32. Wants at least 64
- * bytes. */
+ * them. The constants are x^(n) mod P, bit-reflected, for n = 512 + 32, 512 - 32, 128 + 32, 128 - 32. */
+__attribute__((target("pclmul,sse2"))) static inline uint32_t fold_up(const __m128i lanes[4], const unsigned char *p,
+                                                                      size_t size_bytes)
+{
+    const __m128i by128 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
+    __m128i x = lanes[0];
+    for (int i = 1; i < 4; i++)
+        x = fold(x, by128, (const unsigned char *)&lanes[i]);
+    for (; size_bytes >= 16; p += 16, size_bytes -= 16)
+        x = fold(x, by128, p);
+    return ~remainder_of(size_bytes ? fold_rest(x, by128, p + size_bytes, size_bytes) : x);
+}
+
+/* Wants at least 64 bytes. */
 __attribute__((target("pclmul,sse2"))) static uint32_t crc_folded(uint32_t crc, const unsigned char *p,
                                                                   size_t size_bytes)
 {
-    const __m128i by512 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4), by128 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
+    const __m128i by512 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4);
     __m128i lanes[4];
     for (int i = 0; i < 4; i++)
         lanes[i] = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
@@ -58,11 +81,7 @@ __attribute__((target("pclmul,sse2"))) static uint32_t crc_folded(uint32_t crc, 
         lanes[2] = fold(lanes[2], by512, p + 32);
         lanes[3] = fold(lanes[3], by512, p + 48);
     }
-    for (int i = 1; i < 4; i++)
-        lanes[0] = fold(lanes[0], by128, (const unsigned char *)&lanes[i]);
-    for (; size_bytes >= 16; p += 16, size_bytes -= 16)
-        lanes[0] = fold(lanes[0], by128, p);
-    return crc_plain(~remainder_of(lanes[0]), p, size_bytes);
+    return fold_up(lanes, p, size_bytes);
 }
 
 __attribute__((target("avx512f,vpclmulqdq"))) static inline __m512i fold_wide(__m512i x, __m512i by, __m512i next)
@@ -78,7 +97,7 @@ crc_folded_wide(uint32_t crc, const unsigned char *p, size_t size_bytes)
     const __m512i by2048 = _mm512_broadcast_i32x4(_mm_set_epi64x(0x1322d1430, 0x11542778a));
     const __m512i by512 = _mm512_broadcast_i32x4(_mm_set_epi64x(0x1c6e41596, 0x154442bd4));
     __m512i lanes[4];
-    unsigned char last[64];
+    __m128i narrow[4];
     for (int i = 0; i < 4; i++)
         lanes[i] = _mm512_loadu_si512(p + 64 * i);
     lanes[0] = _mm512_xor_si512(lanes[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)~crc)));
@@ -90,9 +109,8 @@ crc_folded_wide(uint32_t crc, const unsigned char *p, size_t size_bytes)
     }
     for (int i = 1; i < 4; i++)
         lanes[0] = fold_wide(lanes[0], by512, lanes[i]);
-    _mm512_storeu_si512(last, lanes[0]);
-    crc = crc_folded(UINT32_MAX, last, sizeof last);
-    return size_bytes >= 64 ? crc_folded(crc, p, size_bytes) : crc_plain(crc, p, size_bytes);
+    _mm512_storeu_si512(narrow, lanes[0]);
+    return fold_up(narrow, p, size_bytes);
 }
 
 static uint32_t crc_fast(uint32_t crc, const unsigned char *p, size_t size_bytes)

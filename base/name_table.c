@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,13 +22,26 @@ static size_t hash_of(const char *name, size_t length)
     return (size_t)(h ^ h >> 29);
 }
 
+/* memcmp for names: of 8 to 16 bytes, as most have, two words are all of it. */
+static bool same_bytes(const char *a, const char *b, size_t n)
+{
+    uint64_t head[2], tail[2];
+    if (n < 8 || n > 16)
+        return !memcmp(a, b, n);
+    memcpy(&head[0], a, 8);
+    memcpy(&head[1], b, 8);
+    memcpy(&tail[0], a + n - 8, 8);
+    memcpy(&tail[1], b + n - 8, 8);
+    return head[0] == head[1] && tail[0] == tail[1];
+}
+
 /* The slot of a name, or the free one where it belongs. */
 static size_t slot_of(const struct name_table *table, const char *name, size_t length)
 {
     size_t mask = table->n_slots - 1, slot = hash_of(name, length) & mask;
     for (;; slot = (slot + 1) & mask) {
         uint32_t id = table->slots[slot];
-        if (!id || (table->lengths[id - 1] == length && !memcmp(table->list[id - 1], name, length)))
+        if (!id || (table->lengths[id - 1] == length && same_bytes(table->list[id - 1], name, length)))
             return slot;
     }
 }

@@ -177,7 +177,9 @@ static void draw_names(const struct canvas *canvas, const struct frame *frame, c
         double end_x, end_y;
         if (chart->lines[k].dim || !chart->lines[k].name || !plan_line_end(plan, &chart->lines[k], &end_x, &end_y))
             continue;
-        int dot = scale_dot(y, end_y), row = frame->top + (dot < 0 ? 0 : dot / dots), at = n++;
+        int dot = scale_dot(y, end_y), down = dot < 0 ? 0 : dot / dots, at = n++;
+        int row =
+            frame->top + (chart->cursor_hidden ? down - down % 2 : down); /* where the curve grows it moves seldom */
         for (; at > 0 && names[at - 1].value < end_y; at--)
             names[at] = names[at - 1];
         names[at].row = row;

@@ -160,7 +160,8 @@ static void draw_marks_on_line(const struct canvas *plot, const struct chart *ch
     if (chart->mark_line < 0 || (size_t)chart->mark_line >= chart->n_lines)
         return;
     const struct series *series = plan_shown(&chart->lines[chart->mark_line]);
-    for (int rank = mark_rank(&(struct chart_mark){.kind = MARK_LAST}); rank <= MARK_RANKS; rank++)
+    bool calm = chart->small && chart->cursor_hidden; /* the last one moves with every checkpoint: the large chart shows it */
+    for (int rank = mark_rank(&(struct chart_mark){.kind = calm ? MARK_BEST : MARK_LAST}); rank <= MARK_RANKS; rank++)
         for (size_t i = 0; i < chart->n_marks && series->n; i++) {
             const struct chart_mark *mark = &chart->marks[i];
             size_t at = series_nearest(series, mark->x);

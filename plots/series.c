@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct series_stat nothing = {INFINITY, -INFINITY, 0, 0, 0};
 
@@ -70,17 +71,23 @@ static void build_levels(struct series *series, size_t i)
     }
 }
 
+static void make_room(struct series *series, size_t n)
+{
+    size_t capacity = series->capacity;
+    series->x = xgrow(series->x, &capacity, n, sizeof *series->x);
+    if (capacity != series->capacity)
+        series->y = xrealloc(series->y, capacity * sizeof *series->y);
+    series->capacity = capacity;
+}
+
 bool series_append(struct series *series, double x, double y)
 {
     if (!isfinite(x))
         return false;
     if (series->n && x < series->x[series->n - 1])
         series_truncate(series, series_lower(series, x));
-    size_t capacity = series->capacity, i = series->n++;
-    series->x = xgrow(series->x, &capacity, i + 1, sizeof *series->x);
-    if (capacity != series->capacity)
-        series->y = xrealloc(series->y, capacity * sizeof *series->y);
-    series->capacity = capacity;
+    size_t i = series->n;
+    make_room(series, ++series->n);
     series->x[i] = x;
     series->y[i] = y;
     if (!isfinite(y) && series->n_bad++ == 0)
@@ -91,6 +98,49 @@ bool series_append(struct series *series, double x, double y)
     if (!there || (i + 1) % SERIES_LEAF == 0)
         build_levels(series, i);
     return true;
+}
+
+static bool in_order(const struct series *series, const double *x, size_t n)
+{
+    double last = series->n ? series->x[series->n - 1] : -INFINITY;
+    size_t i = 0;
+    while (i < n && x[i] >= last && isfinite(x[i]))
+        last = x[i++];
+    return i == n;
+}
+
+/* All nodes of all levels that cover samples from index `from` on. */
+static void build_from(struct series *series, size_t from)
+{
+    for (int l = 0; l < SERIES_LEVELS && (l == 0 || series->level[l - 1].n > 1); l++) {
+        struct series_level *level = &series->level[l];
+        size_t first = from / level_width(l), n = (series->n + level_width(l) - 1) / level_width(l);
+        first = first < level->n ? first : level->n;
+        level->node = xgrow(level->node, &level->capacity, n, sizeof *level->node);
+        level->n = n;
+        for (size_t k = first; k < n; k++)
+            rebuild_node(series, l, k);
+    }
+}
+
+void series_extend(struct series *series, const double *x, const double *y, size_t n)
+{
+    size_t from = series->n;
+    if (n == 0)
+        return;
+    if (!in_order(series, x, n)) {
+        for (size_t i = 0; i < n; i++)
+            series_append(series, x[i], y[i]);
+        return;
+    }
+    make_room(series, from + n);
+    memcpy(series->x + from, x, n * sizeof *x);
+    memcpy(series->y + from, y, n * sizeof *y);
+    series->n = from + n;
+    for (size_t i = from; i < series->n; i++)
+        if (!isfinite(series->y[i]) && series->n_bad++ == 0)
+            series->first_bad = i;
+    build_from(series, from);
 }
 
 void series_truncate(struct series *series, size_t n)
@@ -205,7 +255,6 @@ void series_smooth(const struct series *in, double weight, struct series *out)
 {
     double *y = xmalloc((in->n + 1) * sizeof *y);
     smooth_ema(in->y, y, in->n, weight);
-    for (size_t i = 0; i < in->n; i++)
-        series_append(out, in->x[i], y[i]);
+    series_extend(out, in->x, y, in->n);
     free(y);
 }

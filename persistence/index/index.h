@@ -16,8 +16,8 @@ struct index *index_open(const char *home, struct err *err);
 void index_close(struct index *index);
 /* The folder of the runs: absolute when it exists. Lent. */
 const char *index_home(const struct index *index);
-/* Its home need not outlive the process: nothing is synced from now on. */
-void index_set_fleeting(struct index *index);
+/* Of a home that goes with this process: in memory, nothing is written beside the runs. */
+struct index *index_open_fleeting(const char *home, struct err *err);
 /* The runs of another home (which stays the caller's) beside these: refreshed, listed, found and read with them, `watched`, their folder an absolute path. Where
  * both have a run of the same id, this one's is meant. */
 void index_join(struct index *index, struct index *watched);

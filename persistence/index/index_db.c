@@ -234,6 +234,8 @@ static bool open_memory(struct index *index, bool copy, const char *reason, stru
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
     if (code != SQLITE_OK || (code = harden(index->db)) != SQLITE_OK)
         return database_error(index, code, err);
+    if (!copy) /* a chunk of a history takes several of these, and 25 of the usual ones */
+        sqlite3_exec(index->db, "PRAGMA page_size=16384", NULL, NULL, NULL);
     sqlite3 *file = NULL;
     if (copy && !is_pipe_or_device(index->path) &&
         sqlite3_open_v2(index->path, &file, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL) == SQLITE_OK &&
@@ -330,13 +332,29 @@ const char *index_home(const struct index *index)
     return index->home;
 }
 
-struct index *index_open(const char *home, struct err *err)
+/* Nothing is opened yet. */
+static struct index *make_index(const char *home, char *absolute)
 {
     struct index *index = xcalloc(1, sizeof *index);
-    char *absolute = realpath(home, NULL);
     index->home = absolute ? absolute : xstrdup(home);
     index->path = path_join(index->home, "antler.db");
     index->data_version = -1;
+    return index;
+}
+
+struct index *index_open_fleeting(const char *home, struct err *err)
+{
+    struct index *index = make_index(home, realpath(home, NULL));
+    if (open_memory(index, false, "its home goes with the process", err))
+        return index;
+    index_close(index);
+    return NULL;
+}
+
+struct index *index_open(const char *home, struct err *err)
+{
+    char *absolute = realpath(home, NULL);
+    struct index *index = make_index(home, absolute);
     if (absolute && !path_is_folder(absolute)) {
         err_set(err, ERR_USAGE, "the home '%s' is a file, expected a folder of runs", home);
         index_close(index);
@@ -359,11 +377,6 @@ void index_close(struct index *index)
     free(index->home);
     free(index->path);
     free(index);
-}
-
-void index_set_fleeting(struct index *index)
-{
-    sqlite3_exec(index->db, "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY;", NULL, NULL, NULL);
 }
 
 void index_join(struct index *index, struct index *watched)

@@ -47,14 +47,23 @@ static inline void frame_add_f64(struct str *out, double value)
     memcpy(&bits, &value, sizeof bits);
     frame_add(out, bits, 8);
 }
-static inline void frame_add_value(struct str *out, uint16_t id, double value)
+static inline void frame_add_values(struct str *out, const uint16_t *ids, const double *values, size_t n)
 {
-    char raw[10] = {(char)id, (char)(id >> 8)};
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    for (int i = 0; i < 8; i++)
-        raw[2 + i] = (char)(bits >> 8 * i);
-    str_add_bytes(out, raw, sizeof raw);
+    enum { AT_ONCE = 32, BYTES = 10 };
+    char raw[AT_ONCE * BYTES], *p = raw;
+    for (size_t k = 0; k < n; k++, p += BYTES) {
+        uint64_t bits;
+        memcpy(&bits, &values[k], sizeof bits);
+        if (p == raw + sizeof raw) {
+            str_add_bytes(out, raw, sizeof raw);
+            p = raw;
+        }
+        p[0] = (char)ids[k];
+        p[1] = (char)(ids[k] >> 8);
+        for (int i = 0; i < 8; i++)
+            p[2 + i] = (char)(bits >> 8 * i);
+    }
+    str_add_bytes(out, raw, (size_t)(p - raw));
 }
 /* Opens a frame in `out`; returns where it starts. frame_end fills in length and crc. */
 static inline size_t frame_begin(struct str *out, int kind)

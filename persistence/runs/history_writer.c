@@ -227,8 +227,7 @@ bool history_add_metrics_at(struct history_writer *writer, int64_t epoch, int64_
     size_t start = frame_begin(&writer->buffer, RECORD_METRICS);
     add_position(&writer->buffer, epoch, step, time);
     frame_add(&writer->buffer, n, 2);
-    for (size_t i = 0; i < n; i++)
-        frame_add_value(&writer->buffer, writer->ids[i], values[i]);
+    frame_add_values(&writer->buffer, writer->ids, values, n);
     frame_end(&writer->buffer, start);
     return record_is_complete(writer, err);
 }

@@ -67,9 +67,7 @@ static bool make_home(struct watch *watch, struct err *err)
     free(lock);
     if (watch->lock < 0 || flock(watch->lock, LOCK_EX | LOCK_NB))
         return watch->lock < 0 ? false : err_errno(err, ERR_FAILED, errno, "cannot lock '%s'", path);
-    watch->index = index_open(path, err);
-    if (watch->index)
-        index_set_fleeting(watch->index);
+    watch->index = index_open_fleeting(path, err);
     return watch->index != NULL;
 }
 

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const double SILENT_S = 600, LEAST_WAIT_S = 0.2, LONGEST_WAIT_S = 5;
+static const double SILENT_S = 600, LEAST_WAIT_S = 0.2, LONGEST_WAIT_S = 5,
+                    FIRST_LOOK_S = 0.005; /* then a thread goes on with what is longer */
 
 /* ---- whether the files have changed ---- */
 
@@ -246,7 +247,8 @@ int watched_read(struct watch *watch, struct watched *w, double deadline, struct
 {
     struct err why = {0};
     if (!w->id) {
-        int made = make_run(watch, w, deadline, err);
+        bool alone = w->source->once || watch->aside;
+        int made = make_run(watch, w, alone ? deadline : fmin(deadline, io_monotonic_seconds() + FIRST_LOOK_S), err);
         if (made != 1)
             set_due(w);
         return made == -1 && w->id ? 0 : made;

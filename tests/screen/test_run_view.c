@@ -98,6 +98,44 @@ static void test_walking_the_checkpoints_moves_curve_rail_and_list_together(void
     screen_close();
 }
 
+/* Rows that scroll are written anew: not with every key that moves the cursor. */
+static void test_the_list_comes_along_when_the_cursor_rests(void)
+{
+    screen_show("run", parent, 80, 24);
+    CHECK_HAS(screen_text(), "▸◆      8 ");
+    screen_press("Left Left Left Left Left Left");
+    CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0002.keras");
+    CHECK_HAS(screen_text(), "\n ◇      3 ");
+    CHECK(!strstr(screen_text(), "▸"));
+    driver_send(&screen, (struct event){.kind = EVENT_TICK}); /* it does not rest yet */
+    CHECK(!strstr(screen_text(), "▸"));
+    screen.now += 0.5;
+    driver_send(&screen, (struct event){.kind = EVENT_TICK});
+    CHECK_HAS(screen_text(), "\n▸◇      2 ");
+    screen_press("Right ]"); /* who goes to a checkpoint wants to see its row */
+    CHECK_HAS(screen_text(), "\n▸◇      4 ");
+    screen_press("Left Left Left Tab Up Down");
+    CHECK_HAS(screen_text(), "\n ◇      1 ");
+    CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0002.keras");
+    screen_close();
+}
+
+static void test_a_list_that_grows_makes_room_before_it_needs_it(void)
+{
+    struct list list = {.calm = true, .count = 5, .selected = 4, .drawn = {0, 0, 40, 7}};
+    CHECK(!list_make_room(&list));
+    list.count++;
+    list.selected++;
+    CHECK(list_make_room(&list));
+    CHECK_EQ(list.top, 3);
+    CHECK(!list_make_room(&list));
+    list.count++;
+    list.selected++;
+    list_settle(&list, 6);
+    CHECK_EQ(list.top, 3);
+    CHECK(list_shows_selected(&list));
+}
+
 static void test_the_first_and_the_last_checkpoint_are_the_ends(void)
 {
     screen_show("run", parent, 80, 24);
@@ -461,6 +499,8 @@ int main(void)
     RUN(test_a_finished_run_opens_on_its_best_checkpoint);
     RUN(test_a_worker_that_was_killed_is_noticed);
     RUN(test_walking_the_checkpoints_moves_curve_rail_and_list_together);
+    RUN(test_the_list_comes_along_when_the_cursor_rests);
+    RUN(test_a_list_that_grows_makes_room_before_it_needs_it);
     RUN(test_the_first_and_the_last_checkpoint_are_the_ends);
     RUN(test_other_metrics_are_drawn_where_there_is_room);
     RUN(test_what_is_drawn_follows_the_keys);

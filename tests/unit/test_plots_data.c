@@ -86,6 +86,45 @@ static void test_truncating_and_appending_again_keeps_the_pyramid_exact(void)
     series_release(&s);
 }
 
+/* Mostly in order; now and then a resumed run, a step twice, no place on the axis. */
+static double next_x(double last, uint32_t *at)
+{
+    double u = uniform(at);
+    return u < 0.0005 ? last / 2 : u < 0.001 ? NAN : u < 0.1 ? last : last + 1;
+}
+
+static void test_many_samples_at_once_are_the_same_as_one_by_one(void)
+{
+    enum { MOST = 900 };
+    uint32_t at = 9000000;
+    struct series many = {0}, single = {0};
+    double x[MOST], y[MOST];
+    for (int round = 0; round < 200; round++) {
+        size_t n = (size_t)(uniform(&at) * (round % 3 ? MOST : 70)), wrong = 0;
+        double last = many.n ? many.x[many.n - 1] : 0;
+        for (size_t i = 0; i < n; i++) {
+            x[i] = next_x(last, &at);
+            y[i] = hostile_value(&at);
+            last = isfinite(x[i]) ? x[i] : last;
+            series_append(&single, x[i], y[i]);
+        }
+        series_extend(&many, x, y, n);
+        if (round % 10 == 9) {
+            series_truncate(&many, many.n * 2 / 3);
+            series_truncate(&single, single.n * 2 / 3);
+        }
+        CHECK_EQ(many.n, single.n);
+        CHECK_EQ(many.n_bad, single.n_bad);
+        CHECK(!many.n_bad || many.first_bad == single.first_bad);
+        for (size_t i = 0; i < many.n; i++)
+            wrong += many.x[i] != single.x[i] || (many.y[i] != single.y[i] && !isnan(single.y[i]));
+        CHECK_EQ(wrong, 0);
+        check_queries(&many, &at, 10);
+    }
+    series_release(&many);
+    series_release(&single);
+}
+
 static void test_a_sample_before_the_end_supersedes_the_tail(void)
 {
     struct series s = {0};
@@ -363,6 +402,7 @@ int main(void)
 {
     RUN(test_a_query_of_the_pyramid_equals_a_scan);
     RUN(test_truncating_and_appending_again_keeps_the_pyramid_exact);
+    RUN(test_many_samples_at_once_are_the_same_as_one_by_one);
     RUN(test_a_sample_before_the_end_supersedes_the_tail);
     RUN(test_smoothing_matches_the_reference_of_tensorboard);
     RUN(test_a_scale_goes_there_and_back);

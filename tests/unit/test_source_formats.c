@@ -595,7 +595,12 @@ static void test_decimals_are_those_of_strtod(void)
                                         "1.0024945873493252",
                                         "1e-27",
                                         "8.41e21",
-                                        "9.5367431640625e-7"};
+                                        "9.5367431640625e-7",
+                                        "4503599627370497.5",
+                                        "4503599627370496.5",
+                                        "9007199254740993e22",
+                                        "-0",
+                                        "0e5"};
     char text[64];
     double found;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -166,6 +166,7 @@ bool app_open(struct app *app, const char *name, const char *argument, struct er
         close_top(app);
     drop_questions(app);
     app->stack[app->depth].ops = ops;
+    app->stack[app->depth].old = false;
     app->stack[app->depth++].state = state;
     free(kept);
     return true;
@@ -177,6 +178,14 @@ int app_go(struct app *app, const char *name, const char *argument)
     return app_open(app, name, argument, &err) ? LOOP_DRAW : app_fail(app, &err);
 }
 
+static void refresh_top(struct app *app)
+{
+    int top = app->depth - 1;
+    if (app->stack[top].old && app->stack[top].ops->refresh)
+        app->stack[top].ops->refresh(app, app->stack[top].state);
+    app->stack[top].old = false;
+}
+
 int app_back(struct app *app)
 {
     if (app->depth == 1) {
@@ -186,6 +195,7 @@ int app_back(struct app *app)
     const struct run_summary *run = app_run(app);
     char *id = run ? xstrdup(run->id) : NULL; /* it may belong to the view that is closed */
     close_top(app);
+    refresh_top(app);
     const struct screen_view_ops *ops = app->stack[app->depth - 1].ops;
     if (id && ops->reveal)
         ops->reveal(app, app->stack[app->depth - 1].state, id);
@@ -391,8 +401,9 @@ int app_refresh(struct app *app, bool force)
     }
     take_runs(app, fresh, runs, n);
     for (int i = 0; i < app->depth; i++)
-        if (app->stack[i].ops->refresh)
-            app->stack[i].ops->refresh(app, app->stack[i].state);
+        app->stack[i].old = true;
+    if (app->depth)
+        refresh_top(app);
     return LOOP_DRAW;
 }
 

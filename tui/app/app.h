@@ -78,6 +78,7 @@ struct app {
     struct {
         const struct screen_view_ops *ops;
         void *state;
+        bool old; /* what it shows has changed while it was hidden: refreshed when it is the top one again */
     } stack[APP_MAX_VIEWS];
     int depth;
 

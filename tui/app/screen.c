@@ -23,6 +23,8 @@ static const double TICK_S = 0.5, CALM_TICK_S = 1, CALM_AFTER_S = 3;
 /* While histories of other tools are read: a slice of reading between two looks at the keys, what was read is shown ten
  * times a second. The first slice comes before the first frame. */
 static const double SLICE_S = 0.02, FIRST_SLICE_S = 0.015, SHOW_EVERY_S = 0.15;
+/* Before reading keeps all cores busy the first frame reaches the terminal. */
+static const double FIRST_TICK_S = 0.006;
 
 struct screen {
     struct app *app;
@@ -226,13 +228,16 @@ static bool run_on_terminal(struct app *app, const struct screen_options *option
                             int *exit_signal, struct err *err)
 {
     static const struct loop_ops ops = {.event = screen_event, .view = screen_view};
-    struct screen s = {.app = app, .term = term_open(facts, err), .watch = options->watch, .reading = options->watch};
+    struct screen s = {.app = app, .term = term_open(facts, err)};
+    s.watch = options->watch;
+    s.reading = s.watch != NULL;
+    s.shown = io_monotonic_seconds();
     if (!s.term)
         return false;
     memset(s.watched, -1, sizeof s.watched);
     follow_theme(&s);
     s.loop = loop_new(s.term, &ops, &s);
-    loop_tick(s.loop, s.reading ? 1e-4 : TICK_S);
+    loop_tick(s.loop, s.reading ? FIRST_TICK_S : TICK_S);
     *exit_signal = loop_run(s.loop);
     loop_free(s.loop);
     term_close(s.term);

@@ -23,7 +23,8 @@ void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struc
     chart->marks = marks;
     chart->n_marks = chart_marks(&pane->curves, pane->axis, pane->checkpoints, pane->n_checkpoints, pane->events,
                                  pane->n_events, marks);
-    if (pane->selected >= 0)
+    bool follows = pane->living && pane->follow; /* then the last checkpoint is marked as such, and moves on with the run */
+    if (pane->selected >= 0 && !follows)
         marks[pane->selected].selected = true;
     chart->mark_line = pane->curves.monitor >= 0 ? pane->curves.monitor : pane->curves.n ? 0 : -1;
     if (isnan(pane->lo)) {
@@ -32,7 +33,7 @@ void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struc
         chart->y_lo = pane->held_y.lo;
         chart->y_hi = pane->held_y.hi;
     }
-    chart->cursor_hidden = pane->living && pane->follow;
+    chart->cursor_hidden = follows;
     if (pane->n_moments)
         chart->cursor_x = chart_pane_x(pane, pane->cursor);
 }
@@ -125,7 +126,7 @@ void chart_pane_draw(const struct app *app, struct chart_pane *pane, struct grid
     if (pane->n_moments) {
         moment_note(pane, moment, sizeof moment);
         notes[chart.n_notes++] = moment;
-        if (checkpoint_note(app, pane, checkpoint, sizeof checkpoint))
+        if (!chart.cursor_hidden && checkpoint_note(app, pane, checkpoint, sizeof checkpoint))
             notes[chart.n_notes++] = checkpoint;
         if (event_note(pane, event, sizeof event))
             notes[chart.n_notes++] = event;

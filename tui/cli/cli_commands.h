@@ -4,6 +4,7 @@
 #ifndef TUI_CLI_CLI_COMMANDS_H
 #define TUI_CLI_CLI_COMMANDS_H
 
+#include "persistence/index/index.h"
 #include "tui/cli/cli.h"
 
 bool cli_train(struct cli *cli, struct err *err);
@@ -16,6 +17,8 @@ bool cli_inspect(struct cli *cli, struct err *err);
 bool cli_check(struct cli *cli, struct err *err);
 bool cli_doctor(struct cli *cli, struct err *err);
 bool cli_list(struct cli *cli, struct err *err);
+/* The list of an index that is open and refreshed. */
+bool cli_list_of(struct cli *cli, struct index *index, struct err *err);
 bool cli_show(struct cli *cli, struct err *err);
 bool cli_history(struct cli *cli, struct err *err);
 bool cli_plot(struct cli *cli, struct err *err);

@@ -87,16 +87,15 @@ static void print_list(const struct run_summary *runs, size_t n, const char *fil
     }
 }
 
-bool cli_list(struct cli *cli, struct err *err)
+bool cli_list_of(struct cli *cli, struct index *index, struct err *err)
 {
-    struct index *index = text_open_index(cli->home, err);
     struct arena arena = {0};
     struct str filter = {0};
     for (size_t a = 0; a < cli->n_arguments; a++)
         str_addf(&filter, "%s%s", a ? " " : "", cli->arguments[a]);
     const struct run_summary *runs;
     size_t n;
-    bool ok = index && index_list(index, str_text(&filter), cli_option(cli, "--sort"), &arena, &runs, &n, err);
+    bool ok = index_list(index, str_text(&filter), cli_option(cli, "--sort"), &arena, &runs, &n, err);
     if (ok && cli->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
@@ -107,6 +106,13 @@ bool cli_list(struct cli *cli, struct err *err)
     }
     str_release(&filter);
     arena_release(&arena);
+    return ok;
+}
+
+bool cli_list(struct cli *cli, struct err *err)
+{
+    struct index *index = text_open_index(cli->home, err);
+    bool ok = index && cli_list_of(cli, index, err);
     index_close(index);
     return ok;
 }

@@ -117,7 +117,7 @@ static bool print_lines(struct cli *cli, struct watch *watch, bool follow, struc
     cli->n_arguments = 0;
     sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_interrupt}, NULL);
-    bool ok = read_all(watch, err) && cli_list(cli, err);
+    bool ok = read_all(watch, err) && cli_list_of(cli, watch_index(watch), err);
     if (ok && follow)
         take_lines(watch, &lines, false);
     while (ok && follow && !interrupted && anything_alive(watch) && !ferror(stdout)) {

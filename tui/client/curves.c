@@ -121,11 +121,15 @@ double curve_x(enum curve_axis axis, struct curve_origin origin, int64_t epoch, 
 double curve_fill(const struct metric_series *from, enum curve_axis axis, struct curve_origin origin,
                   struct series *out)
 {
-    double fork = NAN;
-    for (size_t i = 0; i < from->n; i++) {
-        double x = curve_x(axis, origin, from->epoch[i], from->step[i], from->time[i]);
-        if (series_append(out, x, from->value[i]) && i < from->n_inherited)
-            fork = x;
+    enum { AT_ONCE = 1024 };
+    double fork = NAN, x[AT_ONCE];
+    for (size_t i = 0, n; i < from->n; i += n) {
+        n = from->n - i < AT_ONCE ? from->n - i : AT_ONCE;
+        for (size_t k = 0; k < n; k++) {
+            x[k] = curve_x(axis, origin, from->epoch[i + k], from->step[i + k], from->time[i + k]);
+            fork = i + k < from->n_inherited && isfinite(x[k]) ? x[k] : fork;
+        }
+        series_extend(out, x, from->value + i, n);
     }
     return fork;
 }

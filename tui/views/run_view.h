@@ -51,6 +51,8 @@ struct run_view {
     enum run_pane focus;
     bool alone;       /* the focused pane only */
     struct list list; /* of the checkpoints, in their order: one that is added moves no other */
+    double moved;     /* app->now when the cursor of the chart was moved last: until it rests the list waits */
+    size_t n_ticked;  /* checkpoints there were at the last tick */
     enum run_tab tab;
     struct page text;
     bool text_is_old;

@@ -44,6 +44,13 @@ static void left_text(double seconds, char *text, size_t size)
     }
 }
 
+/* Three digits of it: the others are never the same. */
+static double calm_rate(double rate)
+{
+    double unit = rate >= 1000 ? pow(10, floor(log10(rate)) - 2) : 1;
+    return round(rate / unit) * unit;
+}
+
 /* Where there is no room for both, how long it takes says more than how fast it is. */
 static void pace_pieces(struct header *header, const struct run_live *live)
 {
@@ -51,7 +58,8 @@ static void pace_pieces(struct header *header, const struct run_live *live)
     double steps = (double)(live->epochs - live->epoch) * live->steps_per_epoch +
                    (double)(live->steps_per_epoch - live->step_in_epoch);
     left_text(steps > 0 ? steps / live->steps_per_second : 0, left, sizeof left);
-    snprintf(rate, sizeof rate, live->steps_per_second < 10 ? "%.1f steps/s" : "%.0f steps/s", live->steps_per_second);
+    snprintf(rate, sizeof rate, live->steps_per_second < 10 ? "%.1f steps/s" : "%.0f steps/s",
+             live->steps_per_second < 10 ? live->steps_per_second : calm_rate(live->steps_per_second));
     snprintf(both, sizeof both, "%s  %s left", rate, left);
     if (header->x + grid_columns(header->grid, both) <= header->row.w)
         piece(header, STYLE_TEXT, "%s", rate);

@@ -212,8 +212,27 @@ static int move_in_list(struct run_view *v, enum action action)
     return LOOP_DRAW;
 }
 
+static bool is_step(enum action action)
+{
+    return action == ACTION_LEFT || action == ACTION_RIGHT || action == ACTION_FAST_LEFT || action == ACTION_FAST_RIGHT;
+}
+
+/* The list comes along when the cursor rests, or at a tick in which it need not be drawn for anything else. */
+static bool list_catches_up(const struct app *app, struct run_view *v)
+{
+    static const double REST_S = 0.2;
+    bool rests = app->now - v->moved > REST_S, moves = v->list.waits && rests && !list_shows_selected(&v->list);
+    v->list.waits = v->list.waits && !rests;
+    if (v->n_checkpoints == v->n_ticked)
+        moves = list_make_room(&v->list) || moves;
+    v->n_ticked = v->n_checkpoints;
+    return moves;
+}
+
 static int in_chart(struct app *app, struct run_view *v, enum action action)
 {
+    v->list.waits = is_step(action) && v->focus != PANE_CHECKPOINTS;
+    v->moved = app->now;
     switch (chart_pane_action(app, &v->chart, action)) {
     case CHART_DONE:
         list_follows(v);
@@ -280,6 +299,7 @@ static int mouse(struct app *app, struct run_view *v, const struct event *event)
 {
     bool wheel = event->action == MOUSE_WHEEL_UP || event->action == MOUSE_WHEEL_DOWN;
     int by = event->action == MOUSE_WHEEL_UP ? -1 : 1;
+    v->list.waits = false;
     enum chart_done done = chart_pane_mouse(app, &v->chart, event);
     if (done) {
         v->focus = PANE_CHART;
@@ -307,6 +327,7 @@ static int run_event(struct app *app, void *state, const struct event *event)
     if (event->kind != EVENT_TICK)
         return LOOP_NOTHING;
     bool lived = v->has_live;
+    bool scrolls = list_catches_up(app, v);
     run_view_read_live(app, v);
     if (v->has_live && curve_is_system(v->chart.curves.family)) { /* grows by the clock, without a record of the history */
         struct err err = {0};
@@ -323,7 +344,7 @@ static int run_event(struct app *app, void *state, const struct event *event)
         run_pictures_refresh(app, v, true);
     const struct run_summary *run = run_view_run(app, v);
     bool waits = run && run->state == RUN_QUEUED;
-    return lived || v->has_live || kept || stamp != v->pictures.stamp || waits ? LOOP_DRAW : LOOP_NOTHING;
+    return lived || v->has_live || scrolls || kept || stamp != v->pictures.stamp || waits ? LOOP_DRAW : LOOP_NOTHING;
 }
 
 static void run_view_view(const struct app *app, const void *state, struct grid *grid, struct rect rect)

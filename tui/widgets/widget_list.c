@@ -9,18 +9,42 @@
 
 enum { GAP = 2, LEAST_WORDS = 10 };
 
+/* What a calm list leaves free below. */
+static int free_rows(const struct list *list, int rows)
+{
+    return list->calm ? rows / 2 : 0;
+}
+
 void list_settle(struct list *list, int rows)
 {
     int last = list->count > 0 ? list->count - 1 : 0;
     list->selected = list->selected < 0 ? 0 : list->selected > last ? last : list->selected;
-    int room = list->calm ? rows / 2 : 0; /* left free below */
-    int leap = list->follows ? rows / 2 : 0;
-    if (list->selected < list->top)
+    int room = free_rows(list, rows), leap = list->follows ? rows / 2 : 0;
+    if (list->selected < list->top && !list->waits)
         list->top = list->selected - leap;
-    if (rows > 0 && list->selected >= list->top + rows)
+    if (rows > 0 && list->selected >= list->top + rows && !list->waits)
         list->top = list->selected - rows + 1 + (leap > room ? leap : room);
     int highest = list->count > rows ? list->count - rows + room : 0;
     list->top = list->top > highest ? highest : list->top < 0 ? 0 : list->top;
+}
+
+static int rows_drawn(const struct list *list)
+{
+    return list->drawn.h > 0 ? list->drawn.h - 1 : 0;
+}
+
+bool list_make_room(struct list *list)
+{
+    int rows = rows_drawn(list), last = list->top + rows - 1;
+    if (!list->calm || list->waits || rows < 2 || list->selected != last || list->count != last + 1)
+        return false;
+    list->top = list->count - rows + free_rows(list, rows);
+    return true;
+}
+
+bool list_shows_selected(const struct list *list)
+{
+    return list->selected >= list->top && list->selected < list->top + rows_drawn(list);
 }
 
 bool list_action(struct list *list, enum action action, int rows)
@@ -228,7 +252,7 @@ void list_draw(struct list *list, struct grid *grid, struct rect rect, const str
         grid_put(grid, header, rect.w - 1, 0, STYLE_FAINT, 0x25B4);
     if (list->top + table.rows < list->count)
         grid_put(grid, body, rect.w - 1, body.h - 1, STYLE_FAINT, 0x25BE);
-    if (list->count > 0 && body.h > 0) {
+    if (list->count > 0 && list_shows_selected(list)) {
         struct rect row = {body.x, body.y + list->selected - list->top, body.w, 1};
         grid_flag(grid, row, list->unmarked ? 0 : focused ? CELL_SELECTED : CELL_BOLD);
         if (focused)

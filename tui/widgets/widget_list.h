@@ -16,6 +16,7 @@ struct list {
                      moves */
     bool follows; /* the selection follows something else, which the person moves: it scrolls by half a page, so that
                      most of the time no row moves */
+    bool waits;    /* it scrolls later: what moves the selection moves fast, and every row that scrolls is written anew */
     bool unmarked; /* the selection is not emphasised: the list is not active, or the caller puts a sign there */
     /* For the mouse: where it was drawn last, the right end of each title in it (0: not shown), the last press. */
     struct rect drawn;
@@ -24,9 +25,14 @@ struct list {
     double pressed_at;
 };
 
-/* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible.
- */
+/* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible
+ * unless the list waits. */
 void list_settle(struct list *list, int rows);
+/* A calm list whose last row is taken scrolls before another one comes, for a moment in which nothing else changes. True
+ * when it did. */
+bool list_make_room(struct list *list);
+/* Whether the selection is among the rows that were drawn last. */
+bool list_shows_selected(const struct list *list);
 /* UP, DOWN, PAGE_*, HALF_*, TOP, BOTTOM; true when the action is one of these. */
 bool list_action(struct list *list, enum action action, int rows);
 void list_wheel(struct list *list, int by, int rows);
