@@ -4,12 +4,13 @@
 #include "engine/cpu/gemm_loops.h"
 
 enum {
-    LEAST_K = 16,     /* sums along k that pay for adding up the vectors, */
-    LEAST_M = 16,     /* rows that fill vectors along m, */
-    LEAST_ROWS = 4,   /* and that pay for a panel in registers */
+    LEAST_K = 16,       /* terms of sums along k that pay for adding up the vectors, */
+    LEAST_M = 16,       /* rows that fill vectors along m, */
+    LEAST_ROWS = 4,     /* and that pay for a panel in registers */
+    SMALL_PANEL = 4096, /* floats of packed columns that are in nobody's way */
+    SHORT_ROWS = 16,    /* of short sums at once: C is written in its own order, more or less, */
+    FETCH_ROWS = 8,     /* and fetched so many rows ahead */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
-    FETCH_ROWS = 8,   /* that C is fetched ahead */
-    SHORT_ROWS = 16,  /* of short sums at once: C is written in its own order, more or less */
 };
 
 /* A single row times a transposed B: C^T = B A^T has one column. */
@@ -18,17 +19,16 @@ static bool is_column(const struct gemm *g)
     return g->m == 1 && g->transpose_b;
 }
 
-static bool goes_along_k(const struct gemm_kernels *kernels, const struct gemm *g)
+static bool goes_along_k(const struct gemm *g)
 {
     int64_t columns = is_column(g) ? 1 : g->n;
     bool by_rows = is_column(g) || (!g->transpose_a && !g->transpose_b);
-    return by_rows && g->c && columns <= GEMM_NARROW_MAX && g->k >= LEAST_K &&
-           (g->k + kernels->lanes) * (columns + 1) <= GEMM_RIGHT_FLOATS;
+    return by_rows && g->c && columns <= GEMM_NARROW_MAX && g->k >= LEAST_K;
 }
 
-enum gemm_narrow_kind gemm_narrow_kind(const struct gemm_kernels *kernels, const struct gemm *g)
+enum gemm_narrow_kind gemm_narrow_kind(const struct gemm *g)
 {
-    if (goes_along_k(kernels, g))
+    if (goes_along_k(g))
         return NARROW_ALONG_K;
     if (g->c && g->transpose_a && !g->transpose_b && g->n <= GEMM_NARROW_MAX && g->m >= LEAST_M)
         return NARROW_ALONG_M;
@@ -59,19 +59,27 @@ static void finish(const struct gemm *g)
         g->finish(g->context, g->c, g->ldc, 0, 0, g->m, g->n);
 }
 
+/* In blocks of k whose packed columns stay in the L1 cache. */
 void gemm_run_along_k(const struct gemm_product *p)
 {
     const struct gemm *g = p->g;
+    int64_t b_stride = g->ldb;
+    const float *b = g->b;
     struct gemm_narrow t = start(g);
     if (is_column(g)) {
         t.a = g->b, t.a_stride = g->ldb, t.m = g->n;
-        t.b = g->a, t.b_stride = g->transpose_a ? g->lda : 1;
+        b = g->a, b_stride = g->transpose_a ? g->lda : 1;
         t.columns = t.ldc = 1;
     }
-    int64_t halves = divide_up(t.columns, 2);
-    p->kernels->narrow->pack[halves](p->buffers->right_block, t.b, t.b_stride, t.k, (int)t.columns);
+    int64_t halves = divide_up(t.columns, 2), block = 2 * halves * g->k <= SMALL_PANEL ? g->k : gemm_k_block(g->k);
     t.b = p->buffers->right_block;
-    p->kernels->narrow->along_k[halves](&t);
+    for (int64_t k = 0; k < g->k; k += block) {
+        t.k = clamp(g->k - k, 0, block);
+        p->kernels->narrow->pack[halves](p->buffers->right_block, b + k * b_stride, b_stride, t.k, (int)t.columns);
+        p->kernels->narrow->along_k[halves](&t);
+        t.a += block;
+        t.beta = 1;
+    }
     finish(g);
 }
 

@@ -236,7 +236,7 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
 #pragma GCC unroll 2
         for (int v = 0; v < M_VECTORS; v++) {
             x[v] = vec_load_masked(a + v * LANES, mask[v]);
-            __builtin_prefetch(a + M_BLOCK + v * LANES);
+            __builtin_prefetch(a + M_BLOCK + v * LANES, 0, 2);
         }
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++)
