@@ -70,7 +70,7 @@ int tile_heat(double share, bool light)
 
 int tile_ink(double share, bool light)
 {
-    bool bright_ground = light ? share < 0.5 : share >= 0.7;
+    bool bright_ground = light ? share < 0.7 : share >= 0.6;
     return bright_ground ? 16 : 231;
 }
 

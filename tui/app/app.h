@@ -120,6 +120,7 @@ struct app {
     enum tile_depth tiles; /* how pictures are drawn */
     enum theme_name theme; /* as it is to look now; the screen follows */
     enum theme_name theme_kept; /* and as it was chosen last */
+    bool light;                 /* the ground of the terminal is */
     bool markers;               /* curves carry marks of their own: their colours do not tell them apart */
 
     json_t *settings; /* persistence/config/settings.h, all of them */

@@ -281,9 +281,9 @@ int run_action(struct app *app, const struct run_summary *run, enum action actio
     case ACTION_KEEP:
         return command(app, run, "checkpoint", NAN, "writes a checkpoint");
     case ACTION_LEARNING_RATE:
-        return run_lives(run) ? ask_learning_rate(app, run) : refuse(app, run, "that");
+        return run_lives(run) ? ask_learning_rate(app, run) : refuse(app, run, "another learning rate");
     case ACTION_EPOCHS:
-        return run_lives(run) ? ask_epochs(app, run) : refuse(app, run, "that");
+        return run_lives(run) ? ask_epochs(app, run) : refuse(app, run, "another number of epochs");
     case ACTION_TAG:
         return ask_tags(app, run);
     case ACTION_NOTE:

@@ -154,7 +154,9 @@ static int screen_event(void *self, const struct event *event)
 
 static void screen_view(void *self, struct grid *grid)
 {
-    app_view(((struct screen *)self)->app, grid);
+    struct screen *s = self;
+    s->app->light = term_theme(s->term).light; /* it may have said so meanwhile */
+    app_view(s->app, grid);
 }
 
 /* Whoever watches one history wants to see its curve. */

@@ -268,7 +268,7 @@ void form_view_command(const struct app *app, const struct form_view *v, struct 
     if (v->source == FORM_OF_WAITING) {
         add_shell_word(out, v->run);
     } else if (v->source == FORM_OF_CHECKPOINT) {
-        char *text = xprintf("%s:%lld", v->run, (long long)v->epoch);
+        char *text = xprintf("%s:%lld", app_run_word(app, v->run), (long long)v->epoch);
         add_shell_word(out, text);
         free(text);
     } else {

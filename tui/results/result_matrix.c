@@ -8,8 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct matrix_look {
+    bool colored, light;
+};
+
+static struct matrix_look look_of(const struct app *app, const struct grid *grid)
+{
+    return (struct matrix_look){.colored = app->tiles <= TILE_256 && !grid->ascii, .light = app->light};
+}
+
 /* text ends `gap` columns before the end of the cell. */
-static void heat_cell(struct grid *grid, int x, int y, const char *text, int width, int gap, double share, bool colored)
+static void heat_cell(struct grid *grid, int x, int y, const char *text, int width, int gap, double share,
+                      struct matrix_look look)
 {
     int length = (int)strlen(text);
     for (int i = 0; i < width; i++) {
@@ -19,9 +29,9 @@ static void heat_cell(struct grid *grid, int x, int y, const char *text, int wid
         if (!cell)
             continue;
         cell->ch = ch;
-        cell->style = colored ? STYLE_IMAGE : share > 0 ? STYLE_TEXT : STYLE_FAINT;
-        cell->ground = (uint8_t)tile_heat(share, false);
-        cell->ink = (uint8_t)tile_ink(share, false);
+        cell->style = look.colored ? STYLE_IMAGE : share > 0 ? STYLE_TEXT : STYLE_FAINT;
+        cell->ground = (uint8_t)tile_heat(share, look.light);
+        cell->ink = (uint8_t)tile_ink(share, look.light);
     }
 }
 
@@ -77,17 +87,17 @@ static double block_share(const struct result_view *v, int64_t is, int64_t said,
     return most;
 }
 
-static void shade_cell(struct grid *grid, struct rect cell, double share, bool colored)
+static void shade_cell(struct grid *grid, struct rect cell, double share, struct matrix_look look)
 {
     for (int i = 0; i < cell.w; i++) {
         struct cell *at = grid_at(grid, cell.x + i, cell.y);
         if (!at)
             continue;
         bool blank = !(share > 0);
-        at->ch = colored ? ' ' : blank ? (i ? ' ' : grid->ascii ? '.' : 0xB7) : tile_shade(fmax(share, 0.2), grid->ascii);
-        at->style = colored ? STYLE_IMAGE : blank ? STYLE_FAINT : STYLE_TEXT;
-        at->ground = (uint8_t)tile_heat(share, false);
-        at->ink = (uint8_t)tile_ink(share, false);
+        at->ch = look.colored ? ' ' : blank ? (i ? ' ' : grid->ascii ? '.' : 0xB7) : tile_shade(fmax(share, 0.2), grid->ascii);
+        at->style = look.colored ? STYLE_IMAGE : blank ? STYLE_FAINT : STYLE_TEXT;
+        at->ground = (uint8_t)tile_heat(share, look.light);
+        at->ink = (uint8_t)tile_ink(share, look.light);
     }
 }
 
@@ -114,7 +124,7 @@ static int draw_shades(const struct app *app, const struct result_view *v, struc
                   sample_class_within(&v->data, is * side, LABEL - 1, name, sizeof name));
         for (int said = 0; said < cells; said++)
             shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side),
-                       app->tiles <= TILE_256 && !grid->ascii);
+                       look_of(app, grid));
     }
     return LABEL + cells * width;
 }
@@ -135,7 +145,7 @@ static void draw_matrix_row(const struct app *app, const struct result_view *v, 
         double share = count && whole ? (double)count / (double)whole : 0;
         struct rect cell = rect_left(&row, m->width);
         snprintf(text, sizeof text, count ? "%lld" : ".", (long long)count);
-        heat_cell(grid, cell.x, cell.y, text, m->width, m->gap, share, app->tiles <= TILE_256 && !grid->ascii);
+        heat_cell(grid, cell.x, cell.y, text, m->width, m->gap, share, look_of(app, grid));
         if (is == said)
             grid_flag(grid, cell, CELL_BOLD);
     }
