@@ -269,6 +269,14 @@ static void note_rate(struct ingest *in, const json_t *event)
         in->rate = rate;
 }
 
+/* Of those that made room for newer ones nothing is left to choose: they are in the events only. */
+static bool drop_removed(struct ingest *in, const json_t *event, struct err *err)
+{
+    return strcmp(js_string(event, "event", ""), "checkpoint_removed") != 0 ||
+           index_exec(in->index, err, "DELETE FROM checkpoint WHERE run=? AND name=?", "is", in->run_id,
+                      js_string(event, "checkpoint", ""));
+}
+
 static bool take_json(struct ingest *in, const struct record *record, int64_t ordinal, struct err *err)
 {
     json_t *json = js_parse(record->json, record->json_length, "history.log", JS_PYTHON, NULL);
@@ -286,6 +294,7 @@ static bool take_json(struct ingest *in, const struct record *record, int64_t or
         ok = index_exec(in->index, err, "INSERT OR REPLACE INTO event VALUES(?,?,?,?,?,?)", "iiiids", in->run_id,
                         ordinal, record->epoch, record->step, record->time, text);
         free(text);
+        ok = ok && drop_removed(in, json, err);
     }
     json_decref(json);
     return ok;

@@ -317,6 +317,30 @@ static void overwrite(const char *path, long at, const void *bytes, size_t n)
     fclose(file);
 }
 
+static void test_checkpoints_that_made_room_are_neither_listed_nor_counted(void)
+{
+    const char *home = check_path("room");
+    char *id = make_run(home, "p", "{}", NULL, 0), *folder = path_join(home, id);
+    add_epochs(home, id, 1, 3, 1);
+    struct history_writer *writer = history_open_writer(folder, &err);
+    json_t *event = json_pack("{s:s, s:s}", "event", "checkpoint_removed", "checkpoint", "epoch-0001.keras");
+    CHECK_OK(history_add_event(writer, 3, 30, event, &err), err);
+    history_close_writer(writer);
+    struct index *index = open_fresh(home);
+    struct arena arena = {0};
+    const struct checkpoint_summary *list;
+    size_t n;
+    CHECK_OK(index_checkpoints(index, id, &arena, &list, &n, &err), err);
+    CHECK_EQ(n, 2);
+    CHECK_STR(list[0].name, "epoch-0002.keras");
+    CHECK_EQ(find(index, "p", &arena)->n_checkpoints, 2);
+    arena_release(&arena);
+    index_close(index);
+    json_decref(event);
+    free(folder);
+    free(id);
+}
+
 static void test_a_damaged_database_is_put_aside_and_made_anew(void)
 {
     const char *home = check_path("damage");
@@ -533,6 +557,7 @@ int main(void)
     RUN(test_a_log_that_was_cut_and_grew_again_is_read_anew);
     RUN(test_a_child_inherits_up_to_the_fork);
     RUN(test_checkpoints_are_named_by_epoch_best_last_and_path);
+    RUN(test_checkpoints_that_made_room_are_neither_listed_nor_counted);
     RUN(test_a_damaged_database_is_put_aside_and_made_anew);
     RUN(test_a_newer_database_is_left_alone);
     RUN(test_a_home_without_write_permission_is_readable);

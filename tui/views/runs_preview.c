@@ -84,13 +84,28 @@ void runs_preview_load(struct app *app, struct runs_view *v, const struct run_su
     free(folder);
 }
 
+/* All but that checkpoints made room for newer ones, which happens all the time. */
+static void read_events(const struct app *app, struct runs_view *v, const struct run_summary *run)
+{
+    const struct run_event *all;
+    size_t n;
+    struct err ignored;
+    v->n_events = 0;
+    if (!index_events(app->index, run->id, &v->facts_arena, &all, &n, &ignored))
+        return;
+    struct run_event *kept = arena_array(&v->facts_arena, n + 1, sizeof *kept);
+    for (size_t i = 0; i < n; i++)
+        if (!strstr(all[i].json, "\"checkpoint_removed\""))
+            kept[v->n_events++] = all[i];
+    v->events = kept;
+}
+
 /* What only a wide preview shows is made when it is shown: the other families, out of what the curve holds, and what
  * happened. */
 static void read_wide(const struct app *app, struct runs_view *v, const struct run_summary *run)
 {
     enum { MOST_FAMILIES = 32 };
     const char *families[MOST_FAMILIES];
-    struct err ignored;
     if (v->wide_read)
         return;
     v->wide_read = true;
@@ -99,8 +114,7 @@ static void read_wide(const struct app *app, struct runs_view *v, const struct r
         if (strcmp(families[k], v->curve.family) != 0)
             curve_set_sibling(&v->others[v->n_others++], &v->curve,
                               &(struct curve_choice){.family = families[k], .axis = AXIS_EPOCH});
-    if (!index_events(app->index, run->id, &v->facts_arena, &v->events, &v->n_events, &ignored))
-        v->n_events = 0;
+    read_events(app, v, run);
 }
 
 static const char *param(const struct runs_view *v, const char *key)
