@@ -220,7 +220,7 @@ static void only_on_updates(struct arena *arena, struct program *p, const struct
     const char *names[EXPR_MAX_RESULTS];
     int n = tensor_names(o, names);
     for (int i = 0; i < n; i++)
-        if (strcmp(names[i], "average") != 0 && strcmp(names[i], "sum"))
+        if (strcmp(names[i], "average") != 0 && strcmp(names[i], "sum") != 0)
             program_run(p, arena_printf(arena, "%s = where(update, %s, %s_before)", names[i], names[i], names[i]));
     program_run(p, "sum = where(update, 0, sum_after)");
 }

@@ -57,7 +57,7 @@ void expr_write(struct str *out, const struct expr *e, const char *const *names)
     for (int i = 0; i < e->n_steps; i++) {
         const struct expr_step *s = &e->steps[i];
         int operand[3] = {s->a, s->b, s->c};
-        for (int k = 0; k < expr_op_arity(s->op); k++)
+        for (int k = 0; k < 3 && k < expr_op_arity(s->op); k++)
             uses[operand[k]]++;
     }
     for (int r = 0; r < e->n_results; r++)

@@ -3,7 +3,7 @@
  *
  * A session that has one (session_options.profile) makes its plans with clocks around every kernel. Every function does
  * nothing when profile is NULL: a training without one pays a branch a step. Clocks cost some 25 ns a kernel, which
- * shows in steps of a few microseconds; profile_report says how much it was.
+ * shows in steps of a few microseconds; profile_times says how much it was.
  *
  *     profile_begin(profile, PROFILE_TRAIN);
  *     ... batches: step_feed and step_run tell by themselves ...

@@ -1,7 +1,7 @@
 /* launch.h - the life of a training worker around the loop: lock, log, control thread, answer, end.
  *
  *   check everything (session, fit) -> make the run -> launch_begin -> answer, leave the terminal -> launch_run
- *                                                   \-> launch_wait: it waits in the queue of the home, this worker ends
+ *                                                   \-> launch_answer_queued: it waits in the queue of the home, this worker ends
  *
  * Up to the answer an error goes to whoever asked; afterwards it goes to run.json (failed), the history and log.txt. A run that was
  * started by the queue has nobody who asked: job_start writes every error there.

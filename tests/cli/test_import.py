@@ -42,6 +42,16 @@ def test_an_imported_run_is_only_read(other):
     check(sorted(os.listdir(other.dir(imported))) == before, "nothing is written into an imported run")
 
 
+def test_a_file_that_is_called_something_else_becomes_the_final_checkpoint(other, path):
+    for name in ("net.zip", "two words.keras"):
+        copy = os.path.join(other.folder, name)
+        shutil.copy(path, copy)
+        imported = other.json("import", copy)[0]["run"]
+        names = [c["checkpoint"] for c in other.checkpoints(imported)]
+        check(names == ["final.keras"], f"'{name}' is {names} of its run")
+        os.unlink(copy)
+
+
 def test_the_home_inside_a_folder_is_passed_by(other):
     before = len(other.json("list"))
     with open(os.path.join(other.folder, "history.csv"), "w") as f:
@@ -86,6 +96,7 @@ home, other = Home(), Home()
 try:
     path = test_a_checkpoint_keeps_its_place(home, other)
     test_an_imported_run_is_only_read(other)
+    test_a_file_that_is_called_something_else_becomes_the_final_checkpoint(other, path)
     test_a_copied_home_is_whole(other)
     test_the_home_inside_a_folder_is_passed_by(other)
     test_a_run_of_another_home_keeps_its_name(home, other)

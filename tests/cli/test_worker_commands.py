@@ -304,6 +304,8 @@ def test_steps_keep_and_nan(home):
     nan = home.config("nan", {**wild, "callbacks": [{"class": "TerminateOnNaN"}]})
     result = home.json("train", nan)
     check(result["epoch"] == 1 and result["state"] == "finished", f"TerminateOnNaN ends it: {result}")
+    printed = home.antler("train", nan)[1]
+    check("\nwarning: " in printed and "NaN" in printed, f"what the worker warns of is printed between the epochs: {printed}")
 
 
 def test_what_has_no_effect_is_said(home):
