@@ -172,9 +172,10 @@ static bool read_named_call(struct spec_builder *b, struct layer_spec *layer, co
         for (size_t k = 0; ok && k < count; k++) {
             ok = n < MOST || err_set(err, b->code, "%s: more than %d tensors", place, MOST);
             ok = ok && resolve(b, json_is_array(given) ? json_array_get(given, k) : given, place, &refs[n], err);
-            if (ok)
+            if (ok) {
                 json_array_append_new(tensors, tensor_object(b->spec, refs[n]));
-            owners[n++] = keys[i];
+                owners[n++] = keys[i];
+            }
         }
         json_object_set(named, keys[i], json_is_array(given) ? tensors : json_array_get(tensors, 0));
         json_decref(tensors);

@@ -387,6 +387,9 @@ static void test_a_running_run_grows_while_it_is_watched_and_its_end_is_noticed(
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0003.keras");
     screen_press("f");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0006.keras");
+    run_live_store(live, &(struct run_live){.phase = LIVE_ENDED, .epoch = 3, .epochs = 8, .steps_per_epoch = 10});
+    screen_tick();
+    CHECK_HAS(screen_text(), " live  ▶ running  epoch 6/8  step 60"); /* a page of the past says nothing */
     run_live_close(live);
     CHECK_OK(run_set_state(writer, RUN_STOPPED, 6, 60, NULL, &screen_err), screen_err);
     run_close_writer(writer);

@@ -210,6 +210,23 @@ static void test_wrong_models_are_refused_with_their_place(void)
         CHECK_HAS(order_of(cases[i].text, cases[i].keras), cases[i].message);
 }
 
+static void test_a_call_by_name_takes_64_tensors_and_no_more(void)
+{
+    for (int n = 64; n <= 66; n++) {
+        struct str text = {0};
+        str_add(&text, "{\"layers\": [{\"class\": \"Input\", \"name\": \"x\", \"shape\": [4]}, "
+                       "{\"class\": \"Dense\", \"name\": \"d\", \"units\": 3, \"inputs\": {\"inputs\": [\"x\"");
+        for (int i = 1; i < n; i++)
+            str_add(&text, ", \"x\"");
+        str_add(&text, "]}}]}");
+        if (n == 64)
+            CHECK_STR(order_of(str_text(&text), false), "x d");
+        else
+            CHECK_HAS(order_of(str_text(&text), false), "model.layers[1].inputs: more than 64 tensors");
+        str_release(&text);
+    }
+}
+
 static void test_a_hundred_thousand_layers_are_read_and_more_are_refused(void)
 {
     struct err err = {0};
@@ -356,6 +373,7 @@ int main(void)
     RUN(test_outputs_can_be_named_and_default_to_what_nobody_consumes);
     RUN(test_class_names_become_keras_group_names);
     RUN(test_wrong_models_are_refused_with_their_place);
+    RUN(test_a_call_by_name_takes_64_tensors_and_no_more);
     RUN(test_a_hundred_thousand_layers_are_read_and_more_are_refused);
     RUN(test_a_chain_of_references_in_reverse_order_needs_no_recursion);
     RUN(test_deep_nesting_is_refused);
