@@ -163,6 +163,41 @@ static void test_softmax_and_cross_entropy_survive_large_logits(void)
     check_value(g, op_xent(g, floats(g, SHAPE(2, 2), F(-1000, 0, 2, 2)), target), SHAPE(2), F(1000, 0.6931472f), 1e-6);
 }
 
+/* Gradient of the logits of a sample whose blanks are likelier than its labels by e^more. */
+static struct value *ctc_gradient_with_likely_blanks(struct graph *g, struct value *labels, float more)
+{
+    static const float x[] = {0.1f, 0.5f,  -0.3f, 0.2f, 0.7f, 0.3f,  -0.1f, 0.9f, -0.5f, 0.4f,
+                              0.8f, -0.2f, 0.6f,  0,    0.3f, -0.7f, 0.2f,  0.4f, -0.6f, 0.1f};
+    const float blanks[] = {more, 0, 0, 0};
+    struct value *logits = floats(g, SHAPE(1, 5, 4), x), *dx;
+    struct value *loss = op_ctc(g, op_add(g, logits, floats(g, SHAPE(4), blanks)), labels);
+    graph_gradient(g, op_sum_all(g, loss), &logits, 1, &dx);
+    return dx;
+}
+
+static void test_ctc_goes_on_where_probabilities_underflow(void)
+{
+    struct graph *g = graph_new();
+    struct value *logits = floats(g, SHAPE(2, 2, 2), F(0, -1000, 0, -1000, 0, 0, 0, 0));
+    check_value(g, op_ctc(g, logits, op_constant(g, DTYPE_I32, SHAPE(2, 2), I(1, 0, 0, 0))), SHAPE(2),
+                F(999.306853f, 1.386294f), 1e-4);
+    g = graph_new();
+    struct value *labels = op_constant(g, DTYPE_I32, SHAPE(1, 3), I(1, 3, 2));
+    struct value *likely = ctc_gradient_with_likely_blanks(g, labels, 160),
+                 *certain = ctc_gradient_with_likely_blanks(g, labels, 260);
+    check_value(g, op_reduce(g, REDUCE_MAX, op_expr(g, "abs(a - b)", likely, certain, NULL, NULL), NULL, 0, false),
+                (struct shape){0}, F(0), 1e-5);
+}
+
+static void test_ctc_of_what_cannot_be_is_large_and_of_no_such_label_is_nan(void)
+{
+    struct graph *g = graph_new();
+    struct value *even = op_fill(g, SHAPE(3, 2, 3), 0),
+                 *labels = op_constant(g, DTYPE_I32, SHAPE(3, 2), I(1, 1, 1, 2, 5, 0));
+    struct value *loss = op_ctc(g, even, labels);
+    check_value(g, op_expr(g, "where(a > 1e4, 1, a)", loss, NULL, NULL, NULL), SHAPE(3), F(1, 2.197225f, NAN), 1e-5);
+}
+
 static void test_norms_have_zero_mean_and_unit_variance(void)
 {
     struct graph *g = graph_new();
@@ -324,6 +359,8 @@ int main(void)
     RUN(test_pooling_leaves_padding_out);
     RUN(test_indices_out_of_range_are_seen_and_harmless);
     RUN(test_softmax_and_cross_entropy_survive_large_logits);
+    RUN(test_ctc_goes_on_where_probabilities_underflow);
+    RUN(test_ctc_of_what_cannot_be_is_large_and_of_no_such_label_is_nan);
     RUN(test_norms_have_zero_mean_and_unit_variance);
     RUN(test_dropout_follows_the_published_generator);
     RUN(test_counting_ops_count);
