@@ -84,7 +84,7 @@ struct chart {
     bool markers; /* where several lines are bright, each carries marks of its own every few columns */
     bool legend;  /* names on the title line; else at the ends of the lines */
     bool bare;    /* only the plot: no axes, no title */
-    bool small;   /* one of many: the plot with its y axis and the ends of the cursor's line, nothing else */
+    bool small;   /* one of many: the plot with its y axis and the foot of the cursor's line, nothing else */
     long utc_offset_s;
 };
 #define CHART_INIT                                                                                                     \

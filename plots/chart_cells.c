@@ -163,6 +163,15 @@ static void draw_x_axis(const struct canvas *canvas, const struct frame *frame, 
     }
 }
 
+/* Where a curve grows its name stands at the level of its last samples, and moves seldom. */
+static double calm_end(const struct chart_line *line, double end)
+{
+    enum { LAST = 8 };
+    const struct series *series = plan_shown(line);
+    struct series_stat stat = series_query(series, series->n > LAST ? series->n - LAST : 0, series->n);
+    return stat.n ? stat.sum / stat.n : end;
+}
+
 /* Names at the ends of the lines, the greater value above, moved apart where they would share a row. */
 static void draw_names(const struct canvas *canvas, const struct frame *frame, const struct chart *chart,
                        const struct chart_plan *plan, const struct scale *y)
@@ -177,9 +186,10 @@ static void draw_names(const struct canvas *canvas, const struct frame *frame, c
         double end_x, end_y;
         if (chart->lines[k].dim || !chart->lines[k].name || !plan_line_end(plan, &chart->lines[k], &end_x, &end_y))
             continue;
+        if (chart->cursor_hidden)
+            end_y = calm_end(&chart->lines[k], end_y);
         int dot = scale_dot(y, end_y), down = dot < 0 ? 0 : dot / dots, at = n++;
-        int row =
-            frame->top + (chart->cursor_hidden ? down - down % 2 : down); /* where the curve grows it moves seldom */
+        int row = frame->top + (chart->cursor_hidden ? down - down % 2 : down);
         for (; at > 0 && names[at - 1].value < end_y; at--)
             names[at] = names[at - 1];
         names[at].row = row;

@@ -245,12 +245,12 @@ static void draw_notes(const struct canvas *plot, const struct chart *chart, int
     }
 }
 
-/* Every row of the line is two cells that change with every key: a high chart has a dotted one, a small one its ends.
+/* Every row of the line is two cells that change with every key: a high chart has a dotted one, a small one its foot.
  */
 static bool on_cursor(const struct chart *chart, int row, int height)
 {
     if (chart->small)
-        return row == 0 || row + 1 == height;
+        return row + 1 == height;
     return row % (height > 24 ? 4 : height > 14 ? 2 : 1) == 0;
 }
 

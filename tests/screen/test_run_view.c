@@ -173,7 +173,7 @@ static void test_what_is_drawn_follows_the_keys(void)
 static void test_other_metrics_are_drawn_where_there_is_room(void)
 {
     static const char charts[] = "       loss  0.2857  val 0.3857                accuracy  0.9714  max 0.9750@8\n"
-                                 "      │                         ┊             │                         ┊  ⣀⣀◆\n"
+                                 "      │                                       │                            ⣀⣀◆\n"
                                  "    2 ┤⢰⡀                                     │                ⢀⣀⡠⠤⠔⠒⠒⠊⠉◇⠉⠉\n"
                                  "      │⠈⢷⡀                               0.95 ┤          ⢀⡠⠔⠒⠊⠉⠁\n"
                                  "      │ ⠈⢷⡀                                   │        ⡠⠊⠁\n"
@@ -376,7 +376,7 @@ static void test_a_running_run_grows_while_it_is_watched_and_its_end_is_noticed(
                                             .cpu_share = 0.94});
     screen_epochs(id, 1, 2, 2);
     screen_show("run", id, 100, 30);
-    CHECK_HAS(screen_text(), " live  ▶ running  epoch 3/8  step 4/10  2.0 steps/s  ~0:28 left  cpu 94%");
+    CHECK_HAS(screen_text(), " live  ▶ running  epoch 3/8  step  4/10  2.0 steps/s  ~0:28 left  cpu 95%");
     CHECK_STR(app_checkpoint(screen.app)->name, "epoch-0002.keras");
     screen_epochs(id, 3, 5, 2);
     screen_tick();

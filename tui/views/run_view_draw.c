@@ -69,13 +69,14 @@ static void pace_pieces(struct header *header, const struct run_live *live)
 static void living_pieces(struct header *header, const struct run_live *live)
 {
     if (live->steps_per_epoch > 0)
-        piece(header, STYLE_TEXT, "step %lld/%d", (long long)live->step_in_epoch, live->steps_per_epoch);
+        piece(header, STYLE_TEXT, "step %*lld/%d", snprintf(NULL, 0, "%d", live->steps_per_epoch),
+              (long long)live->step_in_epoch, live->steps_per_epoch); /* what comes behind it stays where it is */
     if (live->steps_per_second > 0 && live->phase != LIVE_PAUSED)
         pace_pieces(header, live);
     if (live->phase == LIVE_VALIDATING || live->phase == LIVE_SAVING)
         piece(header, STYLE_FAINT, live->phase == LIVE_SAVING ? "saving" : "validating");
     if (live->cpu_share > 0)
-        piece(header, STYLE_FAINT, "cpu %.0f%%", live->cpu_share * 100);
+        piece(header, STYLE_FAINT, "cpu %.0f%%", round(live->cpu_share * 20) * 5); /* it trembles */
     if (live->resident_bytes > 0)
         piece(header, STYLE_FAINT, "%s", text_size(live->resident_bytes).text);
 }

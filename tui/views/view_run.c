@@ -220,7 +220,7 @@ static bool is_step(enum action action)
 /* The list comes along when the cursor rests, or at a tick in which it need not be drawn for anything else. */
 static bool list_catches_up(const struct app *app, struct run_view *v)
 {
-    static const double REST_S = 0.2;
+    static const double REST_S = 0.3;
     bool rests = app->now - v->moved > REST_S, moves = v->list.waits && rests && !list_shows_selected(&v->list);
     v->list.waits = v->list.waits && !rests;
     if (v->n_checkpoints == v->n_ticked)
