@@ -9,11 +9,10 @@
 /* "1.250e-05" -> "1.250e-5" */
 static void short_exponent(char *text)
 {
-    char *e = strchr(text, 'e'), *from = e;
+    char *e = strchr(text, 'e');
     if (!e)
         return;
-    char *to = e + 1;
-    from = e + 1;
+    char *to = e + 1, *from = e + 1;
     if (*from == '-')
         *to++ = *from++;
     else if (*from == '+')

@@ -243,7 +243,7 @@ static const struct expr *update_program(struct arena *arena, const struct optim
     add_constants(&p, o);
     if (o->accumulators) {
         for (int i = 0; i < n; i++)
-            if (strcmp(tensors[i], "average") != 0 && strcmp(tensors[i], "sum"))
+            if (strcmp(tensors[i], "average") != 0 && strcmp(tensors[i], "sum") != 0)
                 program_run(&p, arena_printf(arena, "%s_before = %s", tensors[i], tensors[i]));
         program_constant(&p, "every", o->accumulate);
         program_run(&p, "sum_after = sum + g; g = sum_after / every");

@@ -75,12 +75,12 @@ static float dot(const float *x, const float *y, int64_t n)
         int64_t i = 0;                                                                                                 \
         for (; i + PARTS <= n; i += PARTS)                                                                             \
             for (int k = 0; k < PARTS; k++)                                                                            \
-                part[k] = (part[k] better x[i + k]) | (part[k] != part[k]) ? part[k] : x[i + k];                       \
+                part[k] = ((part[k] better x[i + k]) | (part[k] != part[k])) ? part[k] : x[i + k];                     \
         for (int k = 0; i < n; i++, k++)                                                                               \
-            part[k] = (part[k] better x[i]) | (part[k] != part[k]) ? part[k] : x[i];                                   \
+            part[k] = ((part[k] better x[i]) | (part[k] != part[k])) ? part[k] : x[i];                                 \
         float best = part[0];                                                                                          \
         for (int k = 1; k < PARTS; k++)                                                                                \
-            best = (best better part[k]) | (best != best) ? best : part[k];                                            \
+            best = ((best better part[k]) | (best != best)) ? best : part[k];                                            \
         return best;                                                                                                   \
     }
 EXTREME(max, >)
@@ -197,7 +197,7 @@ static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, 
         top[r] = -INFINITY;
     for (int64_t i = 0; i < n; i++)
         for (int r = 0; r < ROWS_TOGETHER; r++)
-            top[r] = (top[r] > t[i][r]) | (top[r] != top[r]) ? top[r] : t[i][r];
+            top[r] = ((top[r] > t[i][r]) | (top[r] != top[r])) ? top[r] : t[i][r];
     memset(total, 0, sizeof total);
     for (int64_t i = 0; i < n; i++)
         for (int r = 0; r < ROWS_TOGETHER; r++) {

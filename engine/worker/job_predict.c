@@ -33,7 +33,7 @@ static bool parse_range(const char *text, enum split *split, int64_t *first, int
         const char *rest = text + length;
         if (!*rest)
             return true;
-        char *after;
+        char *after = NULL;
         *first = rest[1] == ':' ? 0 : strtoll(rest + 1, &after, 10);
         const char *colon = rest[1] == ':' ? rest + 1 : after;
         if (*colon == ']' && colon > rest + 1) {

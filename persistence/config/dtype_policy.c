@@ -37,7 +37,7 @@ static bool any_inside(json_t *config, bool (*visit)(json_t *layer, const char *
 /* An operation of a graph computes in what it gets; an input has a type, not a policy. */
 static bool has_policy(const json_t *layer, const char *class_name)
 {
-    return strcmp(class_name, "InputLayer") != 0 && strcmp(class_name, "Input") &&
+    return strcmp(class_name, "InputLayer") != 0 && strcmp(class_name, "Input") != 0 &&
            !str_starts(js_string(layer, "module", ""), "keras.src.ops");
 }
 

@@ -75,7 +75,7 @@ static void swap_bytes(unsigned char *p, int64_t n, size_t size)
 /* Fortran order to C order: walks the result row by row with the strides of the source. */
 static void reorder(const unsigned char *from, unsigned char *to, const struct npy *a, size_t size)
 {
-    int64_t index[NPY_RANK_MAX] = {0}, stride[NPY_RANK_MAX], offset = 0, step = 1;
+    int64_t index[NPY_RANK_MAX] = {0}, stride[NPY_RANK_MAX] = {0}, offset = 0, step = 1;
     for (int d = 0; d < a->rank; d++) {
         stride[d] = step;
         step *= a->dim[d];
