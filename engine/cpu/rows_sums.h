@@ -80,7 +80,7 @@ static float dot(const float *x, const float *y, int64_t n)
             part[k] = ((part[k] better x[i]) | (part[k] != part[k])) ? part[k] : x[i];                                 \
         float best = part[0];                                                                                          \
         for (int k = 1; k < PARTS; k++)                                                                                \
-            best = ((best better part[k]) | (best != best)) ? best : part[k];                                            \
+            best = ((best better part[k]) | (best != best)) ? best : part[k];                                          \
         return best;                                                                                                   \
     }
 EXTREME(max, >)
