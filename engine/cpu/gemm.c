@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 enum {
-    DIRECT_STRIPS = 3,    /* so few passes over a right operand do not pay for packing it, */
-    DIRECT_FLOATS = 8192, /* nor does one that fits into L1 */
-    COPY_COLUMNS = 256,   /* so many pay for turning the rows of a left operand */
+    DIRECT_STRIPS = 3,      /* so few passes over a right operand do not pay for packing it, */
+    DIRECT_FLOATS = 8192,   /* nor does one that fits into L1 */
+    TURNED_MOST_ROWS = 192, /* more of them pay for packing the weights instead */
 };
 
 static const struct gemm_kernels *kernels;           /* NULL: OpenBLAS */
@@ -31,7 +31,7 @@ static int panel_columns(void)
 /* C^T = op(B)^T op(A)^T: the weights of a data gradient are read where they lie and the smaller operand is packed. */
 static bool better_transposed(const struct gemm *g)
 {
-    if (g->k * panel_columns() > right_floats)
+    if (g->k * panel_columns() > right_floats || (g->transpose_b && !g->transpose_a && g->m > TURNED_MOST_ROWS))
         return false;
     if (!g->transpose_b)
         return g->transpose_a && g->n <= kernels->rows && g->m >= 2 * g->n;
@@ -41,7 +41,7 @@ static bool better_transposed(const struct gemm *g)
 static bool copies_left(const struct gemm_product *p)
 {
     if (p->left_by_rows)
-        return p->n > COPY_COLUMNS || (p->left_stride % GEMM_CONFLICT == 0 && p->n > 2 * panel_columns());
+        return p->left_stride % GEMM_CONFLICT == 0 && p->n > 2 * panel_columns();
     return p->n > panel_columns();
 }
 

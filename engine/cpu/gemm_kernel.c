@@ -14,16 +14,30 @@ enum { ROWS = 6 };
 
 enum {
     B_AHEAD = 16,    /* k steps that a strip of B is fetched ahead, */
-    PACK_AHEAD = 32, /* rows ahead of the one that is packed */
-    GROUP = 3,       /* rows that share an address register */
-    NEXT_STEPS = 16,
+    PACK_AHEAD = 40, /* and so many while it is packed, from farther away */
+    GROUP = 3,       /* rows that share an address register, where they lie apart */
+    LINE = 16,
+    CONFLICT = 1024, /* floats: rows that are so far apart push each other out of the L1 cache */
 };
 
-INLINE void fetch_strip(const float *b, const int vecs)
+/* sum += a * b, in its register: left to itself the compiler moves sums around and runs out of registers. */
+INLINE void vec_add_product(vec *sum, vec a, vec b)
+{
+#if defined(__AVX512F__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
+#endif
+}
+
+/* One row of a panel. In memory it may begin inside a cache line. */
+INLINE void fetch_row(const float *b, const int vecs, const bool packed)
 {
     __builtin_prefetch(b);
     if (vecs == 2)
         __builtin_prefetch(b + LANES);
+    if (!packed)
+        __builtin_prefetch(b + vecs * LANES - 1);
 }
 
 INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
@@ -37,24 +51,35 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
 /* The loops of tile(), over its variables. One k, u ones behind the pointers: */
 #define STEP(u, load_last, extra)                                                                                      \
     do {                                                                                                               \
-        const float *at = b + (u) * b_stride;                                                                          \
+        const float *at = b + (u)*b_stride;                                                                            \
         vec b0 = vecs == 1 ? load_last(at) : vec_load(at), b1 = vecs == 1 ? b0 : load_last(at + LANES);                \
-        fetch_strip(at + B_AHEAD * b_stride, vecs);                                                                    \
+        fetch_row(at + (packs ? PACK_AHEAD : B_AHEAD) * b_stride, vecs, !packs);                                       \
         extra;                                                                                                         \
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
         {                                                                                                              \
-            vec x = vec_all(a[i / GROUP][i % GROUP * row + (u) * step]);                                               \
-            acc[i][0] = vec_fma(x, b0, acc[i][0]);                                                                     \
+            vec x = vec_all(a[i / group][i % group * row + (u)*step]);                                                 \
+            vec_add_product(&acc[i][0], x, b0);                                                                        \
             if (vecs == 2)                                                                                             \
-                acc[i][1] = vec_fma(x, b1, acc[i][1]);                                                                 \
+                vec_add_product(&acc[i][1], x, b1);                                                                    \
         }                                                                                                              \
     } while (0)
 #define ADVANCE(u)                                                                                                     \
     do {                                                                                                               \
-        b += (u) * b_stride;                                                                                           \
-        _Pragma("GCC unroll 16") for (int i = 0; i < rows; i += GROUP)                                                 \
+        b += (u)*b_stride;                                                                                             \
+        _Pragma("GCC unroll 16") for (int i = 0; i < pointers; i++)                                                    \
         {                                                                                                              \
-            a[i / GROUP] += (u) * step;                                                                                \
+            a[i] += (u)*step;                                                                                          \
+        }                                                                                                              \
+    } while (0)
+#define FETCH_AHEAD()                                                                                                  \
+    do {                                                                                                               \
+        if (ahead.n > 0) {                                                                                             \
+            __builtin_prefetch(ahead.at, 0, 2);                                                                        \
+            __builtin_prefetch(ahead.at + LINE, 0, 2);                                                                 \
+            bool ends = --ahead.in_row == 0;                                                                           \
+            ahead.at += ends ? ahead.jump : 2 * LINE;                                                                  \
+            ahead.in_row = ends ? ahead.per_row : ahead.in_row;                                                        \
+            ahead.n--;                                                                                                 \
         }                                                                                                              \
     } while (0)
 #define ONE_BY_ONE(n, load_last, extra)                                                                                \
@@ -71,48 +96,43 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
         STEP(1, load_last, extra);                                                                                     \
         STEP(2, load_last, extra);                                                                                     \
         STEP(3, load_last, extra);                                                                                     \
+        FETCH_AHEAD();                                                                                                 \
         ADVANCE(4);                                                                                                    \
     }                                                                                                                  \
     ONE_BY_ONE(n, load_last, extra)
 #endif
 #define LOAD_EDGE(p) vec_load_masked(p, last)
 
-/* One tile. rows, vecs, by_rows and packs are constants where this is inlined, so every loop over them is unrolled into
+/* One tile. rows, vecs, left and packs are constants where this is inlined, so every loop over them is unrolled into
  * registers. */
-INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, const bool by_rows, const bool packs)
+INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum gemm_left left, const bool packs)
 {
     const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
-    const int64_t stride = t->a_stride, row = by_rows ? stride : 1, step = by_rows ? 1 : stride;
+    const int64_t row = left == LEFT_BY_ROWS ? t->a_stride : 1;
+    const int64_t step = left == LEFT_BY_ROWS ? 1 : left == LEFT_COPIED ? LANES : t->a_stride;
+    const int group = left == LEFT_BY_ROWS ? GROUP : ROWS, pointers = (rows + group - 1) / group;
     const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
     float *c = t->c, *panel = t->pack_to;
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows; i++)
         acc[i][0] = acc[i][1] = vec_all(0);
-        __builtin_prefetch(c + i * t->ldc, 1);
-        __builtin_prefetch(c + i * t->ldc + t->columns - 1, 1);
-    }
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; i += GROUP)
-        a[i / GROUP] = t->a + i * row;
-    int64_t left = t->k;
+    for (int i = 0; i < pointers; i++)
+        a[i] = t->a + i * group * row;
+    struct gemm_ahead ahead = t->ahead;
+    int64_t n = t->k;
     if (packs) {
         const int64_t b_stride = t->b_stride;
-        STEPS(left, LOAD_EDGE, (panel = store_panel(panel, b0, b1, vecs)))
+        STEPS(n, LOAD_EDGE, (panel = store_panel(panel, b0, b1, vecs)))
     } else if (!t->packed) {
         const int64_t b_stride = t->b_stride;
-        STEPS(left, LOAD_EDGE, (void)0)
-    } else if (!t->next) {
-        const int64_t b_stride = vecs * LANES;
-        STEPS(left, vec_load, (void)0)
+        STEPS(n, LOAD_EDGE, (void)0)
     } else {
         const int64_t b_stride = vecs * LANES;
-        for (const float *next = t->next; left > 0; left -= NEXT_STEPS, next += t->next_jump) {
-            const float *line = next;
-            int n = left < NEXT_STEPS ? (int)left : NEXT_STEPS;
-            STEPS(n, vec_load, (__builtin_prefetch(line, 0, 2), line += t->next_step))
-        }
+        STEPS(n, vec_load, (void)0)
     }
+    t->ahead = ahead;
     const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
     const bool adds = t->beta != 0;
 #pragma GCC unroll 16
@@ -132,25 +152,26 @@ INLINE void tile(const struct gemm_tile *t, const int rows, const int vecs, cons
 }
 
 #undef STEP
+#undef FETCH_AHEAD
 #undef STEPS
 #undef ONE_BY_ONE
 #undef ADVANCE
 #undef LOAD_EDGE
 
-#define TILE_FUNCTION(name, rows, vecs, by_rows, packs)                                                                 \
-    static void name(const struct gemm_tile *t)                                                                        \
+#define TILE_FUNCTION(name, rows, vecs, left, packs)                                                                   \
+    static void name(struct gemm_tile *t)                                                                              \
     {                                                                                                                  \
-        tile(t, rows, vecs, by_rows, packs);                                                                           \
+        tile(t, rows, vecs, left, packs);                                                                              \
     }
+#define TILE_SIZES(rows, order, left)                                                                                  \
+    TILE_FUNCTION(order##_##rows##x1, rows, 1, left, false)                                                            \
+    TILE_FUNCTION(order##_##rows##x2, rows, 2, left, false)                                                            \
+    TILE_FUNCTION(pack_##order##_##rows##x1, rows, 1, left, true)                                                      \
+    TILE_FUNCTION(pack_##order##_##rows##x2, rows, 2, left, true)
 #define TILE(rows)                                                                                                     \
-    TILE_FUNCTION(rows_##rows##x1, rows, 1, true, false)                                                               \
-    TILE_FUNCTION(rows_##rows##x2, rows, 2, true, false)                                                               \
-    TILE_FUNCTION(k_##rows##x1, rows, 1, false, false)                                                                 \
-    TILE_FUNCTION(k_##rows##x2, rows, 2, false, false)                                                                 \
-    TILE_FUNCTION(pack_rows_##rows##x1, rows, 1, true, true)                                                           \
-    TILE_FUNCTION(pack_rows_##rows##x2, rows, 2, true, true)                                                           \
-    TILE_FUNCTION(pack_k_##rows##x1, rows, 1, false, true)                                                             \
-    TILE_FUNCTION(pack_k_##rows##x2, rows, 2, false, true)
+    TILE_SIZES(rows, by_rows, LEFT_BY_ROWS)                                                                            \
+    TILE_SIZES(rows, k, LEFT_ALONG_K)                                                                                  \
+    TILE_SIZES(rows, copied, LEFT_COPIED)
 TILE(1)
 TILE(2)
 TILE(3)
@@ -190,23 +211,12 @@ static void pack(float *panel, const float *b, int64_t ldb, int64_t k, int colum
     vec_mask m = mask_first(columns - LANES);
     for (int64_t i = 0; i < k; i++) {
         const float *from = b + i * ldb;
-        __builtin_prefetch(from + PACK_AHEAD * ldb);
-        __builtin_prefetch(from + PACK_AHEAD * ldb + LANES);
         vec_store(panel + i * 2 * LANES, vec_load(from));
         vec_store(panel + i * 2 * LANES + LANES, vec_load_masked(from + LANES, m));
     }
 }
 
-/* Columns of `rows` rows of LANES floats; rows behind the last are the first one again. */
-INLINE void load_columns(vec *r, const float *b, int64_t ldb, int rows)
-{
-#pragma GCC unroll 16
-    for (int i = 0; i < LANES; i++)
-        r[i] = vec_load(b + (i < rows ? i : 0) * ldb);
-    vec_transpose(r);
-}
-
-/* The same for n <= 4 columns. */
+/* n <= 4 columns of `rows` rows; rows behind the last are the first one again. */
 INLINE void load_four_columns(vec *r, const float *b, int64_t ldb, int rows, int n)
 {
 #pragma GCC unroll 4
@@ -218,6 +228,21 @@ INLINE void load_four_columns(vec *r, const float *b, int64_t ldb, int rows, int
                       : vec_quads_masked(b + at, second, third, fourth, quad_first(n));
     }
     quads_transpose(r);
+}
+
+/* LANES columns. Four at a time need fewer shuffles, but read each line four times. */
+INLINE void load_columns(vec *r, const float *b, int64_t ldb, int rows)
+{
+    if (ldb % CONFLICT != 0) {
+#pragma GCC unroll 4
+        for (int i = 0; i < LANES; i += 4)
+            load_four_columns(r + i, b + i, ldb, rows, 4);
+        return;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++)
+        r[i] = vec_load(b + (i < rows ? i : 0) * ldb);
+    vec_transpose(r);
 }
 
 /* LANES columns of a panel of `width`. */
@@ -256,7 +281,6 @@ static void gather_left(float *panel, const float *a, int64_t lda, int64_t k, in
 {
     vec_mask m = mask_first(rows);
     for (int64_t i = 0; i < k; i++) {
-        __builtin_prefetch(a + (i + PACK_AHEAD) * lda);
         vec_store(panel + i * LANES, vec_load_masked(a + i * lda, m));
     }
 }
@@ -284,8 +308,12 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
     .name = GEMM_KERNEL_NAME,
     .rows = ROWS,
     .lanes = LANES,
-    .tiles = {{{TILES(k, 1), TILES(k, 2)}, {TILES(rows, 1), TILES(rows, 2)}},
-              {{TILES(pack_k, 1), TILES(pack_k, 2)}, {TILES(pack_rows, 1), TILES(pack_rows, 2)}}},
+    .tiles = {{{TILES(by_rows, 1), TILES(by_rows, 2)},
+               {TILES(k, 1), TILES(k, 2)},
+               {TILES(copied, 1), TILES(copied, 2)}},
+              {{TILES(pack_by_rows, 1), TILES(pack_by_rows, 2)},
+               {TILES(pack_k, 1), TILES(pack_k, 2)},
+               {TILES(pack_copied, 1), TILES(pack_copied, 2)}}},
     .narrow = &NARROW,
     .pack = pack,
     .pack_transposed = pack_transposed,

@@ -3,7 +3,9 @@
  * A product is cut into blocks of columns and of k; a block of the right operand is packed into panels (two vectors of
  * columns each) that stay in the L2 cache while all strips pass over it (a strip is as many rows as a tile is high; it
  * stays in L1). Order inside a block: strips, panels; with few strips, whose panels are read where they lie: panels,
- * strips. Left operands that pay for it are copied so that a strip's k follow each other.
+ * strips. Left operands that pay for it are copied so that a strip's k follow each other. Memory is far away: while the
+ * tiles of a strip run, they fetch what the next strip reads and adds to. Where all strips fit into the L2 cache, blocks
+ * are small, and each one's panels are packed a part beside every strip of the block before.
  *
  * gemm_run_loops (gemm_loops.c) computes C; gemm_run_turned (gemm_turned.c) computes C^T, a group of rows over all of
  * k, and stores it as columns of C; gemm_narrow.c has what few columns and short sums are computed with.
@@ -58,7 +60,8 @@ struct gemm_product {
 struct gemm_block {
     int64_t column, columns, k_first, k;
     float beta;
-    bool last; /* in k */
+    bool last;     /* in k */
+    float *panels; /* of the right operand, where this product packs them */
 };
 
 struct gemm_strip {
@@ -112,6 +115,8 @@ void gemm_load_block(const struct gemm_product *p, const struct gemm_block *b);
 /* n strips from number `first` of `strips`, copied to the slots behind `slot` where p->left_copied. */
 void gemm_load_strips(const struct gemm_product *p, const struct gemm_block *b, int64_t first, int n, int64_t strips,
                       int64_t slot, struct gemm_strip *s);
+/* Rows of `width` floats as lines for gemm_tile.ahead. */
+struct gemm_ahead gemm_rows_ahead(const float *first, int64_t stride, int64_t rows, int64_t width);
 /* Where the tile finds the panel at `column` of the block. */
 void gemm_point_to_panel(const struct gemm_product *p, const struct gemm_block *b, int64_t column, struct gemm_tile *t);
 /* c: the strip's first element in the block */

@@ -12,16 +12,8 @@ static void fetch_beside(const struct gemm_product *p, int64_t row, int64_t firs
                 __builtin_prefetch(p->g->beside[k] + i * p->ldc + first + j, 0, 2);
 }
 
-/* With the first panel, the strip's rows of the next block of k are fetched, or of the next group: `left` is where they
- * begin. */
-static void fetch_left(const struct gemm_product *p, const float *left, struct gemm_tile *t)
-{
-    t->next = left;
-    t->next_step = p->left_stride;
-    t->next_jump = GEMM_LINE;
-}
-
-/* Rows [first, first + rows) of the left operand, all of k, to turned_rows. `whole` is the block with all of k. */
+/* Rows [first, first + rows) of the left operand, all of k, to turned_rows. `whole` is the block with all of k. While
+ * the strips of one block of k are multiplied, those of the next one are fetched, or of the next rows. */
 static void add_rows(const struct gemm_product *p, const struct gemm_block *whole, int64_t first, int64_t rows)
 {
     int n = (int)divide_up(rows, p->kernels->rows);
@@ -38,16 +30,15 @@ static void add_rows(const struct gemm_product *p, const struct gemm_block *whol
         t.beta = b.k_first ? 1 : 0;
         bool last = b.k_first + b.k == p->k, more = !last || first + 2 * rows <= p->m;
         const float *next = last ? part.left + rows * p->left_stride : part.left + b.k_first + b.k;
+        if (more && p->left_by_rows)
+            t.ahead = gemm_rows_ahead(next, p->left_stride, rows, b.k);
         for (int64_t column = 0; column < b.columns; column += gemm_panel_columns(p->kernels)) {
             gemm_point_to_panel(p, whole, column, &t);
             t.b += b.k_first * t.b_stride;
             if (last)
                 fetch_beside(p, b.column + column, first, rows);
-            for (int i = 0; i < n; i++) {
-                bool ahead = more && column == 0 && p->left_by_rows;
-                fetch_left(p, ahead ? next + s[i].row * p->left_stride : NULL, &t);
+            for (int i = 0; i < n; i++)
                 gemm_run_tile(p, &b, &s[i], column, p->buffers->turned_rows + s[i].row * GEMM_N_BLOCK, &t);
-            }
         }
     }
 }
@@ -73,7 +64,7 @@ void gemm_run_turned(const struct gemm_product *p)
 {
     int64_t by_n = p->kind == RIGHT_PACKED ? GEMM_N_BLOCK : gemm_columns_step(p, p->k);
     int64_t by_m = divide_up(divide_up(p->m, divide_up(p->m, GEMM_TURNED_ROWS)), GEMM_LINE) * GEMM_LINE;
-    struct gemm_block b = {.k = p->k, .last = true};
+    struct gemm_block b = {.k = p->k, .last = true, .panels = p->buffers->right_block};
     for (b.column = 0; b.column < p->n; b.column += by_n) {
         b.columns = clamp(p->n - b.column, 0, by_n);
         gemm_load_block(p, &b);
