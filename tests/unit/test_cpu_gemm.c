@@ -5,6 +5,8 @@
 #include "engine/cpu/rows.h"
 #include "tests/check.h"
 
+#include <sys/mman.h>
+
 enum { MOST = 700 * 700 };
 
 static float numbers_a[MOST], numbers_b[MOST], numbers_c[MOST], packed[MOST * 2], got[MOST], want[MOST], finished[MOST];
@@ -280,6 +282,41 @@ static void test_a_product_cut_anywhere_has_the_same_bytes(void)
     on_every_level(same_bytes);
 }
 
+/* `n` floats that end where memory ends. */
+static float *numbers_at_an_end(int64_t n, int seed)
+{
+    enum { PAGES = 64, PAGE = 4096 };
+    static char *memory[3];
+    if (!memory[seed]) {
+        memory[seed] = mmap(NULL, (PAGES + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(memory[seed] != MAP_FAILED && mprotect(memory[seed] + PAGES * PAGE, PAGE, PROT_NONE) == 0);
+    }
+    float *x = (float *)(memory[seed] + PAGES * PAGE) - n;
+    rng_fill_normal((uint64_t)seed + 1, RNG_STREAM_DATA, 0, x, (size_t)n);
+    return x;
+}
+
+static void operands_at_ends(const char *level)
+{
+    static const int few[] = {1, 2, 3, 5, 8, 9, 10, 12, 13, 17, 33, 70};
+    enum { N = sizeof few / sizeof *few };
+    for (int i = 0; i < 4 * N * N * N; i++) {
+        struct gemm g = {.transpose_a = i & 1, .transpose_b = i >> 1 & 1, .alpha = 1};
+        g.m = few[i / 4 % N], g.n = few[i / 4 / N % N], g.k = few[i / 4 / N / N];
+        g.lda = g.transpose_a ? g.m : g.k, g.ldb = g.transpose_b ? g.k : g.n, g.ldc = g.n;
+        g.a = numbers_at_an_end(g.m * g.k, 0), g.b = numbers_at_an_end(g.k * g.n, 1), g.c = numbers_at_an_end(g.m * g.n, 2);
+        reference(&g, want);
+        gemm_run(&g);
+        memcpy(got, g.c, (size_t)(g.m * g.n) * sizeof *got);
+        compare(&g, "at the end of memory", level);
+    }
+}
+
+static void test_nothing_behind_an_operand_is_touched(void)
+{
+    on_every_level(operands_at_ends);
+}
+
 int main(void)
 {
     gemm_hold_to_one_thread();
@@ -287,5 +324,6 @@ int main(void)
     RUN(test_products_of_several_blocks);
     RUN(test_nan_and_infinity_travel);
     RUN(test_a_product_cut_anywhere_has_the_same_bytes);
+    RUN(test_nothing_behind_an_operand_is_touched);
     return check_done();
 }
