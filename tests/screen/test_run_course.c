@@ -111,6 +111,21 @@ static void test_the_time_that_nobody_trained_is_left_out(void)
     index_close(index);
 }
 
+static void test_an_epoch_that_was_paused_is_not_slower(void)
+{
+    struct index *index = index_open(screen_home(), &screen_err);
+    struct histories histories = {0};
+    const struct history *history = history_of(&histories, index, parent);
+    const struct metric_series *pace = series_of(history, HISTORY_PACE);
+    CHECK_EQ(pace->n, 3);
+    CHECK_NEAR(pace->value[0], 14, 1e-6);
+    CHECK_NEAR(pace->value[1], 10, 1e-6);
+    CHECK_NEAR(pace->value[2], 10, 1e-6);
+    history_drop(history);
+    histories_release(&histories);
+    index_close(index);
+}
+
 static void test_a_rate_that_was_ordered_is_a_curve(void)
 {
     struct index *index = index_open(screen_home(), &screen_err);
@@ -174,6 +189,7 @@ int main(void)
 {
     make_home();
     RUN(test_the_time_that_nobody_trained_is_left_out);
+    RUN(test_an_epoch_that_was_paused_is_not_slower);
     RUN(test_a_rate_that_was_ordered_is_a_curve);
     RUN(test_the_time_between_a_death_and_a_resume_is_no_time_of_the_run);
     RUN(test_the_list_says_the_rate_it_ended_with);

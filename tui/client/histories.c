@@ -36,15 +36,16 @@ const struct history *history_hold(const struct history *history)
     return history;
 }
 
-/* How long each epoch, or each step, took, from the times of the records. Not known of the first one and across a fork.
- */
-static bool make_pace(struct arena *arena, const struct metric_series *from, bool of_steps, struct metric_series *pace)
+/* How long each epoch, or each step, took, from the times of the records, without what nobody trained in between. Not
+ * known of the first one and across a fork. */
+static bool make_pace(struct arena *arena, const struct metric_series *from, const struct curve_origin *origin,
+                      bool of_steps, struct metric_series *pace)
 {
     int64_t *epoch = arena_array(arena, from->n, sizeof *epoch), *step = arena_array(arena, from->n, sizeof *step);
     double *time = arena_array(arena, from->n, sizeof *time), *value = arena_array(arena, from->n, sizeof *value);
     size_t n = 0, inherited = 0;
     for (size_t i = 1; i < from->n; i++) {
-        double took = from->time[i] - from->time[i - 1];
+        double took = curve_since(origin, from->time[i]) - curve_since(origin, from->time[i - 1]);
         int64_t steps = from->step[i] - from->step[i - 1];
         bool next = of_steps ? steps > 0 : from->epoch[i] == from->epoch[i - 1] + 1;
         if (!next || i == from->n_inherited || !(took > 0))
@@ -72,10 +73,10 @@ static void add_pace(struct kept_history *kept)
             batches = &all[i];
     }
     h->series = all;
-    if (loss && make_pace(&kept->arena, loss, false, &all[h->n]))
+    if (loss && make_pace(&kept->arena, loss, &h->origin, false, &all[h->n]))
         h->n++;
     bool dense = batches && batches->n > 2; /* between epochs lie validation and checkpoints too */
-    if ((dense || loss) && make_pace(&kept->arena, dense ? batches : loss, true, &all[h->n]))
+    if ((dense || loss) && make_pace(&kept->arena, dense ? batches : loss, &h->origin, true, &all[h->n]))
         h->n++;
 }
 
