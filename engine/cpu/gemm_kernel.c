@@ -14,7 +14,7 @@ enum { ROWS = 6 };
 
 enum {
     B_AHEAD = 16,    /* k steps that a strip of B is fetched ahead, */
-    PACK_AHEAD = 40, /* and so many while it is packed, from farther away */
+    PACK_AHEAD = 24, /* and so many while it is packed, from farther away */
     GROUP = 3,       /* rows that share an address register, where they lie apart */
     LINE = 16,
     CONFLICT = 1024, /* floats: rows that are so far apart push each other out of the L1 cache */
