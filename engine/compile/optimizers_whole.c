@@ -19,7 +19,7 @@ static struct value *constant(const struct whole_update *u, const char *name)
 static struct value *scalar(const struct whole_update *u, const char *name)
 {
     int i = 0;
-    while (strcmp(u->scalar_names[i], name))
+    while (strcmp(u->scalar_names[i], name) != 0)
         BUG_ON(++i == u->n_scalars);
     return u->scalars[i];
 }

@@ -58,7 +58,7 @@ INLINE void store_row(const struct gemm_narrow *t, const vec *sums, int i, float
     const lane_numbers at = {AT(i, 0), AT(i, 1), AT(i, 2),  AT(i, 3),  AT(i, 4),  AT(i, 5),  AT(i, 6),  AT(i, 7),
                              AT(i, 8), AT(i, 9), AT(i, 10), AT(i, 11), AT(i, 12), AT(i, 13), AT(i, 14), AT(i, 15)};
     const vec_mask mask = mask_first(t->columns);
-    vec row = __builtin_shuffle(sums[0], sums[halves > TOGETHER], at);
+    vec row = _mm512_permutex2var_ps(sums[0], (__m512i)at, sums[halves > TOGETHER]);
     if (adds)
         row = vec_fma(vec_load_masked(c, mask), vec_all(t->beta), row);
     vec_store_masked(c, mask, row);

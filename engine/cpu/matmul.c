@@ -299,7 +299,7 @@ static const char *variant_of(const struct matmul *m)
     cut(m, 0, &g, &row);
     g.c = m->streamed ? NULL : &c;
     const char *kind = gemm_kind(&g);
-    return m->shared == SHARED_B && strcmp(kind, "short-k") ? "packed" : kind;
+    return m->shared == SHARED_B && strcmp(kind, "short-k") != 0 ? "packed" : kind;
 }
 
 bool prepare_matmul(struct device *device, struct kernel *kernel, struct arena *arena)
