@@ -251,7 +251,7 @@ static bool on_cursor(const struct chart *chart, int row, int height)
 {
     if (chart->small)
         return row + 1 == height;
-    return row % (height > 24 ? 4 : height > 14 ? 2 : 1) == 0;
+    return row % (height > 24 ? 5 : height > 14 ? 2 : 1) == 0;
 }
 
 static void draw_cursor(const struct canvas *plot, const struct chart *chart, const struct scale *x)
