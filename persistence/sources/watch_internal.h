@@ -17,7 +17,7 @@ struct watched {
     int64_t n_before;        /* records of it before it was read on */
     char *id;                /* of its run, NULL: not made yet */
     int lock;                /* held while it may grow, -1 */
-    int64_t stamp;           /* of the files when it was read to the end */
+    uint64_t stamp;          /* of the files when it was read to the end */
     double touched, due;     /* Unix seconds: something was new; io_monotonic_seconds: to be looked at again */
     int changes;             /* of what is known of it, when it was saved */
     enum run_state state;
@@ -34,7 +34,7 @@ struct watch {
     char **paths;
     size_t n_paths;
     struct source_list *list;
-    struct watched *runs; /* while there is an aside they stay where they are */
+    struct watched *runs;        /* while there is an aside they stay where they are */
     size_t n_runs, capacity, at; /* at: whose turn it is */
     struct source_aside *aside;  /* what is copied in a thread: the copy of run aside_of, which nobody else touches */
     size_t aside_of;
@@ -48,7 +48,7 @@ void watched_release(struct watched *w);
 /* Models beside it that are new or were written anew. */
 bool watched_look_for_models(struct watch *watch, struct watched *w, struct err *err);
 /* Of all files of a source; 0: there are none. */
-int64_t watched_stamp(const char *path);
+uint64_t watched_stamp(const char *path);
 void watched_free_models(struct watched *w);
 
 #endif

@@ -20,35 +20,36 @@ static const double SILENT_S = 600, LEAST_WAIT_S = 0.2, LONGEST_WAIT_S = 5,
 
 /* ---- whether the files have changed ---- */
 
-static int64_t stamp_of_file(const char *path, int64_t stamp, double *modified)
+static uint64_t stamp_of_file(const char *path, double *modified)
 {
     struct stat st;
     if (stat(path, &st) || !S_ISREG(st.st_mode))
-        return stamp;
+        return 0;
     int64_t facts[] = {st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_size, (int64_t)st.st_ino};
     *modified = fmax(*modified, (double)st.st_mtim.tv_sec);
-    return stamp + (int64_t)(hash_mix(1, facts, sizeof facts) >> 2); /* a sum: the order of a folder does not matter */
+    return hash_mix(1, facts, sizeof facts);
 }
 
-static int64_t stamp_of(const char *path, int depth, double *modified)
+/* A sum: the order of a folder does not matter. */
+static uint64_t stamp_of(const char *path, int depth, double *modified)
 {
     DIR *dir = opendir(path);
     struct dirent *entry;
-    int64_t stamp = dir ? 0 : stamp_of_file(path, 0, modified);
+    uint64_t stamp = dir ? 0 : stamp_of_file(path, modified);
     while (dir && (entry = readdir(dir))) {
         if (entry->d_name[0] == '.')
             continue;
         char *inner = path_join(path, entry->d_name);
         bool part = !strcmp(entry->d_name, "train") || !strcmp(entry->d_name, "validation");
-        stamp += depth == 0 && part ? stamp_of(inner, 1, modified) : stamp_of_file(inner, 0, modified);
+        stamp += depth == 0 && part ? stamp_of(inner, 1, modified) : stamp_of_file(inner, modified);
         free(inner);
     }
     if (dir)
         closedir(dir);
-    return stamp & INT64_MAX;
+    return stamp;
 }
 
-int64_t watched_stamp(const char *path)
+uint64_t watched_stamp(const char *path)
 {
     double modified = 0;
     return stamp_of(path, 0, &modified);
@@ -202,7 +203,7 @@ static bool must_start_again(const struct watched *w)
 static bool is_news(struct watch *watch, struct watched *w, struct err *err)
 {
     bool quiet = w->source->once || !w->copy.reader || w->failed;
-    int64_t stamp = quiet ? watched_stamp(w->path) : 0;
+    uint64_t stamp = quiet ? watched_stamp(w->path) : 0;
     if (quiet && stamp == w->stamp)
         return false;
     if (quiet)
