@@ -83,41 +83,40 @@ void gemm_run_along_k(const struct gemm_product *p)
     finish(g);
 }
 
+/* Block by block of k, both operands as they lie: a_step and b_step are between consecutive k. */
+static void run_k_blocks(const struct gemm *g, struct gemm_narrow *t, gemm_narrow_function *kernel, int64_t a_step,
+                         int64_t b_step)
+{
+    int64_t block = gemm_k_block(g->k);
+    for (int64_t k = 0; k < g->k; k += block) {
+        t->k = clamp(g->k - k, 0, block);
+        kernel(t);
+        t->a += block * a_step;
+        t->b += block * b_step;
+        t->beta = 1;
+    }
+    finish(g);
+}
+
 void gemm_run_along_m(const struct gemm_product *p)
 {
     const struct gemm *g = p->g;
-    int64_t block = gemm_k_block(g->k);
     struct gemm_narrow t = start(g);
-    for (int64_t k = 0; k < g->k; k += block) {
-        t.k = clamp(g->k - k, 0, block);
-        p->kernels->narrow->along_m[g->n](&t);
-        t.a += block * g->lda;
-        t.b += block * g->ldb;
-        t.beta = 1;
-    }
-    finish(g);
+    run_k_blocks(g, &t, p->kernels->narrow->along_m[g->n], g->lda, g->ldb);
 }
 
 void gemm_run_row(const struct gemm_product *p)
 {
     const struct gemm *g = p->g;
-    int64_t block = gemm_k_block(g->k);
     struct gemm_narrow t = start(g);
     t.a_stride = g->transpose_a ? g->lda : 1;
     t.sums = p->buffers->turned_rows;
-    for (int64_t k = 0; k < g->k; k += block) {
-        t.k = clamp(g->k - k, 0, block);
-        p->kernels->narrow->row(&t);
-        t.a += block * t.a_stride;
-        t.b += block * t.b_stride;
-        t.beta = 1;
-    }
-    finish(g);
+    run_k_blocks(g, &t, p->kernels->narrow->row, t.a_stride, t.b_stride);
 }
 
 /* Rows [row, row + rows) of a block of columns, whose panels begin at `panels`. */
-static void run_short_rows(const struct gemm_product *p, const float *panels, int64_t column, int64_t columns, int64_t row,
-                           int64_t rows)
+static void run_short_rows(const struct gemm_product *p, const float *panels, int64_t column, int64_t columns,
+                           int64_t row, int64_t rows)
 {
     const struct gemm *g = p->g;
     int64_t panel = gemm_panel_columns(p->kernels);
@@ -148,8 +147,9 @@ void gemm_run_short_k(const struct gemm_product *p)
         int64_t columns = clamp(g->n - column, 0, GEMM_N_BLOCK);
         const float *panels = p->right + column * g->k;
         if (p->kind != RIGHT_PACKED) {
-            gemm_pack_panels(p->kernels, p->buffers->right_block, g->transpose_b ? g->b + column * g->ldb : g->b + column,
-                             g->ldb, g->transpose_b, g->k, columns);
+            gemm_pack_panels(p->kernels, p->buffers->right_block,
+                             g->transpose_b ? g->b + column * g->ldb : g->b + column, g->ldb, g->transpose_b, g->k,
+                             columns);
             panels = p->buffers->right_block;
         }
         for (int64_t row = 0; row < g->m; row += by_m)

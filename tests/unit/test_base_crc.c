@@ -1,4 +1,4 @@
-/* The CRC is that of zlib, whatever the length, the alignment and the pieces. */
+/* The CRC is that of zlib, whatever the length, the alignment and the pieces; CRC-32C is the published one. */
 #include "base/hash.h"
 #include "tests/check.h"
 
@@ -43,6 +43,14 @@ static void test_the_published_check_value(void)
     CHECK_EQ(hash_crc32(0, "123456789", 9), 0xCBF43926);
 }
 
+static void test_the_published_values_of_crc32c(void)
+{
+    uint8_t zeros[32] = {0};
+    CHECK_EQ(hash_crc32c(0, "123456789", 9), 0xE3069283);
+    CHECK_EQ(hash_crc32c(0, zeros, 32), 0x8A9136AA); /* RFC 3720, B.4 */
+    CHECK_EQ(hash_crc32c(hash_crc32c(0, "12345", 5), "6789", 4), 0xE3069283);
+}
+
 int main(void)
 {
     fill();
@@ -50,5 +58,6 @@ int main(void)
     RUN(test_pieces_give_the_crc_of_the_whole);
     RUN(test_crcs_of_stretches_join_to_that_of_the_whole);
     RUN(test_the_published_check_value);
+    RUN(test_the_published_values_of_crc32c);
     return check_done();
 }

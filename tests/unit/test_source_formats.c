@@ -3,12 +3,10 @@
 #include "tests/check.h"
 
 #include "base/arena.h"
-#include "base/decimal.h"
 #include "base/hash.h"
 #include "base/io.h"
 #include "persistence/files/bytes.h"
 #include "persistence/index/index.h"
-#include "base/name_table.h"
 #include "persistence/sources/source_copy.h"
 #include "persistence/sources/source_scan.h"
 #include "persistence/sources/wire.h"
@@ -577,58 +575,6 @@ static void test_a_folder_is_looked_through(void)
 
 /* ---- the parts ---- */
 
-static void test_decimals_are_those_of_strtod(void)
-{
-    static const char *const cases[] = {"0",
-                                        "-0",
-                                        "1",
-                                        "0.1",
-                                        "1e22",
-                                        "1e23",
-                                        "9007199254740993",
-                                        "1.7976931348623157e308",
-                                        "1e309",
-                                        "5e-324",
-                                        "2.4703282292062327e-324",
-                                        "123456789012345678901234567890",
-                                        "0.30000000000000004",
-                                        "1.0024945873493252",
-                                        "1e-27",
-                                        "8.41e21",
-                                        "9.5367431640625e-7",
-                                        "4503599627370497.5",
-                                        "4503599627370496.5",
-                                        "9007199254740993e22",
-                                        "-0",
-                                        "0e5"};
-    char text[64];
-    double found;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        CHECK(decimal_parse(cases[i], strlen(cases[i]), &found));
-        CHECK(found == strtod(cases[i], NULL));
-    }
-    srand(7);
-    for (int k = 0; k < 200000; k++) {
-        uint64_t bits = (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand();
-        double value;
-        bits = (bits & ~(UINT64_C(0x7FF) << 52)) | (uint64_t)(1023 - 60 + rand() % 120) << 52;
-        memcpy(&value, &bits, 8);
-        snprintf(text, sizeof text, "%.*g", 1 + rand() % 18, value);
-        CHECK(decimal_parse(text, strlen(text), &found) && found == strtod(text, NULL));
-    }
-    static const char *const none[] = {"", "-", ".", "e5", "1e", "1x", "nan", "0x10", "1 ", " 1", "--1", "1.2.3"};
-    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        CHECK(!decimal_parse(none[i], strlen(none[i]), &found));
-}
-
-static void test_the_published_values_of_crc32c(void)
-{
-    uint8_t zeros[32] = {0};
-    CHECK_EQ(hash_crc32c(0, "123456789", 9), 0xE3069283);
-    CHECK_EQ(hash_crc32c(0, zeros, 32), 0x8A9136AA); /* RFC 3720, B.4 */
-    CHECK_EQ(hash_crc32c(hash_crc32c(0, "12345", 5), "6789", 4), 0xE3069283);
-}
-
 static void test_wire_messages_that_make_no_sense_are_bad(void)
 {
     static const struct {
@@ -659,22 +605,6 @@ static void test_wire_messages_that_make_no_sense_are_bad(void)
     }
 }
 
-static void test_names_are_found_again(void)
-{
-    struct name_table table = {0};
-    char name[32];
-    for (int round = 0; round < 2; round++)
-        for (int k = 0; k < 5000; k++) {
-            int n = snprintf(name, sizeof name, "metric_%d", k);
-            CHECK_EQ(name_table_id(&table, name, (size_t)n), k);
-        }
-    name_table_cut(&table, 10);
-    CHECK_EQ(name_table_find(&table, "metric_10", 9), (long long)SIZE_MAX);
-    CHECK_EQ(name_table_find(&table, "metric_9", 8), 9);
-    CHECK_EQ(name_table_id(&table, "new", 3), 10);
-    name_table_release(&table);
-}
-
 int main(void)
 {
     RUN(test_the_folders_of_keras_tensorboard_callback_are_one_run);
@@ -694,9 +624,6 @@ int main(void)
     RUN(test_after_a_restart_the_later_records_count);
     RUN(test_metrics_in_ever_other_company_are_kept);
     RUN(test_a_folder_is_looked_through);
-    RUN(test_decimals_are_those_of_strtod);
-    RUN(test_the_published_values_of_crc32c);
     RUN(test_wire_messages_that_make_no_sense_are_bad);
-    RUN(test_names_are_found_again);
     return check_done();
 }

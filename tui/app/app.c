@@ -295,14 +295,6 @@ void app_remember(struct app *app, const char *key, json_t *value)
 
 /* A run whose worker lives moves on without a change of the index: its page is read while drawing, so it is drawn every
  * tick. */
-static bool anything_lives(const struct app *app)
-{
-    for (size_t i = 0; i < app->n_runs; i++)
-        if (run_lives(&app->runs[i]))
-            return true;
-    return false;
-}
-
 /* What waits and has a place starts: by whoever looks. True where something was said. */
 static bool start_waiting(struct app *app)
 {
@@ -391,7 +383,7 @@ int app_refresh(struct app *app, bool force)
     if (!index_refresh(app->index, &changed, &err))
         return app_fail(app, &err);
     if (!changed && !force && !somebody_died(app))
-        return said || anything_lives(app) ? LOOP_DRAW : LOOP_NOTHING;
+        return said || any_run_lives(app) ? LOOP_DRAW : LOOP_NOTHING;
     struct arena fresh = {0};
     const struct run_summary *runs;
     size_t n;

@@ -201,6 +201,7 @@ void app_header(const struct app *app, struct grid *grid, struct rect *rect, con
 /* Actions that every view with a run or a checkpoint has (run_actions.c, checkpoint_actions.c). LOOP_NOTHING: not
  * theirs. */
 bool run_lives(const struct run_summary *run); /* queued, running or paused */
+bool any_run_lives(const struct app *app);
 int run_action(struct app *app, const struct run_summary *run, enum action action);
 int checkpoint_action(struct app *app, const struct run_summary *run, const struct checkpoint_summary *checkpoint,
                       enum action action);

@@ -16,6 +16,14 @@ bool run_lives(const struct run_summary *run)
     return !run->watched && (run->state == RUN_RUNNING || run->state == RUN_PAUSED || run->state == RUN_QUEUED);
 }
 
+bool any_run_lives(const struct app *app)
+{
+    for (size_t i = 0; i < app->n_runs; i++)
+        if (run_lives(&app->runs[i]))
+            return true;
+    return false;
+}
+
 static int refuse(struct app *app, const struct run_summary *run, const char *what)
 {
     app_say(app, STYLE_WARNING, "%s is %s: %s works on a running one", run->name, run_state_name(run->state), what);
@@ -99,15 +107,16 @@ static int ask_learning_rate(struct app *app, const struct run_summary *run)
     for (size_t i = 0; i < run->n_metrics; i++)
         recorded |= !strcmp(run->metrics[i].name, "learning_rate");
     if (!isnan(run->learning_rate))
-        snprintf(text, sizeof text, "From the next step on. %s %.6g.", recorded ? "After the last epoch it was" : "Now it is",
-                 run->learning_rate);
+        snprintf(text, sizeof text, "From the next step on. %s %.6g.",
+                 recorded ? "After the last epoch it was" : "Now it is", run->learning_rate);
     return app_ask(app, DIALOG_TEXT, "learning rate", text, "", run->id, answer_learning_rate);
 }
 
 static int ask_epochs(struct app *app, const struct run_summary *run)
 {
     char text[96];
-    snprintf(text, sizeof text, "How many epochs in all, counted from the first. Now it is %lld.", (long long)run->epochs);
+    snprintf(text, sizeof text, "How many epochs in all, counted from the first. Now it is %lld.",
+             (long long)run->epochs);
     return app_ask(app, DIALOG_TEXT, "epochs", text, "", run->id, answer_epochs);
 }
 

@@ -111,14 +111,6 @@ static void tell(struct screen *s, bool ticked)
     s->app->told = NULL;
 }
 
-static bool anything_lives(const struct app *app)
-{
-    for (size_t i = 0; i < app->n_runs; i++)
-        if (run_lives(&app->runs[i]))
-            return true;
-    return false;
-}
-
 static void choose_tick(struct screen *s, const struct event *event)
 {
     bool awake = event->kind != EVENT_TICK;
@@ -126,7 +118,7 @@ static void choose_tick(struct screen *s, const struct event *event)
         s->pressed = event->now;
     else if (s->watch || event->now - s->pressed < CALM_AFTER_S)
         return;
-    bool calm = !awake && !anything_lives(s->app);
+    bool calm = !awake && !any_run_lives(s->app);
     if (calm != s->calm)
         loop_tick(s->loop, calm ? CALM_TICK_S : TICK_S);
     s->calm = calm;
