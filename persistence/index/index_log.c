@@ -10,6 +10,7 @@
 #include "persistence/index/index_internal.h"
 #include "persistence/runs/history_log.h"
 #include "persistence/runs/metric_direction.h"
+#include "persistence/runs/run_commands.h"
 
 #include "base/io.h"
 
@@ -260,11 +261,9 @@ static bool take_checkpoint(struct ingest *in, const struct record *record, cons
     return ok;
 }
 
-/* A worker says it when it begins, and when it was ordered another one. */
 static void note_rate(struct ingest *in, const json_t *event)
 {
-    bool order = !strcmp(js_string(event, "command", ""), "learning_rate") && js_bool(event, "ok", false);
-    double rate = js_double(event, order ? "value" : "learning_rate", NAN);
+    double rate = run_event_learning_rate(event);
     if (!isnan(rate))
         in->rate = rate;
 }

@@ -26,7 +26,8 @@ static bool is_known(const char *command)
     return false;
 }
 
-/* One line without its end; false for anything that is no command. A word not known here is one: the worker answers it. */
+/* One line without its end; false for anything that is no command. A word not known here is one: the worker answers it.
+ */
 static bool parse_line(const char *line, size_t length, struct run_command *command)
 {
     json_t *json = js_parse(line, length, "commands.log", JS_STRICT, NULL);
@@ -153,4 +154,10 @@ int run_command_next(const char *run_folder, int64_t *offset, struct run_command
     }
     free(path);
     return found;
+}
+
+double run_event_learning_rate(const json_t *event)
+{
+    bool order = !strcmp(js_string(event, "command", ""), "learning_rate") && js_bool(event, "ok", false);
+    return js_double(event, order ? "value" : "learning_rate", NAN);
 }

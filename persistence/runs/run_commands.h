@@ -31,4 +31,8 @@ struct run_command {
 int64_t run_command_end(const char *run_folder);
 int run_command_next(const char *run_folder, int64_t *offset, struct run_command *command, struct err *err);
 
+/* The learning rate that an event of history.log tells: a worker says it when it begins, and when it was ordered another
+ * one. NAN: none. */
+double run_event_learning_rate(const json_t *event);
+
 #endif

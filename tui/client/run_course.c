@@ -1,6 +1,8 @@
 /* run_course.c - see run_course.h */
 #include "tui/client/run_course.h"
 
+#include "persistence/runs/run_commands.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +44,10 @@ static void find_ancestors(struct teller *t, struct index *index, const struct r
     struct err ignored = {0};
     for (const struct run_summary *r = run; r && t->n < MOST_ANCESTORS;) {
         struct ancestor *a = &t->list[t->n++];
-        *a = (struct ancestor){.from = r->parent_run ? step_of_epoch(t, r->parent_epoch) : 0, .until = until, .upto = upto, .whole = !r->parent_run};
+        *a = (struct ancestor){.from = r->parent_run ? step_of_epoch(t, r->parent_epoch) : 0,
+                               .until = until,
+                               .upto = upto,
+                               .whole = !r->parent_run};
         if (!index_params(index, r->id, t->arena, &a->params, &a->n_params, &ignored))
             a->n_params = 0;
         if (!index_events(index, r->id, t->arena, &a->events, &a->n_events, &ignored))
@@ -93,8 +98,8 @@ static void find_legs(const struct teller *t, struct course *course)
     struct curve_leg *legs = arena_array(t->arena, t->n, sizeof *legs);
     for (size_t k = 0; k < t->n; k++) {
         const struct ancestor *a = &t->list[t->n - 1 - k];
-        legs[k] =
-            (struct curve_leg){.step = k ? a->from : 0, .batch_size = batch_size_of(a), .samples_of_pass = samples_of_pass(a)};
+        legs[k] = (struct curve_leg){
+            .step = k ? a->from : 0, .batch_size = batch_size_of(a), .samples_of_pass = samples_of_pass(a)};
         if (!legs[k].batch_size)
             return;
         legs[k].samples = k ? curve_leg_samples(&legs[k - 1], legs[k].step) : 0;
@@ -133,10 +138,20 @@ static double last_record(const struct teller *t, double before)
     return last;
 }
 
+/* Most events are of checkpoints: only those that may tell of a rest are parsed. */
+static bool may_tell_of_rest(const struct run_event *event)
+{
+    static const char *const words[] = {"\"started\"", "\"resumed\"", "\"branched\"", "\"pause\"", "\"continue\""};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(event->json, words[i]))
+            return true;
+    return false;
+}
+
 /* When the rest that this event ends began; NAN: it ends none. paused: since when, NAN: it is not. */
 static double rest_before(const struct teller *t, const struct run_event *event, double *paused)
 {
-    json_t *json = parse(event);
+    json_t *json = may_tell_of_rest(event) ? parse(event) : NULL;
     const char *kind = js_string(json, "event", ""), *command = js_string(json, "command", "");
     bool begins = !strcmp(kind, "started") || !strcmp(kind, "resumed") || !strcmp(kind, "branched"),
          done = js_bool(json, "ok", false);
@@ -194,12 +209,10 @@ static double rate_of_config(const struct ancestor *a)
     return json && str_to_double(json, &rate) ? rate : NAN;
 }
 
-/* A worker says it when it begins, and when it was ordered another one. */
 static double rate_of_event(const struct run_event *event)
 {
     json_t *json = strstr(event->json, "\"learning_rate\"") ? parse(event) : NULL;
-    bool order = !strcmp(js_string(json, "command", ""), "learning_rate") && js_bool(json, "ok", false);
-    double rate = js_double(json, order ? "value" : "learning_rate", NAN);
+    double rate = run_event_learning_rate(json);
     json_decref(json);
     return rate;
 }
@@ -237,8 +250,8 @@ double course_rate_at(const struct course *course, int64_t step)
     return rate;
 }
 
-struct course course_of(struct index *index, const struct run_summary *run, const struct metric_series *series, size_t n,
-                        struct arena *arena)
+struct course course_of(struct index *index, const struct run_summary *run, const struct metric_series *series,
+                        size_t n, struct arena *arena)
 {
     struct course course = {0};
     struct teller teller = {.series = series, .n_series = n, .arena = arena};
