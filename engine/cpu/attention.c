@@ -1,7 +1,8 @@
-/* attention.c - the ops attention and attention_dx: per head, blocks of queries against all keys, in memory that stays in the L2 cache.
+/* attention.c - the ops attention and attention_dx: per head, blocks of queries against all keys, in memory that stays
+ * in the L2 cache.
  *
- * A slice owns a range of (sample, group) pairs: with the heads of a group it alone writes dk and dv, so results do not depend
- * on the number of threads. Keys and values are laid out once per pair, in rows of whole vectors.
+ * A slice owns a range of (sample, group) pairs: with the heads of a group it alone writes dk and dv, so results do not
+ * depend on the number of threads. Keys and values are laid out once per pair, in rows of whole vectors.
  */
 #include "engine/cpu/attention_kernels.h"
 #include "engine/cpu/kernels.h"
@@ -44,7 +45,8 @@ struct attention_call {
     const struct attention_work *w;
 };
 
-struct scratch { /* what a slice has for itself, rows of whole vectors */
+/* What a slice has for itself, rows of whole vectors. */
+struct scratch {
     float *turned;          /* keys (forward) or values (backward), transposed: [depth or width][keys] */
     float *k, *v;           /* copies, used where a row is no whole number of vectors */
     float *scores, *kept;   /* [BLOCK][keys] */
@@ -122,7 +124,8 @@ static struct matrix whole(const float *data, int64_t stride, int64_t rows, int6
     return (struct matrix){copy, padded};
 }
 
-static void turn(const struct attention_work *w, float *to, const float *from, int64_t stride, int64_t columns, float factor)
+static void turn(const struct attention_work *w, float *to, const float *from, int64_t stride, int64_t columns,
+                 float factor)
 {
     w->kernels->transpose(to, w->keys, from, stride, w->l.keys, columns, factor);
     for (int64_t j = 0; w->keys > w->l.keys && j < columns; j++)
@@ -130,8 +133,8 @@ static void turn(const struct attention_work *w, float *to, const float *from, i
 }
 
 /* A product whose rows may be no whole number of vectors: then by way of `result`. */
-static void multiply_into(const struct attention_work *w, struct small_product p, float *to, int64_t stride, int64_t size,
-                          float *result)
+static void multiply_into(const struct attention_work *w, struct small_product p, float *to, int64_t stride,
+                          int64_t size, float *result)
 {
     bool direct = size == p.n;
     p.c = direct ? to : result;
@@ -209,16 +212,17 @@ static void forward_block(const struct attention_call *call, struct scratch *s, 
     const struct attention_work *w = call->w;
     const struct attention_layout *l = &w->l;
     float *p = (float *)call->kernel->out[1] + ((at.n * l->heads + at.h) * l->queries + at.first) * l->keys;
-    w->kernels->multiply(&(struct small_product){.m = at.rows,
-                                                 .n = at.keys,
-                                                 .k = l->depth,
-                                                 .a = rows_of(call->kernel->in[0], l->heads, l->queries, l->depth, at, at.first),
-                                                 .a_row = l->heads * l->depth,
-                                                 .a_k = 1,
-                                                 .b = s->turned,
-                                                 .ldb = w->keys,
-                                                 .c = s->scores,
-                                                 .ldc = w->keys});
+    w->kernels->multiply(
+        &(struct small_product){.m = at.rows,
+                                .n = at.keys,
+                                .k = l->depth,
+                                .a = rows_of(call->kernel->in[0], l->heads, l->queries, l->depth, at, at.first),
+                                .a_row = l->heads * l->depth,
+                                .a_k = 1,
+                                .b = s->turned,
+                                .ldb = w->keys,
+                                .c = s->scores,
+                                .ldc = w->keys});
     for (int64_t i = 0; i < at.rows; i++) {
         float *row = s->scores + i * w->keys;
         softmax_row(call, at, i, row);
@@ -250,10 +254,10 @@ static void forward_slice(void *context, int slice)
     int64_t pairs = l->n * l->groups, share = l->heads / l->groups, end = slice_begin(pairs, w->n_slices, slice + 1);
     for (int64_t pair = slice_begin(pairs, w->n_slices, slice); pair < end; pair++) {
         struct place at = {.n = pair / l->groups, .h = pair % l->groups};
-        turn(w, s.turned, rows_of(call->kernel->in[1], l->groups, l->keys, l->depth, at, 0), l->groups * l->depth, l->depth,
-             l->how->scale);
-        struct matrix v = whole(rows_of(call->kernel->in[2], l->groups, l->keys, l->width, at, 0), l->groups * l->width, l->keys,
-                                l->width, w->width, s.v);
+        turn(w, s.turned, rows_of(call->kernel->in[1], l->groups, l->keys, l->depth, at, 0), l->groups * l->depth,
+             l->depth, l->how->scale);
+        struct matrix v = whole(rows_of(call->kernel->in[2], l->groups, l->keys, l->width, at, 0), l->groups * l->width,
+                                l->keys, l->width, w->width, s.v);
         int64_t group = at.h;
         for (at.h = group * share; at.h < (group + 1) * share; at.h++)
             for (at.first = 0; at.first < l->queries; at.first += BLOCK) {
@@ -309,9 +313,10 @@ static void backward_block(const struct attention_call *call, struct scratch *s,
     int64_t n = at.keys < l->keys ? at.keys : l->keys;
     const float *dy = rows_of(call->kernel->in[4], l->heads, l->queries, l->width, at, at.first);
     struct matrix dys = whole(dy, l->heads * l->width, at.rows, l->width, w->width, s->dy);
-    struct matrix qs = whole(rows_of(call->kernel->in[0], l->heads, l->queries, l->depth, at, at.first), l->heads * l->depth,
-                             at.rows, l->depth, w->depth, s->q);
-    struct small_product product = {.m = at.rows, .n = at.keys, .k = l->width, .a = dy, .a_row = l->heads * l->width, .a_k = 1};
+    struct matrix qs = whole(rows_of(call->kernel->in[0], l->heads, l->queries, l->depth, at, at.first),
+                             l->heads * l->depth, at.rows, l->depth, w->depth, s->q);
+    struct small_product product = {
+        .m = at.rows, .n = at.keys, .k = l->width, .a = dy, .a_row = l->heads * l->width, .a_k = 1};
     product.b = s->turned;
     product.ldb = product.ldc = w->keys;
     product.c = s->scores;
@@ -320,7 +325,8 @@ static void backward_block(const struct attention_call *call, struct scratch *s,
     product = (struct small_product){.m = at.rows, .n = w->depth, .k = n, .a = s->scores, .a_row = w->keys, .a_k = 1};
     product.b = k.data;
     product.ldb = k.stride;
-    multiply_into(w, product, (float *)call->kernel->out[0] + ((at.n * l->queries + at.first) * l->heads + at.h) * l->depth,
+    multiply_into(w, product,
+                  (float *)call->kernel->out[0] + ((at.n * l->queries + at.first) * l->heads + at.h) * l->depth,
                   l->heads * l->depth, l->depth, s->result);
     product = (struct small_product){.m = n, .n = w->depth, .k = at.rows, .a = s->scores, .a_row = 1, .a_k = w->keys};
     product.accumulate = true;
@@ -348,9 +354,10 @@ static void backward_slice(void *context, int slice)
     for (int64_t pair = slice_begin(pairs, w->n_slices, slice); pair < end; pair++) {
         struct place at = {.n = pair / l->groups, .h = pair % l->groups};
         int64_t group = at.h;
-        turn(w, s.turned, rows_of(call->kernel->in[2], l->groups, l->keys, l->width, at, 0), l->groups * l->width, l->width, 1);
-        struct matrix k = whole(rows_of(call->kernel->in[1], l->groups, l->keys, l->depth, at, 0), l->groups * l->depth, l->keys,
-                                l->depth, w->depth, s.k);
+        turn(w, s.turned, rows_of(call->kernel->in[2], l->groups, l->keys, l->width, at, 0), l->groups * l->width,
+             l->width, 1);
+        struct matrix k = whole(rows_of(call->kernel->in[1], l->groups, l->keys, l->depth, at, 0), l->groups * l->depth,
+                                l->keys, l->depth, w->depth, s.k);
         memset(s.dk, 0, (size_t)(l->keys * w->depth) * sizeof *s.dk);
         memset(s.dv, 0, (size_t)(l->keys * w->width) * sizeof *s.dv);
         for (at.h = group * share; at.h < (group + 1) * share; at.h++)
@@ -361,8 +368,10 @@ static void backward_slice(void *context, int slice)
             }
         for (int64_t j = 0; j < l->keys; j++) {
             int64_t row = (at.n * l->keys + j) * l->groups + group;
-            memcpy((float *)call->kernel->out[1] + row * l->depth, s.dk + j * w->depth, (size_t)l->depth * sizeof(float));
-            memcpy((float *)call->kernel->out[2] + row * l->width, s.dv + j * w->width, (size_t)l->width * sizeof(float));
+            memcpy((float *)call->kernel->out[1] + row * l->depth, s.dk + j * w->depth,
+                   (size_t)l->depth * sizeof(float));
+            memcpy((float *)call->kernel->out[2] + row * l->width, s.dv + j * w->width,
+                   (size_t)l->width * sizeof(float));
         }
     }
 }

@@ -51,8 +51,8 @@ static void multiply(const struct small_product *p)
         columns(1, p, column);
 }
 
-static void transpose(float *restrict to, int64_t to_stride, const float *restrict from, int64_t from_stride, int64_t rows,
-                      int64_t n, float factor)
+static void transpose(float *restrict to, int64_t to_stride, const float *restrict from, int64_t from_stride,
+                      int64_t rows, int64_t n, float factor)
 {
     for (int64_t j = 0; j < n; j++)
         for (int64_t i = 0; i < rows; i++)
@@ -71,4 +71,5 @@ static void score_gradient(float *ds, const float *p, const float *dp, float fac
         vec_store_part(ds + i, vec_load_part(p + i, n - i) * (vec_load_part(dp + i, n - i) - total) * factor, n - i);
 }
 
-const struct attention_kernels ATTENTION_KERNELS_TABLE = {ATTENTION_KERNELS_NAME, LANES, multiply, transpose, score_gradient};
+const struct attention_kernels ATTENTION_KERNELS_TABLE = {ATTENTION_KERNELS_NAME, LANES, multiply, transpose,
+                                                          score_gradient};

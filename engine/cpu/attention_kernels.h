@@ -1,5 +1,6 @@
-/* attention_kernels.h - the inner loops of attention, compiled from one source (attention_kernels.c) once per instruction set: products
- * of matrices that are too small for packing to pay, and the gradient of a row of scores. Only attention.c includes this.
+/* attention_kernels.h - the inner loops of attention, compiled from one source (attention_kernels.c) once per
+ * instruction set: products of matrices that are too small for packing to pay, and the gradient of a row of scores.
+ * Only attention.c includes this.
  */
 #ifndef ENGINE_CPU_ATTENTION_KERNELS_H
 #define ENGINE_CPU_ATTENTION_KERNELS_H
@@ -23,8 +24,8 @@ struct attention_kernels {
     int lanes; /* floats in a vector */
     void (*multiply)(const struct small_product *product);
     /* to[column][row] = from[row][column] * factor */
-    void (*transpose)(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows, int64_t columns,
-                      float factor);
+    void (*transpose)(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows,
+                      int64_t columns, float factor);
     /* ds = p * (dp - sum(p * dp)) * factor over n elements; ds may equal dp */
     void (*score_gradient)(float *ds, const float *p, const float *dp, float factor, int64_t n);
 };

@@ -45,8 +45,8 @@ void conv_bfloat16_panels(struct pass *p)
 }
 
 /* Step k of a run: its row of W, or of W^T, for 16 columns. */
-static void weights_of_step(float *to, const struct pass *p, const struct conv *v, const float *w, int64_t tap, int64_t k,
-                            int64_t group, int64_t first, int64_t n)
+static void weights_of_step(float *to, const struct pass *p, const struct conv *v, const float *w, int64_t tap,
+                            int64_t k, int64_t group, int64_t first, int64_t n)
 {
     int64_t cg = v->c / v->groups, og = v->o / v->groups, i = k % p->group_in;
     const float *at = w + p->kernel_of[tap * p->merged + k / p->group_in] * cg * v->o + group * og;
@@ -84,12 +84,14 @@ static void gather_patches(const struct pass *p, const float *x, int64_t first, 
     for (int line = 0; line < n; line += BLOCK_LINES)
         for (int64_t tap = 0; tap < p->n_taps; tap++)
             for (int64_t k = 0; k < p->depth; k += BLOCK_STEPS, block += BLOCK_SIZE)
-                gemm_bfloat16_kernels()->pack_lines(block, at + line, p->taps[tap] + k, (int)least(n - line, BLOCK_LINES),
+                gemm_bfloat16_kernels()->pack_lines(block, at + line, p->taps[tap] + k,
+                                                    (int)least(n - line, BLOCK_LINES),
                                                     (int)least(p->depth - k, BLOCK_STEPS));
 }
 
 /* The left operand's rows times `columns` columns, whose groups lie behind each other. */
-static void run_tiles(const uint16_t *left, const uint16_t *right, int64_t blocks, float *c, int64_t ldc, int rows, int64_t columns, bool adds)
+static void run_tiles(const uint16_t *left, const uint16_t *right, int64_t blocks, float *c, int64_t ldc, int rows,
+                      int64_t columns, bool adds)
 {
     struct bfloat16_tile t = {.blocks = blocks, .ldc = ldc, .rows = rows, .adds = adds};
     t.left[0] = left;
@@ -106,15 +108,16 @@ static void run_tiles(const uint16_t *left, const uint16_t *right, int64_t block
 void conv_bfloat16_product(const struct pass *p, const float *x, float *y, int64_t lines, const float *panels)
 {
     int64_t row = p->out_step[2] * p->out_channels, line = p->out_step[1] * p->out[2] * p->out_channels;
-    int64_t together = line == p->grid[2] * row ? lines * p->grid[2] : p->grid[2]; /* positions that are evenly apart in y */
+    /* positions that are evenly apart in y */
+    int64_t together = line == p->grid[2] * row ? lines * p->grid[2] : p->grid[2];
     uint16_t *left = own_buffers()->left;
     gemm_bfloat16_kernels()->begin();
     for (int64_t first = 0; first < lines * p->grid[2]; first += together)
         for (int64_t i = 0; i < together; i += STRIP) {
             int n = (int)least(together - i, STRIP);
             gather_patches(p, x, first + i, n, left);
-            run_tiles(left, (const uint16_t *)panels, blocks_of_patch(p), y + first / p->grid[2] * line + i * row, row, n,
-                      p->group_out, false);
+            run_tiles(left, (const uint16_t *)panels, blocks_of_patch(p), y + first / p->grid[2] * line + i * row, row,
+                      n, p->group_out, false);
         }
     gemm_bfloat16_kernels()->end();
 }
@@ -137,8 +140,8 @@ static void pack_dy(const float *dy, int64_t dy_row, int64_t positions, int64_t 
                                                 (int)least(positions - k, BLOCK_STEPS));
 }
 
-void conv_bfloat16_outer(const struct pass *p, const float *x, const float *dy, int64_t dy_row, int64_t lines, float *sum,
-                         int64_t width)
+void conv_bfloat16_outer(const struct pass *p, const float *x, const float *dy, int64_t dy_row, int64_t lines,
+                         float *sum, int64_t width)
 {
     const float *at[BLOCKS_MAX * BLOCK_STEPS];
     int64_t positions = lines * p->grid[2];

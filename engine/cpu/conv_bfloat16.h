@@ -21,8 +21,9 @@ void conv_bfloat16_pack(float *panel, const struct pass *p, const struct conv *v
 /* One group of a unit: x and y at its first position, in the group's first channel. */
 void conv_bfloat16_product(const struct pass *p, const float *x, float *y, int64_t lines, const float *panels);
 
-/* dw: adds a unit's share to the sum of one group, [tap][c][width]; x as above, dy dense with dy_row floats a position. */
-void conv_bfloat16_outer(const struct pass *p, const float *x, const float *dy, int64_t dy_row, int64_t lines, float *sum,
-                         int64_t width);
+/* dw: adds a unit's share to the sum of one group, [tap][c][width]; x as above, dy is dense, dy_row floats a
+ * position. */
+void conv_bfloat16_outer(const struct pass *p, const float *x, const float *dy, int64_t dy_row, int64_t lines,
+                         float *sum, int64_t width);
 
 #endif

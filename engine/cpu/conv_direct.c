@@ -10,8 +10,8 @@ struct direct {
     struct pass *passes;
     int n_passes, n_slices;
     bool depthwise, bfloat16, has_gaps; /* gaps: a pass without taps, its positions are zero */
-    int64_t scratch, scratch_floats; /* in the workspace, of each thread: for copies of the source */
-    int64_t product;                 /* in the workspace, when it is apart */
+    int64_t scratch, scratch_floats;    /* in the workspace, of each thread: for copies of the source */
+    int64_t product;                    /* in the workspace, when it is apart */
 };
 
 struct direct_call {
@@ -167,7 +167,8 @@ static void finish_direct(struct kernel *kernel, const struct device *device, st
     int64_t floats = 0, units = d->n_passes > 1 ? d->v.n : d->passes->units;
     d->bfloat16 = d->v.bfloat16;
     for (int i = 0; i < d->n_passes; i++)
-        d->bfloat16 = d->bfloat16 && (!d->passes[i].units || !d->passes[i].n_taps || conv_bfloat16_fits(&d->passes[i], false));
+        d->bfloat16 =
+            d->bfloat16 && (!d->passes[i].units || !d->passes[i].n_taps || conv_bfloat16_fits(&d->passes[i], false));
     for (int i = 0; i < d->n_passes; i++) {
         struct pass *p = &d->passes[i];
         if (d->bfloat16)

@@ -64,7 +64,8 @@ static void outer_unit(const struct direct_dw_call *call, const float *x, const 
     }
 }
 
-static void bfloat16_unit(const struct direct_dw_call *call, const float *x, const float *dy, int64_t lines, float *partial)
+static void bfloat16_unit(const struct direct_dw_call *call, const float *x, const float *dy, int64_t lines,
+                          float *partial)
 {
     const struct direct_dw *d = call->d;
     const struct pass *p = &d->pass;
@@ -167,7 +168,8 @@ void direct_prepare_dw(struct device *device, struct kernel *kernel, struct aren
     int64_t floats = 0;
     d->width = round_up(p->group_out, device->conv->lanes);
     d->bfloat16 = v->bfloat16 && conv_bfloat16_fits(p, true);
-    d->dy_copy = !d->depthwise && !d->bfloat16 && d->width != p->group_out ? round_up(p->band * p->grid[2] * d->width, 16) : 0;
+    d->dy_copy =
+        !d->depthwise && !d->bfloat16 && d->width != p->group_out ? round_up(p->band * p->grid[2] * d->width, 16) : 0;
     d->n_slices = slices_for(conv_multiply_adds(v), 1 << 20, p->units < CONV_PARTIALS ? (int)p->units : CONV_PARTIALS);
     d->scratch_floats = pass_copy_floats(p) + d->dy_copy;
     floats += conv_scratch_count(device, d->n_slices) * d->scratch_floats;

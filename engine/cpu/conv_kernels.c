@@ -88,27 +88,34 @@ INLINE void outer_tile(int rows, int vectors, const struct outer *p, const float
     case R:                                                                                                            \
         if (R * NV <= ACCUMULATORS && R <= MOST_ROWS)                                                                  \
             tile(R <= MOST_ROWS ? R : 1, NV, __VA_ARGS__);                                                             \
-        break;
+        break
 #define ROWS_SWITCH(NV, tile, ...)                                                                                     \
-    ROWS_CASE(1, NV, tile, __VA_ARGS__)                                                                                \
-    ROWS_CASE(2, NV, tile, __VA_ARGS__) ROWS_CASE(3, NV, tile, __VA_ARGS__) ROWS_CASE(4, NV, tile, __VA_ARGS__)        \
-        ROWS_CASE(5, NV, tile, __VA_ARGS__) ROWS_CASE(6, NV, tile, __VA_ARGS__) ROWS_CASE(7, NV, tile, __VA_ARGS__)    \
-            ROWS_CASE(8, NV, tile, __VA_ARGS__) ROWS_CASE(9, NV, tile, __VA_ARGS__)                                    \
-                ROWS_CASE(10, NV, tile, __VA_ARGS__) ROWS_CASE(11, NV, tile, __VA_ARGS__)                              \
-                    ROWS_CASE(12, NV, tile, __VA_ARGS__) ROWS_CASE(13, NV, tile, __VA_ARGS__)                          \
-                        ROWS_CASE(14, NV, tile, __VA_ARGS__)
+    ROWS_CASE(1, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(2, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(3, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(4, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(5, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(6, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(7, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(8, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(9, NV, tile, __VA_ARGS__);                                                                               \
+    ROWS_CASE(10, NV, tile, __VA_ARGS__);                                                                              \
+    ROWS_CASE(11, NV, tile, __VA_ARGS__);                                                                              \
+    ROWS_CASE(12, NV, tile, __VA_ARGS__);                                                                              \
+    ROWS_CASE(13, NV, tile, __VA_ARGS__);                                                                              \
+    ROWS_CASE(14, NV, tile, __VA_ARGS__)
 
 #define TILE_FUNCTIONS(NV)                                                                                             \
     static void product_##NV(const struct product *p, int rows, const float *a, const float *b, float *y)              \
     {                                                                                                                  \
         switch (rows) {                                                                                                \
-            ROWS_SWITCH(NV, product_tile, p, a, b, y)                                                                  \
+            ROWS_SWITCH(NV, product_tile, p, a, b, y);                                                                 \
         }                                                                                                              \
     }                                                                                                                  \
     static void outer_##NV(const struct outer *p, int rows, const float *a, const float *b, float *y)                  \
     {                                                                                                                  \
         switch (rows) {                                                                                                \
-            ROWS_SWITCH(NV, outer_tile, p, a, b, y)                                                                    \
+            ROWS_SWITCH(NV, outer_tile, p, a, b, y);                                                                   \
         }                                                                                                              \
     }
 TILE_FUNCTIONS(1)

@@ -51,8 +51,8 @@ const struct rows *rows_choose(void)
 static void choose_tables(struct device *device)
 {
 #define TABLES(isa)                                                                                                    \
-    device->conv = &conv_kernels_##isa, device->winograd = &winograd_kernels_##isa, device->pool = &pool_kernels_##isa, \
-    device->norm = &norm_kernels_##isa
+    device->conv = &conv_kernels_##isa, device->winograd = &winograd_kernels_##isa,                                    \
+    device->pool = &pool_kernels_##isa, device->norm = &norm_kernels_##isa
     TABLES(baseline);
 #if defined(__x86_64__)
     if (device->rows == &rows_avx512)
@@ -98,10 +98,10 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     choose_tables(device);
     const char *bfloat16 = gemm_bfloat16_name();
     snprintf(device->description, sizeof device->description,
-             "%s loops, %s products%s%s, %s convolutions, denormals %s, %d thread%s", device->rows->name, gemm_description(),
-             bfloat16 ? ", for bfloat16 " : "", bfloat16 ? bfloat16 : "", device->direct_convolutions ? "direct" : "Winograd",
-             threads_flush_denormals() ? "flushed" : "kept", n_threads,
-             n_threads == 1 ? "" : "s");
+             "%s loops, %s products%s%s, %s convolutions, denormals %s, %d thread%s", device->rows->name,
+             gemm_description(), bfloat16 ? ", for bfloat16 " : "", bfloat16 ? bfloat16 : "",
+             device->direct_convolutions ? "direct" : "Winograd", threads_flush_denormals() ? "flushed" : "kept",
+             n_threads, n_threads == 1 ? "" : "s");
     return device;
 }
 

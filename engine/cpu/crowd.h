@@ -1,12 +1,13 @@
 /* crowd.h - noticing that other processes want the cores too, and getting on all the same.
  *
- * A thread that lost its core against its will (the system counts that) makes its pool crowded for a while: 10 ms, and twice as long
- * whenever it happens again soon, up to a second. In a crowd nobody spins: a thread that sleeps whenever it has nothing to do is given a
- * core at once when it has, one that spins has used up its share by then.
+ * A thread that lost its core against its will (the system counts that) makes its pool crowded for a while: 10 ms, and
+ * twice as long whenever it happens again soon, up to a second. In a crowd nobody spins: a thread that sleeps whenever
+ * it has nothing to do is given a core at once when it has, one that spins has used up its share by then.
  *
- * A thread that stands still in the middle of its work holds everybody up until the system turns to it again, some milliseconds later.
- * The one who waits for it fetches it onto the core that the waiting leaves idle, and sends it away when the work is done: two threads
- * on one core would only take turns. When the crowd is over each may run wherever it was allowed to before.
+ * A thread that stands still in the middle of its work holds everybody up until the system turns to it again, some
+ * milliseconds later. The one who waits for it fetches it onto the core that the waiting leaves idle, and sends it away
+ * when the work is done: two threads on one core would only take turns. When the crowd is over each may run wherever it
+ * was allowed to before.
  */
 #ifndef ENGINE_CPU_CROWD_H
 #define ENGINE_CPU_CROWD_H

@@ -72,7 +72,8 @@ static void epilogue_inputs(const struct kernel *kernel, const void *product, co
         *inputs++ = kernel->in[i];
 }
 
-void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start, int64_t n)
+void epilogue_run(const struct map_program *epilogue, const struct kernel *kernel, const float *product, int64_t start,
+                  int64_t n)
 {
     const void *inputs[KERNEL_MAX_INPUTS + 1];
     epilogue_inputs(kernel, product, inputs);

@@ -99,7 +99,10 @@ static void run_product(const struct gemm *g)
         p.right = g->b, p.right_stride = g->ldb, right_transposed = g->transpose_b;
     }
     bool before = turned || p.right_stride % GEMM_CONFLICT == 0;
-    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED : is_direct(&p) ? RIGHT_DIRECT : before ? RIGHT_PACK : RIGHT_PACK_ALONG;
+    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED
+             : is_direct(&p)  ? RIGHT_DIRECT
+             : before         ? RIGHT_PACK
+                              : RIGHT_PACK_ALONG;
     p.left_copied = copies_left(&p);
     (turned ? gemm_run_turned : gemm_run_loops)(&p);
 }

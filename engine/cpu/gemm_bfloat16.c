@@ -52,18 +52,20 @@ static void pack(uint16_t *panels, const float *from, int64_t ld, bool left, boo
         for (int64_t line = 0; line < count; line += BLOCK_LINES) {
             uint16_t *block = panels + line / BLOCK_LINES * group_size(k) + step / BLOCK_STEPS * BLOCK_SIZE;
             const float *first = along_k ? from + line * ld + step : from + step * ld + line;
-            (left ? kernels->pack_left : kernels->pack_right)(block, first, ld, along_k, (int)least(count - line, BLOCK_LINES),
-                                                              (int)least(k - step, BLOCK_STEPS));
+            (left ? kernels->pack_left : kernels->pack_right)(
+                block, first, ld, along_k, (int)least(count - line, BLOCK_LINES), (int)least(k - step, BLOCK_STEPS));
         }
 }
 
-static void pack_part_left(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count, int64_t k_first, int64_t k)
+static void pack_part_left(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count, int64_t k_first,
+                           int64_t k)
 {
     const float *from = g->transpose_a ? g->a + k_first * g->lda + first : g->a + first * g->lda + k_first;
     pack(panels, from, g->lda, true, !g->transpose_a, count, k);
 }
 
-static void pack_part_right(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count, int64_t k_first, int64_t k)
+static void pack_part_right(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count, int64_t k_first,
+                            int64_t k)
 {
     const float *from = g->transpose_b ? g->b + first * g->ldb + k_first : g->b + k_first * g->ldb + first;
     pack(panels, from, g->ldb, false, g->transpose_b, count, k);
@@ -128,7 +130,8 @@ static void point_to(const struct piece *p, int64_t at, const uint16_t *groups[2
 static void run_strip(const struct work *w, const struct piece *left, const struct piece *right, int64_t row)
 {
     const struct gemm *g = w->g;
-    struct bfloat16_tile t = {.blocks = divide_up(w->k, BLOCK_STEPS), .adds = w->k_first > 0 || g->beta != 0, .rounds = w->rounds};
+    struct bfloat16_tile t = {
+        .blocks = divide_up(w->k, BLOCK_STEPS), .adds = w->k_first > 0 || g->beta != 0, .rounds = w->rounds};
     float *c = g->c ? g->c + (left->line + row) * g->ldc + right->line : w->buffers->streamed_strip;
     t.ldc = g->c ? g->ldc : right->count;
     t.rows = (int)least(left->count - row, STRIP);

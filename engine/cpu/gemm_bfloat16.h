@@ -1,8 +1,9 @@
 /* gemm_bfloat16.h - matrix products of bfloat16 numbers that lie in memory as float32: by AMX or AVX512_BF16.
  *
  * Operands are rounded to bfloat16 (nearest even) while they are packed, sums are float32, and the result is
- * rounded to bfloat16 before it is stored or handed to `finish` where that is asked for. Where the processor has neither instruction set there is nothing
- * here to call: such products are float32 ones of rounded operands (struct backend, bfloat16_products).
+ * rounded to bfloat16 before it is stored or handed to `finish` where that is asked for. Where the processor has
+ * neither instruction set there is nothing here to call: such products are float32 ones of rounded operands (struct
+ * backend, bfloat16_products).
  *
  * An element of C is one chain of additions in order of k, however C was cut. NaN and infinity travel.
  *
@@ -30,9 +31,9 @@ size_t gemm_bfloat16_packed_bytes(int64_t lines, int64_t k);
  * 64-byte aligned: first is a multiple of 32, and so is count unless these are the last ones. */
 void gemm_bfloat16_pack_left(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count);
 void gemm_bfloat16_pack_right(uint16_t *panels, const struct gemm *g, int64_t first, int64_t count);
-/* C = op(A) op(B) + beta C, rounded or not; alpha is taken as 1, beta is 0 or 1. left, right: the packed operand, for all of C's rows
- * (columns); NULL: g->a (g->b) is packed on the way. `finish` is called as in struct gemm; c may be NULL where
- * gemm_bfloat16_can_stream(g). */
+/* C = op(A) op(B) + beta C, rounded or not; alpha is taken as 1, beta is 0 or 1. left, right: the packed operand, for
+ * all of C's rows (columns); NULL: g->a (g->b) is packed on the way. `finish` is called as in struct gemm; c may be
+ * NULL where gemm_bfloat16_can_stream(g). */
 void gemm_bfloat16_run(const struct gemm *g, const uint16_t *left, const uint16_t *right, bool rounds);
 bool gemm_bfloat16_can_stream(const struct gemm *g);
 #endif

@@ -39,8 +39,8 @@ INLINE void load_lines(block_rows r, const float *from, int64_t ld, int lines, i
 /* 16 numbers of one step and 16 of the next, side by side. */
 INLINE __m512i interleaved(__m512 even, __m512 odd)
 {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
-                                           20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return _mm512_permutexvar_epi16(order, to_bfloat16(even, odd));
 }
 
@@ -68,8 +68,10 @@ INLINE void transpose(block_rows r)
         r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
     }
     for (int i = 0; i < 4; i++) {
-        __m512i low_01 = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88), high_01 = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        __m512i low_23 = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88), high_23 = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+        __m512i low_01 = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        __m512i high_01 = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        __m512i low_23 = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        __m512i high_23 = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
         t[i] = _mm512_shuffle_i32x4(low_01, low_23, 0x88);
         t[i + 8] = _mm512_shuffle_i32x4(low_01, low_23, 0xdd);
         t[i + 4] = _mm512_shuffle_i32x4(high_01, high_23, 0x88);
@@ -270,5 +272,9 @@ static void avx512_tile(const struct bfloat16_tile *t)
     }
 }
 
-const struct bfloat16_kernels bfloat16_kernels_amx = {"AMX", pack_left, pack_right, pack_lines, pack_steps, amx_begin, amx_end, amx_tile};
-const struct bfloat16_kernels bfloat16_kernels_avx512 = {"AVX512_BF16", pack_left, pack_right, pack_lines, pack_steps, nothing, nothing, avx512_tile};
+const struct bfloat16_kernels bfloat16_kernels_amx = {
+    "AMX", pack_left, pack_right, pack_lines, pack_steps, amx_begin, amx_end, amx_tile,
+};
+const struct bfloat16_kernels bfloat16_kernels_avx512 = {
+    "AVX512_BF16", pack_left, pack_right, pack_lines, pack_steps, nothing, nothing, avx512_tile,
+};

@@ -29,8 +29,8 @@ struct bfloat16_kernels {
      * along_k: element (line, k) lies at from[line * ld + k], else at from[k * ld + line]. */
     void (*pack_left)(uint16_t *block, const float *from, int64_t ld, bool along_k, int lines, int steps);
     void (*pack_right)(uint16_t *block, const float *from, int64_t ld, bool along_k, int lines, int steps);
-    /* Left blocks from lines that lie anywhere: line i at lines[i] + offset; and from steps that lie anywhere: step k of
-     * all lines at steps[k] + offset. As many pointers as the block has lines (steps). */
+    /* Left blocks from lines that lie anywhere: line i at lines[i] + offset; and from steps that lie anywhere: step k
+     * of all lines at steps[k] + offset. As many pointers as the block has lines (steps). */
     void (*pack_lines)(uint16_t *block, const float *const *from, int64_t offset, int lines, int steps);
     void (*pack_steps)(uint16_t *block, const float *const *from, int64_t offset, int lines, int steps);
     /* Around all tiles of a thread's work. */

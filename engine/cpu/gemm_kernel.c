@@ -221,7 +221,7 @@ INLINE void load_four_columns(vec *r, const float *b, int64_t ldb, int rows, int
 {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-#define DOWN(row) ((row) < rows ? (row) * ldb : 0)
+#define DOWN(row) ((row) < rows ? ldb * (row) : 0)
         int64_t at = DOWN(i), second = DOWN(i + 4) - at, third = DOWN(i + 8) - at, fourth = DOWN(i + 12) - at;
 #undef DOWN
         r[i] = n == 4 ? vec_quads(b + at, second, third, fourth)

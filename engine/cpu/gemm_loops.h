@@ -4,8 +4,8 @@
  * columns each) that stay in the L2 cache while all strips pass over it (a strip is as many rows as a tile is high; it
  * stays in L1). Order inside a block: strips, panels; with few strips, whose panels are read where they lie: panels,
  * strips. Left operands that pay for it are copied so that a strip's k follow each other. Memory is far away: while the
- * tiles of a strip run, they fetch what the next strip reads and adds to. Where all strips fit into the L2 cache, blocks
- * are small, and each one's panels are packed a part beside every strip of the block before.
+ * tiles of a strip run, they fetch what the next strip reads and adds to. Where all strips fit into the L2 cache,
+ * blocks are small, and each one's panels are packed a part beside every strip of the block before.
  *
  * gemm_run_loops (gemm_loops.c) computes C; gemm_run_turned (gemm_turned.c) computes C^T, a group of rows over all of
  * k, and stores it as columns of C; gemm_narrow.c has what few columns and short sums are computed with.

@@ -1,5 +1,5 @@
-/* gemm_narrow_kernel.c - see gemm_narrow_kernel.h. Compiled once per instruction set; GEMM_NARROW_KERNEL_TABLE names the
- * table. Numbers of rows and columns are constants where functions are inlined, so that sums stay in registers. */
+/* gemm_narrow_kernel.c - see gemm_narrow_kernel.h. Compiled once per instruction set; GEMM_NARROW_KERNEL_TABLE names
+ * the table. Numbers of rows and columns are constants where functions are inlined, so that sums stay in registers. */
 #include "engine/cpu/gemm_narrow_kernel.h"
 
 #include "engine/cpu/quads.h"
@@ -48,8 +48,7 @@ INLINE void pack_halves(float *to, const float *b, int64_t ldb, int64_t k, int c
 }
 
 /* Where the sum of column j of row i is among the vectors of store_sums. */
-#define AT(i, j)                                                                                                       \
-    ((j) / halves * HALF + (i) * TOGETHER + (j) % halves % TOGETHER + (j) % halves / TOGETHER * LANES)
+#define AT(i, j) ((j) / halves * HALF + TOGETHER * (i) + (j) % halves % TOGETHER + (j) % halves / TOGETHER * LANES)
 #if defined(__AVX512F__)
 typedef int32_t lane_numbers __attribute__((vector_size(LANES * 4)));
 
@@ -289,8 +288,8 @@ struct short_panel {
     bool whole;
 };
 
-INLINE void rows_short_k(const struct gemm_narrow *t, const struct short_panel *p, const float *a, float *c, const float *fetch,
-                         const int rows, const int vectors, const int k, const bool plain)
+INLINE void rows_short_k(const struct gemm_narrow *t, const struct short_panel *p, const float *a, float *c,
+                         const float *fetch, const int rows, const int vectors, const int k, const bool plain)
 {
     vec acc[SHORT_ROWS][2];
 #pragma GCC unroll 4
@@ -364,7 +363,8 @@ INLINE void short_k(const struct gemm_narrow *t, const int k)
 enum { TOGETHER_ROWS = 8 };
 
 /* sums += the products of `rows` rows of b. */
-INLINE void add_rows(float *sums, const float *a, int64_t a_stride, const float *b, int64_t b_stride, int64_t n, const int rows)
+INLINE void add_rows(float *sums, const float *a, int64_t a_stride, const float *b, int64_t b_stride, int64_t n,
+                     const int rows)
 {
     vec factor[TOGETHER_ROWS];
 #pragma GCC unroll 8

@@ -20,7 +20,7 @@ enum { GEMM_NARROW_MAX = 12 };
 struct gemm_narrow {
     const float *a;
     int64_t a_stride; /* between rows (along_m, row: between consecutive k) */
-    const float *b;   /* along_k: packed; along_m: rows of `columns`; short_k: rows of a panel of 2 * lanes (or lanes) */
+    const float *b; /* along_k: packed; along_m: rows of `columns`; short_k: rows of a panel of 2 * lanes (or lanes) */
     int64_t b_stride; /* between consecutive k; unused along_k */
     int64_t m, k;
     const float *fetch; /* short_k: what is wanted next beside each element of C, */

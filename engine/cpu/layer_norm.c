@@ -24,7 +24,8 @@ static struct layer_norm *layer_norm_new(struct kernel *kernel, struct arena *ar
     l->n = dims_between(x, x.rank - kernel->node->attrs.n_axes, x.rank);
     l->rows = l->n ? shape_elements(x) / l->n : 0;
     l->epsilon = kernel->node->attrs.value;
-    l->n_slices = slices_for(l->rows * l->n, SLICE_ELEMENTS, l->rows < MOST_PARTS ? (int)(l->rows ? l->rows : 1) : MOST_PARTS);
+    l->n_slices =
+        slices_for(l->rows * l->n, SLICE_ELEMENTS, l->rows < MOST_PARTS ? (int)(l->rows ? l->rows : 1) : MOST_PARTS);
     kernel->prepared = l;
     return l;
 }
@@ -58,7 +59,7 @@ bool prepare_layer_norm(struct device *device, struct kernel *kernel, struct are
     return layer_norm_new(kernel, arena)->rows > 0;
 }
 
-/* inputs: x, gamma, mean, rstd, dy -> dx, dgamma, dbeta. A slice has its own part of dgamma and dbeta in the workspace. */
+/* inputs: x, gamma, mean, rstd, dy -> dx, dgamma, dbeta. A slice has its part of dgamma and dbeta in the workspace. */
 static void layer_norm_dx_slice(void *context, int slice)
 {
     const struct norm_call *call = context;
@@ -68,9 +69,9 @@ static void layer_norm_dx_slice(void *context, int slice)
     int64_t end = slice_begin(l->rows, l->n_slices, slice + 1);
     const struct kernel *k = call->kernel;
     for (int64_t i = slice_begin(l->rows, l->n_slices, slice); i < end; i++)
-        call->rows->layer_norm_gradient((float *)k->out[0] + i * l->n, part, part + l->n, (const float *)k->in[0] + i * l->n,
-                                        (const float *)k->in[4] + i * l->n, k->in[1], ((const float *)k->in[2])[i],
-                                        ((const float *)k->in[3])[i], l->n);
+        call->rows->layer_norm_gradient((float *)k->out[0] + i * l->n, part, part + l->n,
+                                        (const float *)k->in[0] + i * l->n, (const float *)k->in[4] + i * l->n,
+                                        k->in[1], ((const float *)k->in[2])[i], ((const float *)k->in[3])[i], l->n);
 }
 
 static void run_layer_norm_dx(const struct kernel *kernel, struct device *device)

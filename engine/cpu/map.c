@@ -9,17 +9,22 @@ enum load { LOAD_NONE, LOAD_DIRECT, LOAD_I32, LOAD_SCALAR, LOAD_BROADCAST };
 struct operand { /* an input of the expression */
     enum load load;
     bool is_i32;
-    bool is_row;             /* the same row of the last axis everywhere */
-    int slot;                /* its tile, unless it is read in place */
-    bool repeats;            /* every tile of a run is the same: a row (a bias) that fits a tile a whole number of times */
+    bool is_row;  /* the same row of the last axis everywhere */
+    int slot;     /* its tile, unless it is read in place */
+    bool repeats; /* every tile of a run is the same: a row (a bias) that fits a tile a whole number of times */
     int64_t stride[RANK_MAX]; /* per dim of the collapsed output */
 };
 
 struct instruction {
     void (*apply)(float *out, const float *a, const float *b, const float *c, int n);
-    int16_t a, b, c;  /* slot numbers; inputs that are read in place are -1 - input */
-    int16_t out;      /* slot */
-    int16_t result;   /* -1, or the result this step may write straight into */
+    int16_t a, b, c; /* slot numbers; inputs that are read in place are -1 - input */
+    int16_t out;     /* slot */
+    int16_t result;  /* -1, or the result this step may write straight into */
+};
+
+struct constant {
+    int slot;
+    float value;
 };
 
 struct map_program {
@@ -27,7 +32,7 @@ struct map_program {
     int n_inputs, n_results, n_instructions, n_constants, n_slots;
     struct operand *operands;
     struct instruction *instructions;
-    struct { int slot; float value; } *constants;
+    struct constant *constants;
     int result_slot[EXPR_MAX_RESULTS]; /* slot (or -1 - input) to copy from; INT16_MAX when written directly */
     struct shape collapsed;            /* the output's dims after merging */
     bool is_fused;
@@ -77,13 +82,13 @@ static void choose_loads(struct map_program *p, struct shape out, const struct v
     for (int i = 0; i < p->n_inputs; i++) {
         int64_t n = shape_elements(inputs[i]->shape);
         p->operands[i].is_i32 = inputs[i]->dtype == DTYPE_I32;
-        p->operands[i].load = n == 1                      ? LOAD_SCALAR
-                              : n != shape_elements(out)  ? LOAD_BROADCAST
-                              : p->operands[i].is_i32     ? LOAD_I32
-                                                          : LOAD_DIRECT;
+        p->operands[i].load = n == 1                     ? LOAD_SCALAR
+                              : n != shape_elements(out) ? LOAD_BROADCAST
+                              : p->operands[i].is_i32    ? LOAD_I32
+                                                         : LOAD_DIRECT;
         struct shape s = inputs[i]->shape;
-        p->operands[i].is_row = p->operands[i].load == LOAD_BROADCAST && !p->operands[i].is_i32 && n == p->row && n >= ROW_MIN &&
-                                s.dim[s.rank - 1] == n;
+        p->operands[i].is_row = p->operands[i].load == LOAD_BROADCAST && !p->operands[i].is_i32 && n == p->row &&
+                                n >= ROW_MIN && s.dim[s.rank - 1] == n;
     }
 }
 
@@ -174,7 +179,8 @@ static bool place_step(struct map_program *p, const struct expr *e, struct slots
     int16_t *places[3] = {&in->a, &in->b, &in->c};
     for (int k = 0; k < 3; k++)
         *places[k] = (int16_t)(operands[k] >= 0 ? s->slot[operands[k]] : 0);
-    for (int k = 0; k < 3; k++) { /* an operand used for the last time gives its slot: a step may write over its operands */
+    /* An operand used for the last time gives its slot: a step may write over its operands. */
+    for (int k = 0; k < 3; k++) {
         bool repeated = (k > 0 && operands[k] == operands[0]) || (k > 1 && operands[k] == operands[1]);
         if (operands[k] >= 0 && !repeated && s->last_use[operands[k]] == i && s->slot[operands[k]] >= 0)
             s->free_slots[s->n_free++] = s->slot[operands[k]];
@@ -190,11 +196,13 @@ static bool place_step(struct map_program *p, const struct expr *e, struct slots
 static bool plays_part(const void *context, int input, enum fused_part part)
 {
     const struct operand *o = &((const struct map_program *)context)->operands[input];
-    return part == FUSED_DENSE ? o->load == LOAD_DIRECT : part == FUSED_ROW ? o->is_row : o->load == LOAD_SCALAR && !o->is_i32;
+    return part == FUSED_DENSE ? o->load == LOAD_DIRECT
+           : part == FUSED_ROW ? o->is_row
+                               : o->load == LOAD_SCALAR && !o->is_i32;
 }
 
-const struct map_program *map_prepare(struct arena *arena, const struct rows *rows, const struct expr *e, struct shape out,
-                                      const struct value *const *inputs, int n_inputs)
+const struct map_program *map_prepare(struct arena *arena, const struct rows *rows, const struct expr *e,
+                                      struct shape out, const struct value *const *inputs, int n_inputs)
 {
     struct map_program *p = arena_alloc(arena, sizeof *p);
     *p = (struct map_program){.rows = rows, .n_inputs = n_inputs, .n_results = e->n_results};
@@ -229,7 +237,8 @@ const struct map_program *map_prepare(struct arena *arena, const struct rows *ro
 }
 
 /* n consecutive output elements of a broadcast operand, from output position start. */
-static void expand(const struct map_program *p, const struct operand *o, const void *in, float *out, int64_t start, int n)
+static void expand(const struct map_program *p, const struct operand *o, const void *in, float *out, int64_t start,
+                   int n)
 {
     int last = p->collapsed.rank - 1;
     int64_t at[RANK_MAX], offset = 0, rest = start;
@@ -264,7 +273,8 @@ static void expand(const struct map_program *p, const struct operand *o, const v
     }
 }
 
-static void load_tile(const struct map_program *p, const void *const *inputs, float tiles[][MAP_TILE], int64_t start, int n, bool first)
+static void load_tile(const struct map_program *p, const void *const *inputs, float tiles[][MAP_TILE], int64_t start,
+                      int n, bool first)
 {
     for (int i = 0; i < p->n_inputs; i++) {
         const struct operand *o = &p->operands[i];
@@ -278,8 +288,8 @@ static void load_tile(const struct map_program *p, const void *const *inputs, fl
 }
 
 /* place: where the tile begins in each input that is read in place. */
-static void run_tile(const struct map_program *p, const float *const *place, float *const *outputs, float tiles[][MAP_TILE],
-                     int64_t start, int n)
+static void run_tile(const struct map_program *p, const float *const *place, float *const *outputs,
+                     float tiles[][MAP_TILE], int64_t start, int n)
 {
 #define PLACE(slot) ((slot) >= 0 ? tiles[slot] : place[-1 - (slot)])
     for (int k = 0; k < p->n_instructions; k++) {
@@ -302,11 +312,13 @@ static void load_scalars(const struct map_program *p, const void *const *inputs,
     for (int i = 0; i < p->n_inputs; i++)
         if (p->operands[i].load == LOAD_SCALAR && p->operands[i].slot >= 0)
             p->rows->fill(tiles[p->operands[i].slot],
-                          p->operands[i].is_i32 ? (float)*(const int32_t *)inputs[i] : *(const float *)inputs[i], width);
+                          p->operands[i].is_i32 ? (float)*(const int32_t *)inputs[i] : *(const float *)inputs[i],
+                          width);
 }
 
 /* Where element `start` of the inputs lies that are read in place; input 0 begins at `first` when that is not NULL. */
-static void find_places(const struct map_program *p, const void *const *inputs, const float *first, int64_t start, const float **place)
+static void find_places(const struct map_program *p, const void *const *inputs, const float *first, int64_t start,
+                        const float **place)
 {
     for (int i = 0; i < p->n_inputs; i++)
         if (p->operands[i].load == LOAD_DIRECT)
@@ -316,8 +328,8 @@ static void find_places(const struct map_program *p, const void *const *inputs, 
 }
 
 /* Within one row of the last axis when the expression has rows among its inputs. */
-static void run_fused_part(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first,
-                           int64_t start, int64_t n)
+static void run_fused_part(const struct map_program *p, const void *const *inputs, float *const *outputs,
+                           const float *first, int64_t start, int64_t n)
 {
     const float *place[EXPR_MAX_INPUTS];
     float *out[EXPR_MAX_RESULTS];
@@ -330,8 +342,8 @@ static void run_fused_part(const struct map_program *p, const void *const *input
     map_fused_run(&p->fused, p->rows, place, out, n);
 }
 
-static void run_fused(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first, int64_t start,
-                      int64_t n)
+static void run_fused(const struct map_program *p, const void *const *inputs, float *const *outputs, const float *first,
+                      int64_t start, int64_t n)
 {
     bool by_rows = map_fused_has_rows(&p->fused);
     for (int64_t done = 0, part; done < n; done += part) {
@@ -341,8 +353,8 @@ static void run_fused(const struct map_program *p, const void *const *inputs, fl
     }
 }
 
-static void run_range(const struct map_program *p, const void *const *inputs, float *const *outputs, float tiles[][MAP_TILE],
-                      const float *first, int64_t start, int64_t n)
+static void run_range(const struct map_program *p, const void *const *inputs, float *const *outputs,
+                      float tiles[][MAP_TILE], const float *first, int64_t start, int64_t n)
 {
     if (p->is_fused) {
         run_fused(p, inputs, outputs, first, start, n);
@@ -364,12 +376,14 @@ void map_run(const struct map_program *p, const void *const *inputs, float *cons
     run_range(p, inputs, outputs, tiles, NULL, start, n);
 }
 
-void map_run_part(const struct map_program *p, const void *const *inputs, float *const *outputs, const struct map_part *part)
+void map_run_part(const struct map_program *p, const void *const *inputs, float *const *outputs,
+                  const struct map_part *part)
 {
     _Alignas(64) float tiles[MAP_MAX_SLOTS][MAP_TILE];
     bool joined = part->n == part->width && part->ld == part->width;
     int64_t rows = joined ? 1 : part->m, n = joined ? part->m * part->n : part->n;
     load_scalars(p, inputs, tiles, n);
     for (int64_t i = 0; i < rows; i++)
-        run_range(p, inputs, outputs, tiles, part->first + i * part->ld, (part->row + i) * part->width + part->column, n);
+        run_range(p, inputs, outputs, tiles, part->first + i * part->ld, (part->row + i) * part->width + part->column,
+                  n);
 }

@@ -4,12 +4,19 @@
 
 #include <string.h>
 
-enum { MATMUL_SLICES = 4, STREAM_ELEMENTS = 1 << 16, SLICE_PRODUCTS = 1 << 20, NARROW_SLICE_PRODUCTS = 1 << 18, SHORT_K = 16 };
+enum {
+    MATMUL_SLICES = 4,
+    STREAM_ELEMENTS = 1 << 16,
+    SLICE_PRODUCTS = 1 << 20,
+    NARROW_SLICE_PRODUCTS = 1 << 18,
+    SHORT_K = 16
+};
 
 /* What all slices share is packed first, in slices too. */
 enum shared { SHARED_NOTHING, SHARED_A, SHARED_B };
 
-/* A product of matrices, `batch` of them; rows or columns of each are cut into slices, or k where that is the long side. */
+/* A product of matrices, `batch` of them; rows or columns of each are cut into slices, or k where that is the long
+ * side. */
 struct matmul {
     struct gemm shape;
     bool bfloat16;
@@ -135,7 +142,8 @@ static void matmul_slice(void *context, int slice)
     for (int i = 0; i < g.n_beside; i++)
         g.beside[i] = (const float *)k->in[m->beside[i]] + first;
     if (m->bfloat16) {
-        gemm_bfloat16_run(&g, m->shared == SHARED_A ? k->workspace : NULL, m->shared == SHARED_B ? k->workspace : NULL, true);
+        gemm_bfloat16_run(&g, m->shared == SHARED_A ? k->workspace : NULL, m->shared == SHARED_B ? k->workspace : NULL,
+                          true);
     } else if (m->shared == SHARED_A) {
         gemm_run_packed_a(&g);
     } else if (m->shared == SHARED_B) {
@@ -151,7 +159,8 @@ static float *sums_of_slice(const struct matmul_call *call, int slice)
 {
     const struct matmul *m = call->m;
     int64_t size = m->shape.m * m->shape.n;
-    return slice ? (float *)call->kernel->workspace + (m->product_apart ? size : 0) + (slice - 1) * size : call->product;
+    return slice ? (float *)call->kernel->workspace + (m->product_apart ? size : 0) + (slice - 1) * size
+                 : call->product;
 }
 
 static void sum_slice(void *context, int slice)
@@ -227,8 +236,8 @@ static bool cut_along_k(struct matmul *m)
     return m->by_k;
 }
 
-/* Slices of at least a million multiply-adds, or a quarter of it where nothing is shared and each takes longer; the smaller operand is
- * shared by all of them. */
+/* Slices of at least a million multiply-adds, or a quarter of it where nothing is shared and each takes longer; the
+ * smaller operand is shared by all of them. */
 static void choose_slices(struct matmul *m)
 {
     struct gemm *g = &m->shape;
@@ -281,7 +290,8 @@ static void choose_product(struct matmul *m, struct kernel *kernel)
             kernel->in_value[i]->dtype == DTYPE_F32)
             m->beside[m->n_beside++] = i;
     size_t products = (m->product_apart ? 1 : 0) + (m->by_k ? (size_t)m->n_slices - 1 : 0);
-    kernel->workspace_bytes = (m->packed_floats + products * (size_t)shape_elements(output_shape(kernel))) * sizeof(float);
+    kernel->workspace_bytes =
+        (m->packed_floats + products * (size_t)shape_elements(output_shape(kernel))) * sizeof(float);
 }
 
 /* Says how the product is computed. */

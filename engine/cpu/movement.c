@@ -1,5 +1,5 @@
-/* movement.c - ops that only move numbers: transpose, broadcast, slice, reverse, concatenation, padding, gather. Each is one or more
- * regions: a box of indices with a stride per dim on both sides. All elements have 4 bytes.
+/* movement.c - ops that only move numbers: transpose, broadcast, slice, reverse, concatenation, padding, gather. Each
+ * is one or more regions: a box of indices with a stride per dim on both sides. All elements have 4 bytes.
  */
 #include "engine/cpu/kernels.h"
 
@@ -38,7 +38,8 @@ static void simplify(struct region *r)
     for (int d = 0; d < r->rank; d++) {
         if (r->dim[d] == 1)
             continue;
-        if (n && r->from_stride[n - 1] == r->from_stride[d] * r->dim[d] && r->to_stride[n - 1] == r->to_stride[d] * r->dim[d]) {
+        if (n && r->from_stride[n - 1] == r->from_stride[d] * r->dim[d] &&
+            r->to_stride[n - 1] == r->to_stride[d] * r->dim[d]) {
             r->dim[n - 1] *= r->dim[d];
             r->from_stride[n - 1] = r->from_stride[d];
             r->to_stride[n - 1] = r->to_stride[d];
@@ -97,7 +98,8 @@ static void movement_slice(void *context, int slice)
     const struct movement *m = call->m;
     for (int i = 0; i < m->n_regions; i++) {
         const struct region *r = &m->regions[i];
-        int64_t begin = slice_begin(r->dim[0], m->n_slices, slice), end = slice_begin(r->dim[0], m->n_slices, slice + 1);
+        int64_t begin = slice_begin(r->dim[0], m->n_slices, slice);
+        int64_t end = slice_begin(r->dim[0], m->n_slices, slice + 1);
         if (begin < end)
             copy_region(r, call->kernel->in[i], call->kernel->out[0], begin, end);
     }
@@ -109,7 +111,8 @@ static void run_movement(const struct kernel *kernel, struct device *device)
     if (call.m->fill) {
         int64_t n = shape_elements(output_shape(kernel));
         for (int64_t i = 0; i < n; i += INT32_MAX)
-            device->rows->fill((float *)kernel->out[0] + i, call.m->value, (int)(n - i < INT32_MAX ? n - i : INT32_MAX));
+            device->rows->fill((float *)kernel->out[0] + i, call.m->value,
+                               (int)(n - i < INT32_MAX ? n - i : INT32_MAX));
     }
     threads_run(device->threads, movement_slice, &call, call.m->n_slices);
 }

@@ -25,8 +25,10 @@ static inline __m512 philox_unit(__m512i words)
 
 static inline void philox_8(float *out, uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block)
 {
-    const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1), low = _mm512_set1_epi64(0xffffffff);
-    __m512i block = _mm512_add_epi64(_mm512_set1_epi64((int64_t)first_block), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
+    const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1);
+    const __m512i low = _mm512_set1_epi64(0xffffffff);
+    __m512i block =
+        _mm512_add_epi64(_mm512_set1_epi64((int64_t)first_block), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
     __m512i c0 = block, c1 = _mm512_srli_epi64(block, 32), c2 = _mm512_set1_epi64(step), c3 = _mm512_set1_epi64(stream);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int round = 0; round < 10; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
@@ -45,13 +47,15 @@ static inline void philox_8(float *out, uint64_t seed, uint32_t stream, uint32_t
 }
 
 /* Four uniform numbers in [0, 1) of each block. */
-static inline void philox_numbers(float out[4 * PHILOX_LANES], uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block)
+static inline void philox_numbers(float out[4 * PHILOX_LANES], uint64_t seed, uint32_t stream, uint32_t step,
+                                  uint64_t first_block)
 {
     philox_8(out, seed, stream, step, first_block);
     philox_8(out + 32, seed, stream, step, first_block + 8);
 }
 #else
-static inline void philox_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block, uint32_t out[4][PHILOX_LANES])
+static inline void philox_words(uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block,
+                                uint32_t out[4][PHILOX_LANES])
 {
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     for (int i = 0; i < PHILOX_LANES; i++) {
@@ -72,7 +76,8 @@ static inline void philox_words(uint64_t seed, uint32_t stream, uint32_t step, u
         }
 }
 
-static inline void philox_numbers(float out[4 * PHILOX_LANES], uint64_t seed, uint32_t stream, uint32_t step, uint64_t first_block)
+static inline void philox_numbers(float out[4 * PHILOX_LANES], uint64_t seed, uint32_t stream, uint32_t step,
+                                  uint64_t first_block)
 {
     uint32_t words[4][PHILOX_LANES];
     philox_words(seed, stream, step, first_block, words);

@@ -38,8 +38,10 @@ INLINE vec vec_quads_masked(const float *p, int64_t second, int64_t third, int64
 /* In each quarter: x[i][j] and x[j][i] change places. */
 INLINE void quads_transpose(vec *x)
 {
-    __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(x[0], x[1])), high01 = _mm512_castps_pd(_mm512_unpackhi_ps(x[0], x[1]));
-    __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(x[2], x[3])), high23 = _mm512_castps_pd(_mm512_unpackhi_ps(x[2], x[3]));
+    __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(x[0], x[1]));
+    __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(x[0], x[1]));
+    __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(x[2], x[3]));
+    __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(x[2], x[3]));
     x[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low01, low23));
     x[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low01, low23));
     x[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high01, high23));
@@ -94,8 +96,10 @@ INLINE vec vec_quads_masked(const float *p, int64_t second, int64_t third, int64
 
 INLINE void quads_transpose(vec *x)
 {
-    __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(x[0], x[1])), high01 = _mm256_castps_pd(_mm256_unpackhi_ps(x[0], x[1]));
-    __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(x[2], x[3])), high23 = _mm256_castps_pd(_mm256_unpackhi_ps(x[2], x[3]));
+    __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(x[0], x[1]));
+    __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(x[0], x[1]));
+    __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(x[2], x[3]));
+    __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(x[2], x[3]));
     x[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23));
     x[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23));
     x[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23));

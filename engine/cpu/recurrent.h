@@ -7,7 +7,8 @@
 #include "engine/cpu/kernels.h"
 #include "engine/graph/recurrent.h"
 
-/* Columns of the recurrent kernel that are multiplied at once: all, or where gates meet states of their own, a gate's. */
+/* Columns of the recurrent kernel that are multiplied at once: all, or a gate's where gates meet states of their own.
+ */
 struct recurrent_block {
     int64_t first, width;
     int64_t floats_at, turned_at; /* where it begins when the kernel is packed by blocks, as it is and transposed */
@@ -19,7 +20,7 @@ struct recurrent_sizes {
     const struct cells *cells;
     int64_t n, t, u, gates, width; /* gates: G U; width: floats from one step's gates to the next one's */
     int n_slices;
-    int64_t rows; /* most samples of a slice */
+    int64_t rows;                     /* most samples of a slice */
     struct recurrent_block blocks[4]; /* with reset_before the last one is the candidate's */
     int n_blocks;
     int64_t recurrent_floats, turned_floats; /* all blocks packed */

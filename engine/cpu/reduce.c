@@ -1,5 +1,5 @@
-/* reduce.c - sums, means, extremes and products. Neighbouring axes of one kind are merged first; what then is [kept, reduced, kept] or
- * [reduced, kept, reduced] with empty parts allowed has a kernel. */
+/* reduce.c - sums, means, extremes and products. Neighbouring axes of one kind are merged first; what then is
+ * [kept, reduced, kept] or [reduced, kept, reduced] with empty parts allowed has a kernel. */
 #include "engine/cpu/kernels.h"
 
 #include <math.h>
@@ -41,10 +41,18 @@ static void accumulate(const struct rows *rows, enum reduce_kind kind, float *ac
 {
     switch (kind) {
     case REDUCE_SUM:
-    case REDUCE_MEAN: rows->add_into(acc, x, n); break;
-    case REDUCE_MAX: rows->max_into(acc, x, n); break;
-    case REDUCE_MIN: rows->min_into(acc, x, n); break;
-    case REDUCE_PROD: rows->mul_into(acc, x, n); break;
+    case REDUCE_MEAN:
+        rows->add_into(acc, x, n);
+        break;
+    case REDUCE_MAX:
+        rows->max_into(acc, x, n);
+        break;
+    case REDUCE_MIN:
+        rows->min_into(acc, x, n);
+        break;
+    case REDUCE_PROD:
+        rows->mul_into(acc, x, n);
+        break;
     }
 }
 
@@ -52,10 +60,14 @@ static float reduce_row(const struct rows *rows, enum reduce_kind kind, const fl
 {
     switch (kind) {
     case REDUCE_SUM:
-    case REDUCE_MEAN: return rows->sum(x, n);
-    case REDUCE_MAX: return rows->max(x, n);
-    case REDUCE_MIN: return rows->min(x, n);
-    case REDUCE_PROD: break;
+    case REDUCE_MEAN:
+        return rows->sum(x, n);
+    case REDUCE_MAX:
+        return rows->max(x, n);
+    case REDUCE_MIN:
+        return rows->min(x, n);
+    case REDUCE_PROD:
+        break;
     }
     float product = 1;
     for (int64_t i = 0; i < n; i++)
@@ -160,7 +172,8 @@ bool prepare_reduce(struct device *device, struct kernel *kernel, struct arena *
 {
     (void)device;
     const struct node *node = kernel->node;
-    int64_t runs[RANK_MAX + 2], n = shape_elements(input_of(kernel, 0)->shape), kept = shape_elements(output_shape(kernel));
+    int64_t runs[RANK_MAX + 2], n = shape_elements(input_of(kernel, 0)->shape);
+    int64_t kept = shape_elements(output_shape(kernel));
     if (n == 0 || kept == 0 || input_of(kernel, 0)->dtype != DTYPE_F32)
         return false;
     int count = merge_axes(node, runs);

@@ -1,9 +1,9 @@
 /* roots.h - x / (sqrt(v) + epsilon) for 16 floats, without the processor's divider, which takes three times as long as
  * all the rest of an optimizer's update. AVX-512 only.
  *
- * Root and quotient are begun with 14 bits and refined by one Newton step each; both are then within one unit in the last
- * place. What these steps cannot do (infinity, numbers below zero, an epsilon that does not keep the quotient finite) is
- * divided.
+ * Root and quotient are begun with 14 bits and refined by one Newton step each; both are then within one unit in the
+ * last place. What these steps cannot do (infinity, numbers below zero, an epsilon that does not keep the quotient
+ * finite) is divided.
  */
 #ifndef ENGINE_CPU_ROOTS_H
 #define ENGINE_CPU_ROOTS_H

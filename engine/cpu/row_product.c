@@ -1,7 +1,8 @@
-/* row_product.c - a single row times a matrix, as in a prediction of one sample: all the time goes into reading the matrix once.
+/* row_product.c - a single row times a matrix, as in a prediction of one sample: all the time goes into reading the
+ * matrix once.
  *
- * Slices take consecutive rows of the matrix, so that each reads one piece of memory from its beginning to its end; their sums are added in
- * order of the slices.
+ * Slices take consecutive rows of the matrix, so that each reads one piece of memory from its beginning to its end;
+ * their sums are added in order of the slices.
  */
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/rows.h"
@@ -28,9 +29,9 @@ static void sum_slice(void *context, int slice)
     const struct kernel *kernel = call->kernel;
     const struct row_product *p = kernel->prepared;
     int64_t first = slice_begin(p->k, p->n_slices, slice), end = slice_begin(p->k, p->n_slices, slice + 1);
-    (p->bfloat16 ? call->rows->combine_bfloat16 : call->rows->combine)((float *)kernel->workspace + slice * p->n,
-                                                                       (const float *)kernel->in[0] + first,
-                                                                       (const float *)kernel->in[1] + first * p->n, end - first, p->n);
+    const float *x = (const float *)kernel->in[0] + first, *matrix = (const float *)kernel->in[1] + first * p->n;
+    float *y = (float *)kernel->workspace + slice * p->n;
+    (p->bfloat16 ? call->rows->combine_bfloat16 : call->rows->combine)(y, x, matrix, end - first, p->n);
 }
 
 static void run_row_product(const struct kernel *kernel, struct device *device)
@@ -56,7 +57,8 @@ bool prepare_row_product(struct device *device, struct kernel *kernel, struct ar
     if (c.dim[c.rank - 1] != n || n < LEAST_COLUMNS || b.rank != 2 || k < 1 || n > INT32_MAX || attrs->transpose_b)
         return false;
     struct row_product *p = arena_alloc(arena, sizeof *p);
-    *p = (struct row_product){.k = k, .n = n, .bfloat16 = attrs->bfloat16, .n_slices = slices_for(k * n, SLICE_FLOATS, (int)(k < MOST_SLICES ? k : MOST_SLICES))};
+    *p = (struct row_product){.k = k, .n = n, .bfloat16 = attrs->bfloat16};
+    p->n_slices = slices_for(k * n, SLICE_FLOATS, (int)(k < MOST_SLICES ? k : MOST_SLICES));
     p->epilogue = epilogue_prepare(device, kernel, arena);
     kernel->workspace_bytes = (size_t)(p->n_slices * n) * sizeof(float);
     kernel->prepared = p;

@@ -125,7 +125,8 @@ static void combine(float *restrict y, const float *restrict x, const float *res
 }
 
 /* As combine, of numbers rounded to bfloat16. */
-static void combine_bfloat16(float *restrict y, const float *restrict x, const float *restrict matrix, int64_t k, int64_t n)
+static void combine_bfloat16(float *restrict y, const float *restrict x, const float *restrict matrix, int64_t k,
+                             int64_t n)
 {
     enum { TOGETHER = 4 };
     fill(y, 0, (int)n);
@@ -160,7 +161,8 @@ static void affine(float *out, const float *x, const float *factor, const float 
         out[i] = x[i] * factor[i] + shift[i];
 }
 
-static void moments_into(float *restrict total, float *restrict squares, const float *restrict x, const float *restrict shift, int64_t n)
+static void moments_into(float *restrict total, float *restrict squares, const float *restrict x,
+                         const float *restrict shift, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         float d = x[i] - shift[i];
@@ -169,8 +171,8 @@ static void moments_into(float *restrict total, float *restrict squares, const f
     }
 }
 
-static void norm_grad_into(float *restrict sum_dy, float *restrict sum_dy_xhat, const float *restrict dy, const float *restrict x,
-                           const float *restrict mean, const float *restrict rstd, int64_t n)
+static void norm_grad_into(float *restrict sum_dy, float *restrict sum_dy_xhat, const float *restrict dy,
+                           const float *restrict x, const float *restrict mean, const float *restrict rstd, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         sum_dy[i] += dy[i];
@@ -178,7 +180,8 @@ static void norm_grad_into(float *restrict sum_dy, float *restrict sum_dy_xhat, 
     }
 }
 
-static void pick_max(float *restrict best, int32_t *restrict where, const float *restrict x, int32_t position, int64_t n)
+static void pick_max(float *restrict best, int32_t *restrict where, const float *restrict x, int32_t position,
+                     int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         bool better = (x[i] > best[i]) | ((x[i] != x[i]) & (best[i] == best[i]));
@@ -187,7 +190,8 @@ static void pick_max(float *restrict best, int32_t *restrict where, const float 
     }
 }
 
-static void add_where(float *restrict acc, const int32_t *restrict where, int32_t position, const float *restrict x, int64_t n)
+static void add_where(float *restrict acc, const int32_t *restrict where, int32_t position, const float *restrict x,
+                      int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         acc[i] += where[i] == position ? x[i] : 0.0f;
@@ -244,13 +248,14 @@ static void descend(float *out, const float *w, const float *g, float rate, int6
 }
 
 #if defined(__AVX512F__)
-static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
-                 const float *c, int64_t n)
+static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m,
+                 const float *v, float alpha, const float *c, int64_t n)
 {
     const __m512 c1 = _mm512_set1_ps(c[0]), c2 = _mm512_set1_ps(c[1]), rate = _mm512_set1_ps(alpha);
     for (int64_t i = 0; i < n; i += PARTS) {
         __mmask16 part = (__mmask16)(n - i >= PARTS ? 0xffff : (1u << (n - i)) - 1);
-        __m512 g = _mm512_maskz_loadu_ps(part, dw + i), mean = _mm512_maskz_loadu_ps(part, m + i), square = _mm512_maskz_loadu_ps(part, v + i);
+        __m512 g = _mm512_maskz_loadu_ps(part, dw + i), mean = _mm512_maskz_loadu_ps(part, m + i);
+        __m512 square = _mm512_maskz_loadu_ps(part, v + i);
         mean = _mm512_fmadd_ps(_mm512_sub_ps(g, mean), c1, mean);
         square = _mm512_fmadd_ps(_mm512_fmsub_ps(g, g, square), c2, square);
         _mm512_mask_storeu_ps(m_new + i, part, mean);
@@ -260,8 +265,8 @@ static void adam(float *w_new, float *m_new, float *v_new, const float *dw, cons
     }
 }
 #else
-static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m, const float *v, float alpha,
-                 const float *c, int64_t n)
+static void adam(float *w_new, float *m_new, float *v_new, const float *dw, const float *w, const float *m,
+                 const float *v, float alpha, const float *c, int64_t n)
 {
     const float c1 = c[0], c2 = c[1], epsilon = c[2];
 #pragma GCC ivdep
@@ -278,15 +283,45 @@ const struct rows ROWS_TABLE = {
     .name = ROWS_NAME,
     .step =
         {
-            [EXPR_ADD] = step_add,     [EXPR_SUB] = step_sub,       [EXPR_MUL] = step_mul,       [EXPR_DIV] = step_div,
-            [EXPR_POW] = step_pow,     [EXPR_MIN] = step_min,       [EXPR_MAX] = step_max,       [EXPR_LT] = step_lt,
-            [EXPR_LE] = step_le,       [EXPR_GT] = step_gt,         [EXPR_GE] = step_ge,         [EXPR_EQ] = step_eq,
-            [EXPR_NE] = step_ne,       [EXPR_AND] = step_and,       [EXPR_OR] = step_or,         [EXPR_NEG] = step_neg,
-            [EXPR_NOT] = step_not,     [EXPR_ABS] = step_abs,       [EXPR_SIGN] = step_sign,     [EXPR_SQRT] = step_sqrt,
-            [EXPR_RSQRT] = step_rsqrt, [EXPR_SQUARE] = step_square, [EXPR_EXP] = step_exp,       [EXPR_EXPM1] = step_expm1,
-            [EXPR_LOG] = step_log,     [EXPR_LOG1P] = step_log1p,   [EXPR_SIN] = step_sin,       [EXPR_COS] = step_cos,
-            [EXPR_TANH] = step_tanh,   [EXPR_SIGMOID] = step_sigmoid, [EXPR_ERF] = step_erf,     [EXPR_GELU] = step_gelu,   [EXPR_GELU_SLOPE] = step_gelu_slope,     [EXPR_FLOOR] = step_floor,
-            [EXPR_CEIL] = step_ceil,   [EXPR_ROUND] = step_round,   [EXPR_IS_FINITE] = step_is_finite, [EXPR_BFLOAT16] = step_bfloat16, [EXPR_SELECT] = step_select,
+            [EXPR_ADD] = step_add,
+            [EXPR_SUB] = step_sub,
+            [EXPR_MUL] = step_mul,
+            [EXPR_DIV] = step_div,
+            [EXPR_POW] = step_pow,
+            [EXPR_MIN] = step_min,
+            [EXPR_MAX] = step_max,
+            [EXPR_LT] = step_lt,
+            [EXPR_LE] = step_le,
+            [EXPR_GT] = step_gt,
+            [EXPR_GE] = step_ge,
+            [EXPR_EQ] = step_eq,
+            [EXPR_NE] = step_ne,
+            [EXPR_AND] = step_and,
+            [EXPR_OR] = step_or,
+            [EXPR_NEG] = step_neg,
+            [EXPR_NOT] = step_not,
+            [EXPR_ABS] = step_abs,
+            [EXPR_SIGN] = step_sign,
+            [EXPR_SQRT] = step_sqrt,
+            [EXPR_RSQRT] = step_rsqrt,
+            [EXPR_SQUARE] = step_square,
+            [EXPR_EXP] = step_exp,
+            [EXPR_EXPM1] = step_expm1,
+            [EXPR_LOG] = step_log,
+            [EXPR_LOG1P] = step_log1p,
+            [EXPR_SIN] = step_sin,
+            [EXPR_COS] = step_cos,
+            [EXPR_TANH] = step_tanh,
+            [EXPR_SIGMOID] = step_sigmoid,
+            [EXPR_ERF] = step_erf,
+            [EXPR_GELU] = step_gelu,
+            [EXPR_GELU_SLOPE] = step_gelu_slope,
+            [EXPR_FLOOR] = step_floor,
+            [EXPR_CEIL] = step_ceil,
+            [EXPR_ROUND] = step_round,
+            [EXPR_IS_FINITE] = step_is_finite,
+            [EXPR_BFLOAT16] = step_bfloat16,
+            [EXPR_SELECT] = step_select,
         },
     .fill = fill,
     .from_i32 = from_i32,

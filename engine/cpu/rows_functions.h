@@ -1,7 +1,8 @@
-/* rows_functions.h - functions of one number, as straight-line code that the compiler vectorizes. Only rows.c includes this.
+/* rows_functions.h - functions of one number, as straight-line code that the compiler vectorizes. Only rows.c includes
+ * this.
  *
- * Polynomials: exp, tanh after Cephes' single-precision ranges, log after FreeBSD's e_logf; erf by own Chebyshev fits (relative error
- * below 2e-7).
+ * Polynomials: exp, tanh after Cephes' single-precision ranges, log after FreeBSD's e_logf; erf by own Chebyshev fits
+ * (relative error below 2e-7).
  */
 #ifndef ENGINE_CPU_ROWS_FUNCTIONS_H
 #define ENGINE_CPU_ROWS_FUNCTIONS_H

@@ -1,5 +1,5 @@
-/* rows_sums.h - loops over a row that end in one number, in a fixed order: PARTS partial sums (maxima), then a tree; and what is
- * divided by such a sum. Only rows.c includes this.
+/* rows_sums.h - loops over a row that end in one number, in a fixed order: PARTS partial sums (maxima), then a tree;
+ * and what is divided by such a sum. Only rows.c includes this.
  */
 #ifndef ENGINE_CPU_ROWS_SUMS_H
 #define ENGINE_CPU_ROWS_SUMS_H
@@ -124,8 +124,9 @@ static void softmax(float *x, int64_t n)
     scale(x, 1.0f / tree(part), n);
 }
 
-static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, float *restrict dbeta, const float *restrict x,
-                                const float *restrict dy, const float *restrict gamma, float mean, float rstd, int64_t n)
+static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
+                                const float *restrict x, const float *restrict dy, const float *restrict gamma,
+                                float mean, float rstd, int64_t n)
 {
     float sums[PARTS] = {0}, inners[PARTS] = {0};
     int64_t i = 0;

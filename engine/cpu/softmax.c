@@ -1,4 +1,4 @@
-/* softmax.c - softmax over the last axis and the cross-entropies of logits, with their gradients: one pass over each row. */
+/* softmax.c - softmax over the last axis and the cross-entropies of logits, with their gradients: one pass a row. */
 #include "engine/cpu/kernels.h"
 
 #include <math.h>
@@ -36,7 +36,8 @@ static void run_rows(const struct kernel *kernel, struct device *device)
     threads_run(device->threads, row_slice, &call, ((const struct row_work *)kernel->prepared)->n_slices);
 }
 
-static bool prepare_rows(struct kernel *kernel, struct arena *arena, struct shape s, row_function *row, narrow_function *narrow)
+static bool prepare_rows(struct kernel *kernel, struct arena *arena, struct shape s, row_function *row,
+                         narrow_function *narrow)
 {
     int64_t n = s.rank ? s.dim[s.rank - 1] : 0, total = shape_elements(s);
     if (!n || !total)
@@ -85,7 +86,7 @@ static float log_sum_exp(const float *x, const struct rows *rows, int64_t n)
     return shift + logf(total);
 }
 
-/* inputs: logits, target. loss = sum(target) * lse - sum(target * x), so that a zero target takes no infinite logit along */
+/* inputs: logits, target. loss = sum(target) * lse - sum(target * x): a zero target takes no infinite logit along */
 static void xent(const struct kernel *k, const struct rows *rows, int64_t n, int64_t row)
 {
     const float *x = (const float *)k->in[0] + row * n, *t = (const float *)k->in[1] + row * n;

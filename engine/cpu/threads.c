@@ -140,7 +140,8 @@ static void take_slices(struct threads *t, int number)
         t->worked(t->watcher, number, start_ns, io->monotonic_ns());
 }
 
-void threads_watch(struct threads *t, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns), void *context)
+void threads_watch(struct threads *t, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns),
+                   void *context)
 {
     t->worked = worked;
     t->watcher = context;
@@ -276,7 +277,8 @@ void threads_close(struct threads *t)
     free(t);
 }
 
-/* Of the helpers inside, those that stand still are fetched onto the caller's core, which it is about to leave. How many. */
+/* Of the helpers inside, those that stand still are fetched onto the caller's core, which it is about to leave. How
+ * many. */
 static int fetch_helpers(struct threads *t, int core)
 {
     int n = 0;

@@ -22,10 +22,13 @@ void threads_close(struct threads *threads); /* NULL-safe */
  * one slice or one thread. Not reentrant: slices must not call it. */
 void threads_run(struct threads *threads, void (*work)(void *context, int slice), void *context, int n_slices);
 
-/* From now on each thread that worked on a job with several slices tells when; by itself, number 0 is the caller. Between two jobs only. */
-void threads_watch(struct threads *threads, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns), void *context);
+/* From now on each thread that worked on a job with several slices tells when; by itself, number 0 is the caller.
+ * Between two jobs only. */
+void threads_watch(struct threads *threads, void (*worked)(void *context, int thread, int64_t start_ns, int64_t end_ns),
+                   void *context);
 
-/* Whether numbers below the smallest normal one are zero to the threads of a pool and to whoever opened it: on x86-64 and arm64. */
+/* Whether numbers below the smallest normal one are zero to the threads of a pool and to whoever opened it: on x86-64
+ * and arm64. */
 bool threads_flush_denormals(void);
 
 /* The cores that affinity and cgroup allow; at least 1. */

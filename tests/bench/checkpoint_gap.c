@@ -1,5 +1,6 @@
 /* How long training waits for a checkpoint: checkpoint_gap FOLDER trains a model of 10 M parameters with Adam and saves
- * it every 12 steps. Prints {"step_ms", "save_ms"}: medians of the time of a step and of the pause that a checkpoint makes.
+ * it every 12 steps. Prints {"step_ms", "save_ms"}: medians of the time of a step and of the pause that a checkpoint
+ * makes.
  */
 #include "base/io.h"
 #include "engine/train/fit.h"
@@ -9,7 +10,8 @@
 
 enum { STEPS_MAX = 1000, SAVE_EVERY = 12 }; /* save_freq below */
 
-static int64_t ended_ns[STEPS_MAX]; /* the loop reads the clock once at the end of a step, and once when a checkpoint is taken */
+/* The loop reads the clock once at the end of a step, and once when a checkpoint is taken. */
+static int64_t ended_ns[STEPS_MAX];
 static int n_ended;
 
 static int64_t noting_clock(void)
