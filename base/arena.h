@@ -1,7 +1,7 @@
 /* arena.h - memory that is freed all at once: one arena per screen frame, per load, per graph. And xmalloc.
  *
- * Small host memory comes from here and never fails (out of memory aborts with a message): a caller that can do with less
- * (tensors, device memory, anything sized by a file) uses io_allocate of base/io.h instead and reports ERR_NOMEM.
+ * Small host memory comes from here and never fails (out of memory aborts with a message): a caller that can do with
+ * less (tensors, device memory, anything sized by a file) uses io_allocate of base/io.h instead and reports ERR_NOMEM.
  *
  *     struct arena arena = {0};
  *     char *name = arena_printf(&arena, "%s_%d", base, k);

@@ -123,7 +123,6 @@ static bool slow(const char *text, size_t length, double *out)
 struct power {
     uint64_t high, low;
 };
-/* clang-format off: two a line */
 static const struct power powers[2 * POWER_MAX + 1] = {
     {0x9E74D1B791E07E48, 0x775EA264CF55347E}, {0xC612062576589DDA, 0x95364AFE032A819E},
     {0xF79687AED3EEC551, 0x3A83DDBD83F52205}, {0x9ABE14CD44753B52, 0xC4926A9672793543},
@@ -153,7 +152,6 @@ static const struct power powers[2 * POWER_MAX + 1] = {
     {0xA968163F0A57B400, 0x0000000000000000}, {0xD3C21BCECCEDA100, 0x0000000000000000},
     {0x84595161401484A0, 0x0000000000000000}, {0xA56FA5B99019A5C8, 0x0000000000000000},
     {0xCECB8F27F4200F3A, 0x0000000000000000}};
-/* clang-format on */
 
 /* The first 128 of the 192 bits of a product: enough to round to 53 bits, except that further down a carry may be
  * missing. */

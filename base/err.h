@@ -46,7 +46,8 @@ bool err_set(struct err *err, enum err_code code, const char *format, ...) PRINT
 void *err_null(struct err *err, enum err_code code, const char *format, ...) PRINTF(3, 4);
 /* Puts "<text>: " in front of the message and keeps the code. Returns false. */
 bool err_prefix(struct err *err, const char *format, ...) PRINTF(2, 3);
-/* Puts ", did you mean '<nearest>'?" behind the message, or nothing when nearest is NULL (str_nearest). Returns false. */
+/* Puts ", did you mean '<nearest>'?" behind the message, or nothing when nearest is NULL
+ * (str_nearest). Returns false. */
 bool err_nearest(struct err *err, const char *nearest);
 /* As err_set with ": <strerror>" appended. ENOSPC, EDQUOT and ENOMEM become ERR_NOMEM whatever code says. */
 bool err_errno(struct err *err, enum err_code code, int errnum, const char *format, ...) PRINTF(4, 5);

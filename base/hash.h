@@ -1,4 +1,5 @@
-/* hash.h - CRC-32 for frames and zip members, CRC-32C for records of others, a 64-bit fingerprint for data sets and configs. None is cryptographic. */
+/* hash.h - CRC-32 for frames and zip members, CRC-32C for records of others, a 64-bit fingerprint for data sets and
+ * configs. None is cryptographic. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

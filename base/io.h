@@ -1,7 +1,8 @@
-/* io.h - the one table through which every open, read, write, fsync, rename, unlink, allocation of data-sized memory and
- * clock passes, so that a test can make the n-th call fail (tests/fault/io_fault.h) or set the clock.
+/* io.h - the one table through which every open, read, write, fsync, rename, unlink, allocation of data-sized memory
+ * and clock passes, so that a test can make the n-th call fail (tests/fault/io_fault.h) or set the clock.
  *
- * Code calls the wrappers below; they retry EINTR and short transfers and turn errno into a struct err that names the path.
+ * Code calls the wrappers below; they retry EINTR and short transfers and turn errno into a struct err that names the
+ * path.
  */
 #ifndef BASE_IO_H
 #define BASE_IO_H

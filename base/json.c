@@ -81,7 +81,8 @@ json_t *js_parse(const char *text, size_t length, const char *name, int flags, s
         json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
         if (!json)
             err_set(err, ERR_FORMAT, "%s line %d column %d: %s", name, why.line, why.column,
-                    json_error_code(&why) == json_error_null_character ? "a text holds the character \\u0000" : why.text);
+                    json_error_code(&why) == json_error_null_character ? "a text holds the character \\u0000"
+                                                                       : why.text);
     }
     str_release(&quoted);
     return json;
@@ -304,12 +305,14 @@ bool js_put(json_t *json, const char *path, json_t *value, struct err *err)
     for (;;) {
         rest = path_step(rest, key, sizeof key, &bracket);
         if (!rest)
-            return err_set(err, ERR_USAGE, "'%s' is not a path like compile.optimizer.learning_rate or model.layers[0].units", path);
+            return err_set(err, ERR_USAGE,
+                           "'%s' is not a path like compile.optimizer.learning_rate or model.layers[0].units", path);
         size_t index = 0, size = json_array_size(json);
         if (json_is_array(json) && (!array_index(key, &index) || index >= size))
             return err_set(err, ERR_USAGE, "'%s': there is no entry '%s' in a list of %zu", path, key, size);
         if (!json_is_array(json) && !json_is_object(json))
-            return err_set(err, ERR_USAGE, "'%s': '%s' is asked of a %s, expected an object", path, key, js_type_name(json));
+            return err_set(err, ERR_USAGE, "'%s': '%s' is asked of a %s, expected an object", path, key,
+                           js_type_name(json));
         if (!*rest)
             return json_is_array(json) ? !json_array_set(json, index, value) : !json_object_set(json, key, value);
         json_t *next = child(json, key);
@@ -336,7 +339,8 @@ double js_double(const json_t *object, const char *key, double otherwise)
 int64_t js_int(const json_t *object, const char *key, int64_t otherwise)
 {
     const json_t *value = json_object_get(object, key);
-    if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value)) && fabs(json_real_value(value)) < 1e15)
+    if (json_is_real(value) && json_real_value(value) == floor(json_real_value(value)) &&
+        fabs(json_real_value(value)) < 1e15)
         return (int64_t)json_real_value(value);
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }

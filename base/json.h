@@ -1,7 +1,7 @@
 /* json.h - JSON as the project reads and writes it, on top of jansson (whose json_t is the tree everywhere).
  *
- * Reading is strict and bounded: size and depth limits, no duplicate keys, UTF-8 only. Python writes bare NaN and Infinity:
- * JS_PYTHON turns them into the strings "NaN", "Infinity", "-Infinity", which is also how we write them.
+ * Reading is strict and bounded: size and depth limits, no duplicate keys, UTF-8 only. Python writes bare NaN and
+ * Infinity: JS_PYTHON turns them into the strings "NaN", "Infinity", "-Infinity", which is also how we write them.
  * Writing keeps the order of keys and gives the shortest text that reads back as the same number.
  */
 #ifndef BASE_JSON_H
@@ -33,8 +33,8 @@ json_t *js_number(double value);
 bool js_to_double(const json_t *json, double *out);
 
 /* Dotted paths: "compile.optimizer.learning_rate", "model.layers[2].units" (or "model.layers.2.units").
- * js_at lends or returns NULL. js_put takes a reference to value, creates missing objects on the way, fails (ERR_USAGE) on
- * an index outside an array or a step into a scalar. */
+ * js_at lends or returns NULL. js_put takes a reference to value, creates missing objects on the way, fails (ERR_USAGE)
+ * on an index outside an array or a step into a scalar. */
 json_t *js_at(const json_t *json, const char *path);
 bool js_put(json_t *json, const char *path, json_t *value, struct err *err) MUST_USE;
 

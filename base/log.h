@@ -1,7 +1,7 @@
 /* log.h - lines for the person who debugs, on standard error (in a worker: log.txt).
  *
- * ANTLER_LOG=error|warn|info|debug says how much; without it warnings and errors. Never called from a training step. Not
- * for results: those are printed by the command that has them.
+ * ANTLER_LOG=error|warn|info|debug says how much; without it warnings and errors. Never called from a training step.
+ * Not for results: those are printed by the command that has them.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

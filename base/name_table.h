@@ -15,7 +15,7 @@ struct name_table {
     char **list; /* n names, terminated; they stay where they are */
     size_t n, capacity, lengths_capacity;
     uint32_t *lengths; /* of the names */
-    uint32_t *slots; /* id + 1, 0 = free; a power of two of them, at most half full */
+    uint32_t *slots;   /* id + 1, 0 = free; a power of two of them, at most half full */
     size_t n_slots;
 };
 

@@ -1,7 +1,6 @@
 /* rng.c - see rng.h */
 #include "base/rng.h"
 
-
 #include <math.h>
 
 static inline void round_once(uint32_t c[4], uint32_t k0, uint32_t k1)

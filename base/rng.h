@@ -1,4 +1,5 @@
-/* rng.h - counter-based random numbers (Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/* rng.h - counter-based random numbers (Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
+ * 3").
  *
  * A number is a pure function of (seed, stream, index): no state to save, the same on every device and for every thread
  * count. A stream is one purpose; RNG_STREAM_* are reserved, layers that draw in training use RNG_STREAM_LAYERS + k.
@@ -14,7 +15,8 @@ enum {
     RNG_STREAM_SHUFFLE = 2 << 20, /* + epoch: order of the samples */
     RNG_STREAM_DATA = 3 << 20,    /* synthetic data sets */
     RNG_STREAM_TEXT = 5 << 20,    /* text that a model writes: index = number of the token */
-    RNG_STREAM_LAYERS = 4 << 20   /* + number of the layer: dropout, noise; index = element, step in the high counter words */
+    /* + number of the layer: dropout, noise; index = element, step in the high counter words */
+    RNG_STREAM_LAYERS = 4 << 20
 };
 
 /* The raw block function: four 32-bit outputs for a 128-bit counter and a 64-bit key. */

@@ -1,4 +1,5 @@
-/* size.h - arithmetic on sizes that come from outside. There is no raw a * b on such a value anywhere in the project. */
+/* size.h - arithmetic on sizes that come from outside. There is no raw a * b on such a value
+ * anywhere in the project. */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 

@@ -66,7 +66,8 @@ void str_add_double(struct str *s, double value)
     if (add_special(s, value))
         return;
     char text[40];
-    /* a number of fewer digits than DBL_DIG comes out of it as well, %g drops the zeros; only subnormal ones hold less */
+    /* a number of fewer digits than DBL_DIG comes out of it as well, %g drops the zeros; only
+     * subnormal ones hold less */
     for (int digits = fabs(value) < DBL_MIN ? 1 : DBL_DIG; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

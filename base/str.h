@@ -52,7 +52,8 @@ bool str_to_int64(const char *text, int64_t *out);
 
 /* Edit distance (insert, delete, change, swap of neighbours; case costs nothing). */
 size_t str_distance(const char *a, const char *b);
-/* The candidate nearest to word, or NULL when none is near enough to be meant (distance > max(2, a third of its length)). */
+/* The candidate nearest to word, or NULL when none is near enough to be meant (distance > max(2,
+ * a third of its length)). */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n_candidates);
 
 #endif

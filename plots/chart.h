@@ -69,8 +69,9 @@ struct chart {
     size_t n_lines; /* at most CHART_MAX_LINES are drawn */
     const struct chart_mark *marks;
     size_t n_marks;
-    int mark_line; /* the best, last and selected marks lie on this line too (a small chart that grows: the best); -1: only
-                      on the rail */
+    /* the best, last and selected marks lie on this line too (a small chart that grows: the
+     * best); -1: only on the rail */
+    int mark_line;
     enum tick_kind x_kind;
     bool log_x, log_y;
     bool clip;          /* y range without outliers (range_robust) */

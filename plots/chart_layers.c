@@ -160,7 +160,8 @@ static void draw_marks_on_line(const struct canvas *plot, const struct chart *ch
     if (chart->mark_line < 0 || (size_t)chart->mark_line >= chart->n_lines)
         return;
     const struct series *series = plan_shown(&chart->lines[chart->mark_line]);
-    bool calm = chart->small && chart->cursor_hidden; /* the last one moves with every checkpoint: the large chart shows it */
+    /* the last one moves with every checkpoint: the large chart shows it */
+    bool calm = chart->small && chart->cursor_hidden;
     for (int rank = mark_rank(&(struct chart_mark){.kind = calm ? MARK_BEST : MARK_LAST}); rank <= MARK_RANKS; rank++)
         for (size_t i = 0; i < chart->n_marks && series->n; i++) {
             const struct chart_mark *mark = &chart->marks[i];
@@ -189,13 +190,13 @@ static int hidden_cells(const struct canvas *plot, struct block block, int curso
 }
 
 /* Beside the cursor at the top, unless the curves run there and leave more room on its other side, further down or in a
- * corner. It moves in steps of a few columns, so that not every key rewrites it. Where a curve grows, it is in a corner:
- * there it need not move along. */
+ * corner. It moves in steps of a few columns, so that not every key rewrites it. Where a curve grows, it is in a
+ * corner: there it need not move along. */
 static struct block place_notes(const struct canvas *plot, const struct chart *chart, int cursor, int width, int height)
 {
     enum { SNAP = 8, STEP = 4, FEW = 3 };
-    int right = (cursor + 2 + STEP - 1) / STEP * STEP, left = cursor - 1 < width ? -1 : (cursor - 1 - width) / STEP * STEP,
-        bottom = plot->height - height, middle = bottom / 2;
+    int right = (cursor + 2 + STEP - 1) / STEP * STEP, bottom = plot->height - height, middle = bottom / 2;
+    int left = cursor - 1 < width ? -1 : (cursor - 1 - width) / STEP * STEP;
     if (chart->cursor_hidden) {
         int room = (width + SNAP - 1) / SNAP * SNAP; /* for longer numbers */
         right = plot->width - room - 1;

@@ -56,8 +56,8 @@ static void rebuild_node(struct series *series, int level, size_t k)
     series->level[level].node[k] = stat;
 }
 
-/* The nodes that cover sample i, which begins or completes a leaf. In between only the leaf is kept up to date: a query takes
- * whole leaves and nodes of them, and the last node of a level may be behind. */
+/* The nodes that cover sample i, which begins or completes a leaf. In between only the leaf is kept up to date: a query
+ * takes whole leaves and nodes of them, and the last node of a level may be behind. */
 static void build_levels(struct series *series, size_t i)
 {
     for (int l = 0; l < SERIES_LEVELS && (l == 0 || series->level[l - 1].n > 1); l++) {

@@ -33,8 +33,9 @@ struct series {
     size_t n_bad;     /* samples whose y is not finite */
     size_t first_bad; /* index of the first of them, n_bad == 0: unspecified */
     struct series_level {
-        struct series_stat *node; /* node k of level l covers samples [k, k + 1) * LEAF * FANOUT^l; above the leaves the last
-                                     one may lack the samples of a leaf that is not complete */
+        /* node k of level l covers samples [k, k + 1) * LEAF * FANOUT^l; above the leaves the last one may lack the
+         * samples of a leaf that is not complete */
+        struct series_stat *node;
         size_t n, capacity;
     } level[SERIES_LEVELS];
 };

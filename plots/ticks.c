@@ -137,8 +137,8 @@ static size_t make_mantissas(double lo, double hi, double apart, const double *s
 
 size_t ticks_inside_decade(double lo, double hi, double apart, struct tick ticks[TICKS_MAX])
 {
-    static const double sets[][11] = {{1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8}, {1, 1.5, 2, 3, 4, 5, 7}, {1, 2, 3, 5},
-                                      {1, 2, 5},                            {1, 3}};
+    static const double sets[][11] = {
+        {1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8}, {1, 1.5, 2, 3, 4, 5, 7}, {1, 2, 3, 5}, {1, 2, 5}, {1, 3}};
     for (size_t k = 0; hi >= 2 * lo && k < sizeof sets / sizeof *sets; k++) {
         size_t n = make_mantissas(lo, hi, apart, sets[k], ticks);
         if (n > 1)

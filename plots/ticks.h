@@ -23,9 +23,8 @@ struct tick {
 };
 
 /* Ticks inside [lo, hi], ascending, about `target` of them (at least 2 where the kind allows, at most TICKS_MAX). log:
- * for TICKS_NUMBER and TICKS_INTEGER with lo > 0; a range of less than one decade gets ticks inside the decade, integers
- * linear ones. utc_offset_s: of
- * the local zone, for TICKS_CLOCK. */
+ * for TICKS_NUMBER and TICKS_INTEGER with lo > 0; a range of less than one decade gets ticks inside the decade,
+ * integers linear ones. utc_offset_s: of the local zone, for TICKS_CLOCK. */
 size_t ticks_make(enum tick_kind kind, bool log, double lo, double hi, int target, long utc_offset_s,
                   struct tick ticks[TICKS_MAX]);
 /* Ticks at all multiples of step inside [lo, hi]; none when step is lost in the size of the values. */

@@ -24,7 +24,8 @@ int tile_ink(double share, bool light); /* text colour to put on tile_heat */
 /* The nearest of colours 16 .. 255 of the 256-colour palette. */
 int tile_palette(int red, int green, int blue);
 
-enum { TILE_RGB = 1 << 24 }; /* a colour of its own: TILE_RGB | red << 16 | green << 8 | blue; else one of the palette */
+/* a colour of its own: TILE_RGB | red << 16 | green << 8 | blue; else one of the palette */
+enum { TILE_RGB = 1 << 24 };
 struct tile_cell {
     uint32_t ch;
     uint32_t ink, ground;
