@@ -21,8 +21,7 @@ static bool check_keys(const json_t *config, const char *where, struct err *err)
                        js_type_name(config));
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)config, key, value)
-    {
+    json_object_foreach((json_t *)config, key, value) {
         bool known = false;
         for (int i = 0; i < N_CONFIG_KEYS; i++)
             known = known || !strcmp(key, config_keys[i]);

@@ -45,7 +45,8 @@ enum dtype compile_target_dtype(const struct compile *compile, int output);
  * (ignore_class; INT64_MIN when there is none). 0 for any other loss. */
 int64_t compile_target_classes(const struct compile *compile, int output, int64_t *ignored);
 
-/* Between how many classes the loss of an output decides: one of its numbers each, or one for two of them; 0: it is no such loss. */
+/* Between how many classes the loss of an output decides: one of its numbers each, or one for two of
+ * them; 0: it is no such loss. */
 int64_t compile_output_classes(const struct compile *compile, int output);
 /* Forward, loss, gradient, clipping, decay, optimizer, constraints, metric totals: the whole training step. */
 bool compile_lower_train(struct compile *compile, struct graph *g, int64_t batch, const struct batch_values *values);

@@ -39,8 +39,7 @@ static bool known_outputs(const struct model *model, const json_t *by_output, co
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)by_output, key, value)
-    {
+    json_object_foreach((json_t *)by_output, key, value) {
         if (output_number(model, key) < 0)
             return unknown_output(model, where, key, err);
     }
@@ -172,8 +171,7 @@ static bool add_all(struct metric_reader *r, const json_t *json, int output, con
             return false;
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)json, key, value)
-    {
+    json_object_foreach((json_t *)json, key, value) {
         if (output_number(r->compile->model, key) < 0 && depth == 0)
             return unknown_output(r->compile->model, place, key, r->err);
         if (!add_all(r, value, output, arena_printf(arena, "%s.%s", place, key), depth + 1))

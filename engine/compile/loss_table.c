@@ -325,8 +325,7 @@ static const struct loss_class losses[] = {
              "value = where(size <= delta, 0.5 * square(error), delta * size - 0.5 * square(delta))"},
     {ROW("LogCosh", "log_cosh", no_arguments, "log(cosh(error))"), "log_cosh",
      .text = "error = y_pred - y_true; value = error + softplus(-2 * error) - 0.6931471805599453"},
-    {ROW("KLDivergence", "kl_divergence|kld|KLD", no_arguments,
-         "divergence between two distributions"),
+    {ROW("KLDivergence", "kl_divergence|kld|KLD", no_arguments, "divergence between two distributions"),
      "kl_divergence", .sum = true,
      .text = "t = minimum(maximum(y_true, 1e-7), 1); p = minimum(maximum(y_pred, 1e-7), 1); value = t * log(t / p)"},
     {ROW("Poisson", "poisson", no_arguments, "for counts: y_pred - y_true * log(y_pred)"), "poisson",
@@ -365,7 +364,5 @@ static const struct loss_class losses[] = {
     {ROW("CTC", "ctc", no_arguments, "labels without their times: logits of many steps, 0 is the blank"), "ctc",
      .labels = true, .below_width = true, .lower = lower_ctc},
 };
-const struct named_table loss_table = {.kind = "loss",
-                                       .rows = losses,
-                                       .n = sizeof losses / sizeof *losses,
-                                       .row_size = sizeof *losses};
+const struct named_table loss_table = {
+    .kind = "loss", .rows = losses, .n = sizeof losses / sizeof *losses, .row_size = sizeof *losses};

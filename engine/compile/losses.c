@@ -50,8 +50,7 @@ static struct loss *custom_loss(struct arena *arena, const json_t *json, const c
     static const char *const known[] = {"expression", "name", "reduction", "class", "direction"};
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)json, key, value)
-    {
+    json_object_foreach((json_t *)json, key, value) {
         size_t n = as_metric ? 5 : 4;
         bool found = false;
         for (size_t i = 0; i < n; i++)

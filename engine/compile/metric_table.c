@@ -57,7 +57,10 @@ static const struct argument iou_arguments[] = {
 static const struct argument one_hot_iou_arguments[] = {
     CLASSES, IGNORE, {"sparse_y_pred", ARG_BOOL, "false", NULL, 0, 0, "predictions are class numbers"}, AXIS, END};
 
-#define TARGETS(initial) {"target_class_ids", ARG_INTS, initial, NULL, 0, 65535, "classes whose mean is reported"}
+#define TARGETS(initial)                                                                                               \
+    {                                                                                                                  \
+        "target_class_ids", ARG_INTS, initial, NULL, 0, 65535, "classes whose mean is reported"                        \
+    }
 static const struct argument some_iou_arguments[] = {
     CLASSES,
     TARGETS(NULL),
@@ -67,14 +70,15 @@ static const struct argument some_iou_arguments[] = {
     AXIS,
     END};
 static const struct argument some_one_hot_iou_arguments[] = {
-    CLASSES, TARGETS(NULL), IGNORE, {"sparse_y_pred", ARG_BOOL, "false", NULL, 0, 0, "predictions are class numbers"},
+    CLASSES, TARGETS(NULL),
+    IGNORE,  {"sparse_y_pred", ARG_BOOL, "false", NULL, 0, 0, "predictions are class numbers"},
     AXIS,    END};
 static const struct argument binary_iou_arguments[] = {
     TARGETS("[0, 1]"), {"threshold", ARG_FLOAT, "0.5", NULL, 0, 0, "from it on the prediction is 1"}, END};
 #define RATE(bound)                                                                                                    \
     {                                                                                                                  \
-        {bound, ARG_FLOAT, NULL, NULL, 0, 1, "the least " bound},                                                       \
-            {"num_thresholds", ARG_INT, "200", NULL, 1, 100000, "how many thresholds are tried"}, CLASS_ID, END         \
+        {bound, ARG_FLOAT, NULL, NULL, 0, 1, "the least " bound},                                                      \
+            {"num_thresholds", ARG_INT, "200", NULL, 1, 100000, "how many thresholds are tried"}, CLASS_ID, END        \
     }
 static const struct argument at_recall[] = RATE("recall"), at_precision[] = RATE("precision"),
                              at_specificity[] = RATE("specificity"), at_sensitivity[] = RATE("sensitivity");
@@ -236,8 +240,7 @@ static const struct metric_class metrics[] = {
             "MeanSquaredLogarithmicError"),
     {ROW("RootMeanSquaredError", "root_mean_squared_error", no_arguments, "square root of the mean of squared errors"),
      "root_mean_squared_error", "down", .values = squared_error, .root = true},
-    OF_LOSS("LogCoshError", "log_cosh_error", no_arguments, "mean of log(cosh(error))", "logcosh",
-            "down", "LogCosh"),
+    OF_LOSS("LogCoshError", "log_cosh_error", no_arguments, "mean of log(cosh(error))", "logcosh", "down", "LogCosh"),
     {ROW("CosineSimilarity", "cosine_similarity", cosine_arguments, "1 for the same direction, -1 for the opposite"),
      "cosine_similarity", "up", .loss = "CosineSimilarity", .negated = true},
     OF_LOSS("KLDivergence", "kl_divergence", no_arguments, "divergence between two distributions", "kl_divergence",
@@ -297,9 +300,8 @@ static const struct metric_class metrics[] = {
     {ROW("OneHotMeanIoU", "one_hot_mean_io_u", one_hot_iou_arguments, "the same with one-hot targets and class scores"),
      NULL, "up", .declare = iou_declare, .lower = iou_lower, .result = iou_result},
 };
-const struct named_table metric_table = {
-    .kind = "metric",
-    .rows = metrics,
-    .n = sizeof metrics / sizeof *metrics,
-    .row_size = sizeof *metrics,
-    .elsewhere = "Mean|Sum"};
+const struct named_table metric_table = {.kind = "metric",
+                                         .rows = metrics,
+                                         .n = sizeof metrics / sizeof *metrics,
+                                         .row_size = sizeof *metrics,
+                                         .elsewhere = "Mean|Sum"};

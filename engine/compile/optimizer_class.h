@@ -20,13 +20,13 @@ struct optimizer_statement {
 
 enum { OPTIMIZER_MAX_STATEMENTS = 8 };
 
-/* The update of one variable as ops, for optimizers that look at the whole of it (norms, rows and columns, products) and
- * so are no expression over its elements. In: the gradient (accumulated, clipped), the weight and the slots before the
- * step; lower replaces weight and slots by what they become. */
+/* The update of one variable as ops, for optimizers that look at the whole of it (norms, rows and columns, products)
+ * and so are no expression over its elements. In: the gradient (accumulated, clipped), the weight and the slots before
+ * the step; lower replaces weight and slots by what they become. */
 struct whole_update {
     const struct optimizer *optimizer;
     struct graph *graph;
-    int variable; /* of model->trainable */
+    int variable;                                                 /* of model->trainable */
     struct value *gradient, *weight, *slots[OPTIMIZER_MAX_SLOTS]; /* NULL: it has no such slot */
     const char *const *scalar_names;
     struct value *const *scalars; /* lr and the row's */

@@ -155,7 +155,8 @@ static const struct optimizer_class optimizers[] = {
      .scalar_names = {"rho", "beta"},
      .lower = lower_adafactor,
      .slot_shape = slot_shape_adafactor},
-    {.row = {{"Muon", "matrices step along their orthogonalized momentum, all else is trained by AdamW", muon_arguments},
+    {.row = {{"Muon", "matrices step along their orthogonalized momentum, all else is trained by AdamW",
+              muon_arguments},
              NULL},
      .slots = {{"m", "momentum", NULL, NULL, 0}, {"v", "velocity", NULL, NULL, 0}},
      .scalars = "alpha = lr * adam_lr_ratio * sqrt(1 - pow(adam_beta_2, t)) / (1 - pow(adam_beta_1, t))",
@@ -164,10 +165,9 @@ static const struct optimizer_class optimizers[] = {
      .slot_shape = slot_shape_muon,
      .check = check_muon},
 };
-const struct named_table optimizer_table = {
-    .kind = "optimizer",
-    .rows = optimizers,
-    .n = sizeof optimizers / sizeof *optimizers,
-    .row_size = sizeof *optimizers,
-    .any_case = true,
-    .elsewhere = "LossScaleOptimizer|MultiOptimizer|ScheduleFreeAdamW"};
+const struct named_table optimizer_table = {.kind = "optimizer",
+                                            .rows = optimizers,
+                                            .n = sizeof optimizers / sizeof *optimizers,
+                                            .row_size = sizeof *optimizers,
+                                            .any_case = true,
+                                            .elsewhere = "LossScaleOptimizer|MultiOptimizer|ScheduleFreeAdamW"};

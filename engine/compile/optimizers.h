@@ -21,11 +21,11 @@ struct optimizer {
     const struct model *model;
     const struct expr *schedule; /* of the raw iteration; NULL = the learning_rate variable */
     struct variable *iteration, *learning_rate;
-    struct variable **averages, **accumulators;   /* per trainable variable; NULL when not used */
-    struct variable **slots[OPTIMIZER_MAX_SLOTS]; /* per slot of the row, per trainable variable; NULL when this config
-                                                     has no such slot */
-    struct variable *scalar_slot;                 /* Nadam's product; else NULL */
-    struct variable **variables;                  /* all, h5 order */
+    struct variable **averages, **accumulators; /* per trainable variable; NULL when not used */
+    /* per slot of the row, per trainable variable; NULL when this config has no such slot */
+    struct variable **slots[OPTIMIZER_MAX_SLOTS];
+    struct variable *scalar_slot; /* Nadam's product; else NULL */
+    struct variable **variables;  /* all, h5 order */
     int n_variables;
     const struct expr *scalars, *update; /* built once */
     int accumulate;                      /* gradient_accumulation_steps, 1 = none */

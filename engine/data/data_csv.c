@@ -371,8 +371,9 @@ static bool code_text_labels(struct load *l, struct err *err)
 {
     const json_t *known = json_object_get(l->from->state, "class_names");
     if (l->labels_seen.n > CLASSES_MAX)
-        return err_set(err, ERR_FORMAT, "%s has more than %d different texts as labels, expected at most so many classes",
-                       l->source, CLASSES_MAX);
+        return err_set(err, ERR_FORMAT,
+                       "%s has more than %d different texts as labels, expected at most so many classes", l->source,
+                       CLASSES_MAX);
     int32_t *rank = xcalloc(l->labels_seen.n + 1, sizeof *rank);
     bool ok = true;
     if (json_array_size(known)) {

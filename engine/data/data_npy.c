@@ -50,8 +50,7 @@ static bool add_arrays(struct table *t, const struct source *from, struct npz *a
         if (!add_array(t, from, archive, key, NULL, json_array_get(value, i), &(*list)[i], err))
             return false;
     if (json_is_object(value))
-        json_object_foreach((json_t *)value, name, entry)
-        {
+        json_object_foreach((json_t *)value, name, entry) {
             if (!add_array(t, from, archive, key, name, entry, &(*list)[*n], err))
                 return false;
             (*n)++;

@@ -105,7 +105,8 @@ static void make_windows(struct samples *s, const struct npy *a, int64_t n_sampl
 bool load_text(struct table *t, const struct source *from, struct err *err)
 {
     const char *path = source_path(t, from, "path"), *source = arena_printf(&t->arena, "'%s'", path);
-    int64_t sequence = js_int(from->data, "sequence_length", TEXT_SEQUENCE_LENGTH), stride = js_int(from->data, "stride", sequence);
+    int64_t sequence = js_int(from->data, "sequence_length", TEXT_SEQUENCE_LENGTH);
+    int64_t stride = js_int(from->data, "stride", sequence);
     char *text;
     size_t length;
     struct npy a = {0};

@@ -50,8 +50,8 @@ struct dataset *dataset_open(const json_t *data, const char *folder, uint64_t se
 void dataset_close(struct dataset *ds);
 /* Of all samples, as they are kept; mapped files count whole. */
 int64_t dataset_bytes(const struct dataset *ds);
-/* What the model takes at this input (embeddings take int32): gather writes that from now on. ERR_FORMAT naming the first value that is no
- * int32, ERR_USAGE when whole numbers are to be scaled. */
+/* What the model takes at this input (embeddings take int32): gather writes that from now on. ERR_FORMAT naming the
+ * first value that is no int32, ERR_USAGE when whole numbers are to be scaled. */
 bool dataset_want_input(struct dataset *ds, int input, enum dtype dtype, struct err *err);
 /* Class numbers for n_classes outputs: every value of this target, in every part, is a whole number from 0 to n_classes
  * - 1 or `ignored`. ERR_USAGE names the first that is not. */

@@ -64,7 +64,8 @@ static void rescale(const struct input_scale *scale, float *restrict out, int64_
             out[k] = (out[k] - scale->subtract[k]) * scale->multiply[k];
 }
 
-/* Samples lie anywhere in a large array: the next one is fetched while this one is converted. Small ones arrive soon enough. */
+/* Samples lie anywhere in a large array: the next one is fetched while this one is converted. Small
+ * ones arrive soon enough. */
 static void fetch_sample(const struct npy *a, int64_t start, int64_t n)
 {
     enum { LINE = 64, LEAST = 8 * LINE, MOST = 128 * LINE };

@@ -169,9 +169,8 @@ static bool fit_shape(struct table *t, struct samples *s, const struct field *wa
     struct str found = {0}, expected = {0};
     shape_write(&found, s->shape);
     shape_write(&expected, want->shape);
-    err_set(err, ERR_USAGE, "%s has samples of shape %s, the model's input%s%s%s wants %s", s->source,
-            str_text(&found), want->name ? " '" : "", want->name ? want->name : "", want->name ? "'" : "",
-            str_text(&expected));
+    err_set(err, ERR_USAGE, "%s has samples of shape %s, the model's input%s%s%s wants %s", s->source, str_text(&found),
+            want->name ? " '" : "", want->name ? want->name : "", want->name ? "'" : "", str_text(&expected));
     str_release(&found);
     str_release(&expected);
     return false;

@@ -21,8 +21,7 @@ static bool check_names(const struct table *t, const json_t *data, const char *k
     json_t *object = json_object_get(data, key);
     if (!json_is_object(object))
         return true;
-    json_object_foreach(object, name, value)
-    {
+    json_object_foreach(object, name, value) {
         bool found = false;
         for (int i = 0; i < t->n_inputs; i++)
             found = found || (t->inputs[i].name && !strcmp(t->inputs[i].name, name));

@@ -1,8 +1,8 @@
 /* table.h - what one source holds: arrays with equal numbers of samples, as they came. Formats fill it; dataset.c
  * splits and scales.
  *
- * To add a format: its keys in persistence/config/config_table.c, one data_<format>.c with a loader, one row in formats[] of
- * table.c.
+ * To add a format: its keys in persistence/config/config_table.c, one data_<format>.c with a loader, one row in
+ * formats[] of table.c.
  */
 #ifndef ENGINE_DATA_TABLE_H
 #define ENGINE_DATA_TABLE_H

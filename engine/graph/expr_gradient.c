@@ -89,7 +89,8 @@ static int unary_term(struct reverse *v, enum expr_op op, int x, int y, int d)
     case EXPR_GELU_SLOPE: {
         int square = expr_1(b, EXPR_SQUARE, x);
         int bell = expr_1(b, EXPR_EXP, expr_2(b, EXPR_MUL, expr_const(b, -0.5), square));
-        int slope = expr_2(b, EXPR_MUL, expr_const(b, 0.3989422804014327), expr_2(b, EXPR_SUB, expr_const(b, 2), square));
+        int slope =
+            expr_2(b, EXPR_MUL, expr_const(b, 0.3989422804014327), expr_2(b, EXPR_SUB, expr_const(b, 2), square));
         return expr_2(b, EXPR_MUL, d, expr_2(b, EXPR_MUL, bell, slope));
     }
     case EXPR_ERF: {

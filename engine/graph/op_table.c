@@ -50,7 +50,8 @@ const struct op_row op_table[OP_COUNT] = {
                        gradient_layer_norm},
     [OP_LAYER_NORM_DX] = {"layer_norm_dx", 5, 5, "layer normalization's gradients for x, gamma, beta",
                           gradient_refused},
-    [OP_ATTENTION] = {"attention", 3, 5, "softmax(scale * q k) v per head, with mask, causal, window and dropout; also the softmax",
+    [OP_ATTENTION] = {"attention", 3, 5,
+                      "softmax(scale * q k) v per head, with mask, causal, window and dropout; also the softmax",
                       gradient_attention},
     [OP_ATTENTION_DX] = {"attention_dx", 5, 8, "attention's gradients for q, k, v", gradient_refused},
     [OP_DROPOUT] = {"dropout", 2, 2, "elements zeroed at random, the others scaled up", gradient_dropout},
@@ -71,8 +72,7 @@ static void write_functions(struct str *out)
     size_t n;
     const struct expr_function *functions = expr_functions(&n);
     str_add(out, "\n## Functions of expressions\n\nCustom activations, losses and layers are written with these, the "
-                 "operators of "
-                 "Python, and:");
+                 "operators of Python, and:");
     for (int op = 0; op < EXPR_OP_COUNT; op++)
         if (expr_op_is_call((enum expr_op)op))
             str_addf(out, " `%s`", expr_op_text((enum expr_op)op));

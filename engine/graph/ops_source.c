@@ -17,7 +17,8 @@ struct value *op_variable(struct graph *g, struct variable *variable)
 {
     struct graph_variable *place = graph_variable(g, variable);
     if (!place->value || g->error.code != ERR_NONE)
-        place->value = node_1(g, OP_VARIABLE, NULL, 0, &(struct op_attrs){.variable = variable}, variable->dtype, variable->shape);
+        place->value =
+            node_1(g, OP_VARIABLE, NULL, 0, &(struct op_attrs){.variable = variable}, variable->dtype, variable->shape);
     return place->value;
 }
 

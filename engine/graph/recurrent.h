@@ -18,7 +18,8 @@ struct recurrent_dx_places { /* of OP_RECURRENT_DX */
 };
 struct recurrent_places recurrent_places(const struct recurrent *r);
 struct recurrent_dx_places recurrent_dx_places(const struct recurrent *r);
-/* Whether the recurrent kernel meets other states for each gate: the columns of gate k then have a product of their own. */
+/* Whether the recurrent kernel meets other states for each gate: the columns of gate k then
+ * have a product of their own. */
 bool recurrent_by_gates(const struct recurrent *r);
 /* G and S. */
 int recurrent_gates(enum recurrent_kind kind);

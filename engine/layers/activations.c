@@ -137,9 +137,11 @@ static const struct argument leaky_arguments[] = {
     {"negative_slope", ARG_FLOAT, "0.3", NULL, 0, 0, "slope of negative values"},
     {"alpha", ARG_FLOAT, "0.3", NULL, 0, 0, "the same, as Keras 2 names it"},
     {0}};
-static const struct argument elu_arguments[] = {{"alpha", ARG_FLOAT, "1.0", NULL, 0, 0, "scale of negative values"}, {0}};
+static const struct argument elu_arguments[] = {{"alpha", ARG_FLOAT, "1.0", NULL, 0, 0, "scale of negative values"},
+                                                {0}};
 static const struct argument softmax_arguments[] = {{"axis", ARG_INTS, "-1", NULL, 0, 0, "axes of the classes"}, {0}};
-static const struct argument activation_arguments[] = {{"activation", ARG_ANY, NULL, NULL, 0, 0, "the activation"}, {0}};
+static const struct argument activation_arguments[] = {{"activation", ARG_ANY, NULL, NULL, 0, 0, "the activation"},
+                                                       {0}};
 static const struct argument no_arguments[] = {{0}};
 
 /* An activation given as a class takes the arguments of that layer, one given by its function takes none. */

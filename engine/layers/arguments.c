@@ -162,8 +162,7 @@ bool arguments_check(const char *class_name, const struct argument *arguments, c
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)config, key, value)
-    {
+    json_object_foreach((json_t *)config, key, value) {
         const struct argument *a = find(arguments, key);
         bool newer = json_is_null(value) || json_is_false(value);
         if (a ? !check_value(class_name, a, value, where, err)

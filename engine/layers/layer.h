@@ -49,29 +49,31 @@ struct layer {
     int n_variables;
     const struct regularizer *activity_regularizer; /* NULL = none */
     struct shape input_shape, output_shape;         /* first call, without batch; first input/output */
-    const struct call_spec *first_call; /* while build runs; its args are NULL inside a Sequential */
-    int n_outputs;                      /* of the first call; 1 unless build of a row with `call` says more */
-    const struct shape *outputs;        /* then its outputs' shapes, without batch, in the model's arena; [0] is unused */
+    const struct call_spec *first_call;             /* while build runs; its args are NULL inside a Sequential */
+    int n_outputs; /* of the first call; 1 unless build of a row with `call` says more */
+    /* then its outputs' shapes, without batch, in the model's arena; [0] is unused */
+    const struct shape *outputs;
     const char *part, *part_name; /* of the variables that are added next, see layer_begin_part */
-    int number;                                     /* in model->layers */
-    uint32_t stream;                                /* number of its random stream */
-    void *state;                                    /* what build computed, in the model's arena */
-    const struct layer *parent; /* the layer that it stands inside of (layer_add_part), or NULL */
-    struct layer_part *parts;   /* the layers inside it, in order of layer_add_part */
-    bool around_trains;         /* the models around it do; as in Keras, a frozen wrapper alone does not freeze its parts */
+    int number;                   /* in model->layers */
+    uint32_t stream;              /* number of its random stream */
+    void *state;                  /* what build computed, in the model's arena */
+    const struct layer *parent;   /* the layer that it stands inside of (layer_add_part), or NULL */
+    struct layer_part *parts;     /* the layers inside it, in order of layer_add_part */
+    /* the models around it do; as in Keras, a frozen wrapper alone does not freeze its parts */
+    bool around_trains;
 };
 
 /* What a lowering may use. */
 struct lowering {
     const struct model *model;
     struct graph *graph;
-    int64_t batch; /* of the model; inside a TimeDistributed a layer sees more samples */
+    int64_t batch;        /* of the model; inside a TimeDistributed a layer sees more samples */
     enum model_mode mode; /* MODE_INFER also for a layer that is frozen where Keras does so (BatchNormalization) */
     struct value *step;
     const struct call_spec *call; /* this call as the config writes it; NULL for an InputLayer or inside a Sequential */
     int *calls;                   /* calls so far, by layer->number */
     int call_number; /* 0 = the layer's first call in this graph: keeps the random streams of shared layers apart */
-    struct value *penalty;      /* sum of activity regularization so far, NULL = none */
+    struct value *penalty;  /* sum of activity regularization so far, NULL = none */
     struct value **masks;   /* of this call's inputs, NULL where there is none: float (batch, steps...), 1 = the step
                                counts, 0 = padding. Set to NULL by `mask`: whoever reads the input later finds none */
     struct value **outputs; /* lower writes [1..] when its layer has several outputs; [0] is what it returns */
@@ -99,8 +101,9 @@ struct layer_class {
     /* The output's mask, from l->masks or its own; may be NULL. No function: the layer does not support masking, so
      * that a mask ends here, as in Keras. mask_pass (layer_support.h) hands on the first input's. */
     struct value *(*mask)(struct layer *layer, struct lowering *l, struct value *const *inputs, int n_inputs);
-    /* Rows with several outputs or inputs that are told apart by name. NULL: the call takes the inputs, training and, where there is a mask function, mask. Else the inputs that build,
-     * lower and mask see are all tensors of the call, positional ones first; call_tensors tells which is which. */
+    /* Rows with several outputs or inputs that are told apart by name. NULL: the call takes the inputs, training and,
+     * where there is a mask function, mask. Else the inputs that build, lower and mask see are all tensors of the call,
+     * positional ones first; call_tensors tells which is which. */
     const struct call_argument *call;
     enum autocast autocast;
 };

@@ -252,9 +252,8 @@ struct variable *layer_add_variable(struct layer *layer, struct model *model, co
                                     struct err *err)
 {
     const json_t *json = initializer_argument ? layer_arg(layer, initializer_argument) : NULL;
-    struct variable *v =
-        add_variable(layer, model, name, shape, trainable, json, initializer_argument ? initializer_argument : name,
-                     default_initializer, err);
+    struct variable *v = add_variable(layer, model, name, shape, trainable, json,
+                                      initializer_argument ? initializer_argument : name, default_initializer, err);
     if (!v ||
         (initializer_argument && !parse_parts(layer, model, (struct layer_variable *)v, initializer_argument, err)))
         return NULL;

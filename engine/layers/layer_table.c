@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const struct layer_class *const families[] = {
-    layers_core,  layers_activation, layers_conv,   layers_pool,   layers_norm,
-    layers_merge, layers_shape,      layers_random, layers_recurrent, layers_wrapper,
-    layers_attention, layers_attention_scores, layers_einsum, layers_preprocessing, layers_custom,
+    layers_core,   layers_activation,    layers_conv,      layers_pool,    layers_norm,      layers_merge,
+    layers_shape,  layers_random,        layers_recurrent, layers_wrapper, layers_attention, layers_attention_scores,
+    layers_einsum, layers_preprocessing, layers_custom,
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -109,8 +109,8 @@ bool layer_class_refuse(const char *class_name, const char *name, const char *wh
         }
     for (int i = 0; i < N_KERAS_ONLY; i++)
         if (!strcmp(keras_only[i], class_name)) {
-            err_set(err, ERR_USAGE, "%s: layer '%s' is a %s of Keras, which antler cannot run%s%s", where, name, class_name,
-                    nearest ? "; nearest is " : "; known: ", nearest ? nearest : str_text(&known));
+            err_set(err, ERR_USAGE, "%s: layer '%s' is a %s of Keras, which antler cannot run%s%s", where, name,
+                    class_name, nearest ? "; nearest is " : "; known: ", nearest ? nearest : str_text(&known));
             goto done;
         }
     err_set(err, ERR_USAGE, "%s: layer '%s' has the unknown class '%.100s'%s%s%s", where, name, class_name,

@@ -89,8 +89,7 @@ static bool build_expression(struct layer *layer, struct model *model, const str
             return layer_fail(layer, err, "its inputs do not broadcast: %s and %s",
                               shape_text(&model->arena, inputs[0]), shape_text(&model->arena, inputs[i]));
     }
-    json_object_foreach((json_t *)weights, key, weight)
-    {
+    json_object_foreach((json_t *)weights, key, weight) {
         const struct layer_variable *v = add_weight(layer, model, key, weight, inputs[0], err);
         if (!v)
             return false;

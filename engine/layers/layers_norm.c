@@ -253,8 +253,8 @@ static struct value *lower_rms(struct layer *layer, struct lowering *l, struct v
     (void)n;
     if (!x)
         return NULL;
-    struct value *mean = op_reduce(l->graph, REDUCE_MEAN, op_expr(l->graph, "square(a)", x, NULL, NULL, NULL), norm->axes,
-                                   norm->n_axes, true);
+    struct value *mean = op_reduce(l->graph, REDUCE_MEAN, op_expr(l->graph, "square(a)", x, NULL, NULL, NULL),
+                                   norm->axes, norm->n_axes, true);
     return op_expr(l->graph, "a * rsqrt(b + d) * c", x, mean, weight_along(l, layer, norm, 0, x, 1),
                    op_scalar(l->graph, layer_double(layer, "epsilon")));
 }

@@ -148,7 +148,8 @@ static bool build_operation(struct layer *layer, struct model *model, const stru
         return err_set(err, ERR_USAGE, "%s: operation %s takes %d tensors, found %d", layer->where, class_name, most,
                        n);
     if (row->kind == CAST && !cast_of(layer))
-        return layer_fail(layer, err, "operation Cast to '%s' is not possible: there are float32, bfloat16, bool and int32",
+        return layer_fail(layer, err,
+                          "operation Cast to '%s' is not possible: there are float32, bfloat16, bool and int32",
                           js_string(layer->config, "dtype", ""));
     if (row->kind > CAST && row->kind != FILL)
         return operation_shape(layer, row, inputs, n, output, err);
@@ -197,7 +198,8 @@ static struct value *lower_cumsum(struct graph *g, struct value *x, int axis)
     struct value *moved = axis == last ? x : op_transpose(g, x, order);
     struct shape shape = moved ? moved->shape : (struct shape){0};
     struct value *triangle = op_constant(g, DTYPE_F32, SHAPE(n, n), ones);
-    struct value *sums = op_reshape(g, op_matmul(g, op_reshape(g, moved, SHAPE(rows, n)), triangle, false, false), shape);
+    struct value *sums =
+        op_reshape(g, op_matmul(g, op_reshape(g, moved, SHAPE(rows, n)), triangle, false, false), shape);
     return axis == last ? sums : op_transpose(g, sums, order);
 }
 

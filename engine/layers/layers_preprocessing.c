@@ -1,5 +1,5 @@
-/* layers_preprocessing.c - Normalization, Discretization, CategoryEncoding: what Keras' adapt() leaves behind in a model file, or
- * what the config says; nothing is learnt here. Formulas: keras/src/layers/preprocessing/
+/* layers_preprocessing.c - Normalization, Discretization, CategoryEncoding: what Keras' adapt() leaves behind in a
+ * model file, or what the config says; nothing is learnt here. Formulas: keras/src/layers/preprocessing/
  */
 #include "engine/layers/layer_support.h"
 
@@ -9,8 +9,8 @@
 /* ---- Normalization ---- */
 
 struct normalization {
-    struct shape broadcast;  /* of mean and variance against a batch */
-    float *mean, *variance;  /* given in the config, already broadcast; NULL = variables 0 and 1 */
+    struct shape broadcast;     /* of mean and variance against a batch */
+    float *mean, *variance;     /* given in the config, already broadcast; NULL = variables 0 and 1 */
     int axes[RANK_MAX], n_axes; /* kept ones, rising, with batch */
 };
 
@@ -111,8 +111,8 @@ static bool build_normalization(struct layer *layer, struct model *model, const 
 static struct value *moment(struct layer *layer, struct lowering *l, const float *given, int variable)
 {
     const struct normalization *n = layer->state;
-    struct value *value = given ? op_constant(l->graph, DTYPE_F32, kept_shape(n), given)
-                                : layer_value(l, layer, variable);
+    struct value *value =
+        given ? op_constant(l->graph, DTYPE_F32, kept_shape(n), given) : layer_value(l, layer, variable);
     return op_reshape(l->graph, layer_cast(l, layer, value), n->broadcast);
 }
 
@@ -147,8 +147,10 @@ static bool read_bins(struct layer *layer, struct model *model, struct bins *bin
     const json_t *given = layer_arg(layer, "bin_boundaries");
     size_t n = json_array_size(given);
     if (!json_is_array(given) || !n || n > 100000)
-        return layer_fail(layer, err, "bin_boundaries must be a list of 1 to 100000 numbers, found %s; antler does not "
-                                      "adapt layers to data", js_type_name(given));
+        return layer_fail(layer, err,
+                          "bin_boundaries must be a list of 1 to 100000 numbers, found %s; antler does not "
+                          "adapt layers to data",
+                          js_type_name(given));
     bins->boundaries = arena_array(&model->arena, n, sizeof *bins->boundaries);
     if (!flatten(given, bins->boundaries, (int64_t)n, &bins->n) || bins->n != (int64_t)n)
         return layer_fail(layer, err, "bin_boundaries must hold numbers only");
@@ -240,8 +242,7 @@ static struct value *lower_category(struct layer *layer, struct lowering *l, str
     (void)n;
     if (!x)
         return NULL;
-    struct value *hot =
-        op_one_hot(g, x->dtype == DTYPE_I32 ? x : op_cast_i32(g, x), layer_int(layer, "num_tokens"));
+    struct value *hot = op_one_hot(g, x->dtype == DTYPE_I32 ? x : op_cast_i32(g, x), layer_int(layer, "num_tokens"));
     if (!strcmp(mode, "one_hot"))
         return op_reshape(g, hot, shape_batched(x->shape.dim[0], layer->output_shape));
     return op_reduce(g, strcmp(mode, "count") ? REDUCE_MAX : REDUCE_SUM, hot, &tokens, 1, false);

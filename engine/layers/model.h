@@ -81,7 +81,8 @@ bool model_find_weights(const struct model *model, const struct keras_file *file
                         const struct weight **found, struct str *skipped, struct err *err) MUST_USE;
 /* What keras_file_load wants for a variable; `to` is dense host memory. The shape is lent by the variable. */
 struct weight_target variable_target(const struct variable *variable, const struct weight *weight, void *to);
-/* A variable, of a layer or of the optimizer, as keras_file_write wants it: host is its dense copy, the path is lent. */
+/* A variable, of a layer or of the optimizer, as keras_file_write wants it: host is its
+ * dense copy, the path is lent. */
 struct weight variable_weight(const struct variable *variable, const void *host);
 /* Whether the weight of a file has the variable's shape. */
 bool variable_fits(const struct variable *variable, const struct weight *weight);
@@ -89,11 +90,12 @@ bool variable_fits(const struct variable *variable, const struct weight *weight)
  * compile_config. */
 json_t *model_to_keras(const struct model *model);
 
-/* The dims, [2, 3]; and of one sample's shape with the batch in front as Keras writes it, [null, 2, 3]. New references. */
+/* The dims, [2, 3]; and of one sample's shape with the batch in front as Keras writes it,
+ * [null, 2, 3]. New references. */
 json_t *shape_json(struct shape shape);
 json_t *batched_shape_json(struct shape sample);
-/* For `check` and `inspect`: an array with, per layer, name (its path), class, output_shape, params, trainable, dtype_policy and
- * its weights (name, h5 path, shape, trainable). New reference. */
+/* For `check` and `inspect`: an array with, per layer, name (its path), class, output_shape, params, trainable,
+ * dtype_policy and its weights (name, h5 path, shape, trainable). New reference. */
 json_t *model_describe(const struct model *model);
 /* All layer classes, activations, initializers, regularizers, constraints with arguments, defaults, help. New
  * reference. */

@@ -33,7 +33,8 @@ static int count_tensors(const json_t *json)
     for (size_t i = 0; i < json_array_size(json); i++)
         n += count_tensors(json_array_get(json, i));
     if (json_is_object(json))
-        json_object_foreach((json_t *)json, key, value) n += count_tensors(value);
+        json_object_foreach((json_t *)json, key, value)
+            n += count_tensors(value);
     return n;
 }
 
@@ -105,8 +106,7 @@ static bool check_named(const struct layer *layer, const struct call_spec *call,
     for (size_t i = 0; i < json_array_size(call->args); i++)
         if (!check_argument(layer, &class->call[i], json_array_get(call->args, i), err))
             return false;
-    json_object_foreach((json_t *)call->kwargs, key, value)
-    {
+    json_object_foreach((json_t *)call->kwargs, key, value) {
         int number = argument_number(class, key);
         if (number < 0 && !json_is_null(value) && strcmp(key, "training") != 0)
             return layer_fail(layer, err, "it has no call argument '%s'", key);
@@ -137,8 +137,7 @@ bool check_call(const struct layer *layer, const struct call_spec *call, struct 
         if (call->input_keys[i] && !(maskable && !strcmp(call->input_keys[i], "mask")))
             return layer_fail(layer, err, "it is called with a tensor as '%s', which antler cannot use",
                               call->input_keys[i]);
-    json_object_foreach((json_t *)call->kwargs, key, value)
-    {
+    json_object_foreach((json_t *)call->kwargs, key, value) {
         bool mask = maskable && !strcmp(key, "mask") && (model_spec_is_tensor(value) || json_is_array(value));
         if (!json_is_null(value) && strcmp(key, "training") != 0 && !mask)
             return layer_fail(layer, err, "it has no call argument '%s'", key);

@@ -23,9 +23,9 @@ static void list_weights(json_t *weights, const struct layer *layer, int64_t *pa
 {
     for (int i = 0; i < layer->n_variables; i++) {
         const struct variable *variable = layer->variables[i];
-        json_array_append_new(weights, json_pack("{s:s, s:s, s:o, s:b}", "name", variable->name, "path",
-                                                 variable->h5_path, "shape", shape_json(variable->shape), "trainable",
-                                                 variable->trainable));
+        json_array_append_new(weights,
+                              json_pack("{s:s, s:s, s:o, s:b}", "name", variable->name, "path", variable->h5_path,
+                                        "shape", shape_json(variable->shape), "trainable", variable->trainable));
         *params += shape_elements(variable->shape);
     }
 }

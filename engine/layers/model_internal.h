@@ -21,7 +21,8 @@ struct layer_use {
     int n_first;
 };
 
-struct layer_part { /* a layer inside a layer: the cell of an RNN, what a wrapper wraps */
+/* A layer inside a layer: the cell of an RNN, what a wrapper wraps. */
+struct layer_part {
     const json_t *given;           /* the envelope or short form */
     struct layer_use use;          /* a model is built by part_build */
     const struct model_spec *spec; /* of a model, else NULL; the model around it owns it */
@@ -31,8 +32,8 @@ struct layer_part { /* a layer inside a layer: the cell of an RNN, what a wrappe
 
 struct submodel {
     const struct model_spec *spec;
-    struct layer_use *uses;      /* spec's order */
-    struct place place;          /* "" and "" for the root; "encoder/" and "layers/functional/" */
+    struct layer_use *uses; /* spec's order */
+    struct place place;     /* "" and "" for the root; "encoder/" and "layers/functional/" */
 };
 
 struct masked { /* values side by side with their masks, NULL where there is none */
@@ -58,8 +59,8 @@ int call_positional(const struct call_spec *call);
 bool check_call(const struct layer *layer, const struct call_spec *call, struct err *err);
 /* A leaf with its arguments checked, not yet built. NULL and err. */
 struct layer *layer_new(struct model *model, struct place around, const struct layer_spec *spec, struct err *err);
-bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs, int n,
-                struct shape *outputs, struct err *err);
+bool leaf_build(struct model *model, struct layer *layer, const struct call_spec *call, const struct shape *inputs,
+                int n, struct shape *outputs, struct err *err);
 /* The layers of a spec, built for these inputs. NULL and err. */
 struct submodel *submodel_build(struct model *model, const struct model_spec *spec, struct place place,
                                 const struct shape *inputs, struct shape *outputs, struct err *err);

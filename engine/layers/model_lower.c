@@ -19,7 +19,8 @@ void penalize_activity(struct lowering *l, const struct regularizer *regularizer
 }
 
 /* The inputs as the layer's policy wants them. Operations compute in what they get. */
-static struct value *const *cast_inputs(struct lowering *l, const struct layer *layer, struct value *const *inputs, int n)
+static struct value *const *cast_inputs(struct lowering *l, const struct layer *layer, struct value *const *inputs,
+                                        int n)
 {
     bool rounds = layer->class->autocast == CAST_ALL || layer->class->autocast == CAST_FEATURES;
     struct value **cast = arena_array(&l->graph->arena, (size_t)n + 1, sizeof *cast);

@@ -1,5 +1,5 @@
-/* attention.h - the operands of the ops attention and attention_dx as kernels read them: sizes, which input is which, and
- * where a query may look. Heads lie side by side: element (n, t, h, d) of q is at ((n T + t) H + h) D + d.
+/* attention.h - the operands of the ops attention and attention_dx as kernels read them: sizes, which input is which,
+ * and where a query may look. Heads lie side by side: element (n, t, h, d) of q is at ((n T + t) H + h) D + d.
  */
 #ifndef ENGINE_PLAN_ATTENTION_H
 #define ENGINE_PLAN_ATTENTION_H

@@ -268,7 +268,8 @@ static void copy_bfloat16_product(struct plan *plan, struct table *table, struct
     struct expr_builder b;
     expr_begin(&b, &plan->arena);
     int cast = expr_1(&b, EXPR_BFLOAT16, expr_input(&b, 0));
-    struct draft round = {.op = OP_MAP, .attrs = {.expr = expr_finish(&b, &cast, 1, 1)}, .inputs = {*output}, .n_inputs = 1};
+    struct draft round = {
+        .op = OP_MAP, .attrs = {.expr = expr_finish(&b, &cast, 1, 1)}, .inputs = {*output}, .n_inputs = 1};
     emit(plan, table, &round, source->outputs, 1, source->label, output);
 }
 

@@ -50,8 +50,8 @@ static struct uses count_uses(const struct plan *plan, struct arena *scratch)
 
 static bool takes_epilogue(enum op op)
 {
-    return op == OP_MATMUL || op == OP_CONV || op == OP_CONV_DX || op == OP_CONV_DW || op == OP_REDUCE || op == OP_POOL ||
-           op == OP_POOL_DX || op == OP_BATCH_NORM;
+    return op == OP_MATMUL || op == OP_CONV || op == OP_CONV_DX || op == OP_CONV_DW || op == OP_REDUCE ||
+           op == OP_POOL || op == OP_POOL_DX || op == OP_BATCH_NORM;
 }
 
 static bool is_cheap(const struct expr *e)
@@ -236,8 +236,8 @@ static bool is_assigned(const struct plan *plan, const struct step *step)
     return false;
 }
 
-/* May the step run where the map stands? Those in between that read its other results must be updates of variables: the order puts
- * them behind it. */
+/* May the step run where the map stands? Those in between that read its other results must be updates of variables: the
+ * order puts them behind it. */
 static bool can_wait(const struct plan *plan, const struct uses *u, const struct step *step, const struct step *map)
 {
     for (const struct step *s = step + 1; s < map && step->n_outputs > 1; s++)
@@ -248,7 +248,8 @@ static bool can_wait(const struct plan *plan, const struct uses *u, const struct
 }
 
 /* The map's results, then what else the step gives. */
-static struct value **join_outputs(struct plan *plan, struct uses *u, const struct step *map, const struct step *product)
+static struct value **join_outputs(struct plan *plan, struct uses *u, const struct step *map,
+                                   const struct step *product)
 {
     int n = map->n_outputs + product->n_outputs - 1;
     struct value **outputs = arena_array(&plan->arena, (size_t)n, sizeof *outputs);

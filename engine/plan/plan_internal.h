@@ -1,6 +1,7 @@
 /* plan_internal.h - the passes that make a plan, in order:
  *
- * - plan_copy: the nodes that assignments, kept values and inputs need, simplified: equal nodes once, constants computed
+ * - plan_copy: the nodes that assignments, kept values and inputs need, simplified: equal nodes once, constants
+ *   computed
  * - plan_fuse: map into map, map after a product; reshapes that stood in the way moved behind
  * - plan_schedule: the order: graph order, except that an update of variables runs as soon as it can
  * - plan_memory: where every value lives: variables in place, the others in one arena by liveness

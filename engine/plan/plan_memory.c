@@ -70,8 +70,8 @@ static bool is_elementwise(const struct node *node, int i, int k)
     return node->op == OP_MAP || node->op == OP_ADD_I32 || (node->op == OP_BATCH_NORM_DX && i == DY && k == 0);
 }
 
-/* May a step write its result k where it reads this storage? Only element by element: an operand of the result's shape, of a map, an
- * epilogue, a counter, or the gradient that a batch normalization passes on. */
+/* May a step write its result k where it reads this storage? Only element by element: an operand of the result's shape,
+ * of a map, an epilogue, a counter, or the gradient that a batch normalization passes on. */
 static bool reads_elementwise(const struct plan *plan, const struct step *step, int storage, int k)
 {
     int own = step->epilogue ? step->node->n_inputs : 0;
@@ -240,7 +240,8 @@ void plan_storages(struct plan *plan)
     assign_storages(plan);
     assign_variables(plan);
     for (int s = 0; s < plan->n_steps; s++)
-        if ((plan->steps[s].node->op == OP_MAP || plan->steps[s].node->op == OP_BATCH_NORM_DX) && !plan->options.no_reuse)
+        if ((plan->steps[s].node->op == OP_MAP || plan->steps[s].node->op == OP_BATCH_NORM_DX) &&
+            !plan->options.no_reuse)
             work_in_place(plan, s);
     find_live_bytes(plan);
 }

@@ -35,7 +35,9 @@ static bool one_component(const struct callback *cb, const char *name, struct er
         if ((unsigned char)*c < 32 || *c == 127)
             return err_set(err, ERR_USAGE, "%s.filepath: the name holds a control character", cb->where);
     if (!strcmp(name, checkpoint_final_file) || !strcmp(name, checkpoint_backup_file))
-        return err_set(err, ERR_USAGE, "%s.filepath: '%s' is the run's own file (its last state is %s, its backup %s); choose another name",
+        return err_set(err, ERR_USAGE,
+                       "%s.filepath: '%s' is the run's own file (its last state is %s, its backup %s); choose another "
+                       "name",
                        cb->where, name, checkpoint_final_file, checkpoint_backup_file);
     if (strlen(name) >= CALLBACK_FILE_MAX)
         return err_set(err, ERR_USAGE, "%s.filepath: the name is longer than %d characters", cb->where,

@@ -98,10 +98,10 @@ void callbacks_train_on(struct callbacks *all);
 
 /* False only when a file cannot be written, or a checkpoint's name cannot be formed (an unknown key, found here for
  * metrics that come later). */
-bool callbacks_train_begin(struct callbacks *all, struct callback_moment *moment,
-                           struct callback_actions *actions, struct err *err) MUST_USE;
-bool callbacks_epoch_begin(struct callbacks *all, struct callback_moment *moment,
-                           struct callback_actions *actions, struct err *err) MUST_USE;
+bool callbacks_train_begin(struct callbacks *all, struct callback_moment *moment, struct callback_actions *actions,
+                           struct err *err) MUST_USE;
+bool callbacks_epoch_begin(struct callbacks *all, struct callback_moment *moment, struct callback_actions *actions,
+                           struct err *err) MUST_USE;
 /* Counts a finished batch and says what its end needs: nothing (then callbacks_batch_end is not called), the running
  * "loss" of the epoch, or all training logs so far. To be called exactly once per batch. Allocates nothing. */
 enum callback_needs { CALLBACK_NEEDS_NOTHING, CALLBACK_NEEDS_LOSS, CALLBACK_NEEDS_LOGS };

@@ -1,11 +1,11 @@
 /* checkpoint.h - writes checkpoints while training goes on.
  *
- * The training thread takes a snapshot (snapshot.h: a copy, or of large models the file itself, still without its name) and
- * goes on; a writer thread makes the file durable and only then announces it in the history: log up to the snapshot synced,
- * file written, synced, renamed, folder synced, CHECKPOINT record. (A record that a power cut takes away is found again from
- * its file: trail.h.) Files are announced in the order their snapshots were taken. A few may wait (SNAPSHOTS_WAITING,
- * SNAPSHOT_BYTES in all), so that a disk that is slow for a moment holds nobody up; of large models two at most: a third
- * waits until the first is durable.
+ * The training thread takes a snapshot (snapshot.h: a copy, or of large models the file itself, still without its name)
+ * and goes on; a writer thread makes the file durable and only then announces it in the history: log up to the snapshot
+ * synced, file written, synced, renamed, folder synced, CHECKPOINT record. (A record that a power cut takes away is
+ * found again from its file: trail.h.) Files are announced in the order their snapshots were taken. A few may wait
+ * (SNAPSHOTS_WAITING, SNAPSHOT_BYTES in all), so that a disk that is slow for a moment holds nobody up; of large models
+ * two at most: a third waits until the first is durable.
  *
  * A backup is a checkpoint of a moment when none was due, for whoever is killed in the third hour of an epoch. There is
  * one at most, and it is no news: not in the history, found by its file when the run goes on (trail.h), gone as soon as
@@ -46,8 +46,8 @@ struct snapshot_request {
     json_t *state;        /* the "antler" object of metadata.json; taken */
     json_t *metrics;      /* of the record; taken */
 };
-/* Takes a snapshot of the session's variables and the filled weight slots, and hands it to the writer. False only when there
- * is no memory for a copy. */
+/* Takes a snapshot of the session's variables and the filled weight slots, and hands it to the writer. False only when
+ * there is no memory for a copy. */
 bool checkpointer_save(struct checkpointer *checkpointer, const struct snapshot_request *request,
                        struct err *err) MUST_USE;
 /* Waits until everything handed over is written. False and err when the last one could not be. */

@@ -44,7 +44,8 @@ struct fit_place { /* where a fit leaves its traces; all lent */
     struct run_live *live; /* NULL = none */
     struct steering *steering;
     const struct fit_vitals *vitals; /* NULL = unknown */
-    void (*epoch_ended)(void *context, const struct fit *fit); /* with last_logs in place; NULL = nobody wants to know */
+    /* with last_logs in place; NULL = nobody wants to know */
+    void (*epoch_ended)(void *context, const struct fit *fit);
     void *context;
 };
 

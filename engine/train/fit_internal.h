@@ -42,7 +42,8 @@ bool fit_obey(struct fit *fit, struct err *err) MUST_USE;
 /* fit_page.c: the live page */
 void fit_page_begin(struct fit *fit);
 void fit_page_epoch(struct fit *fit);
-/* The pace is counted from here on: what lies before (a pause, the validation of a long epoch) says nothing about it. */
+/* The pace is counted from here on: what lies before (a pause, the validation of a long
+ * epoch) says nothing about it. */
 void fit_page_new_pace(struct fit *fit);
 void fit_page(struct fit *fit, enum live_phase phase);
 /* At most twenty times a second. */

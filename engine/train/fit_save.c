@@ -134,8 +134,7 @@ bool fit_save_due(struct fit *fit, const json_t *state, const json_t *due, struc
     logs_clear(&fit->logs);
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)js_at(state, "record.metrics"), name, value)
-    {
+    json_object_foreach((json_t *)js_at(state, "record.metrics"), name, value) {
         double number;
         if (js_to_double(value, &number))
             logs_set(&fit->logs, arena_strdup(&fit->arena, name), number);

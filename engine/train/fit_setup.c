@@ -17,8 +17,7 @@ static bool read_class_weights(struct fit *fit, const json_t *object, struct err
                        fit->where);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         int64_t class;
         double weight;
         if (!str_to_int64(key, &class) || class < 0 || class > 1000000 || !js_to_double(value, &weight) ||
@@ -56,8 +55,7 @@ static void warn_of_absent_classes(struct fit *fit)
     }
     const char *key;
     json_t *value;
-    json_object_foreach(json_object_get(json_object_get(s->config, "fit"), "class_weight"), key, value)
-    {
+    json_object_foreach(json_object_get(json_object_get(s->config, "fit"), "class_weight"), key, value) {
         int64_t class;
         if (str_to_int64(key, &class) && !seen[class])
             str_addf(&s->warnings, "fit.class_weight.%s has no effect: no sample of the training part is of class %s\n",
@@ -80,8 +78,8 @@ static bool read_arguments(struct fit *fit, struct err *err)
     fit->backup_ns = (int64_t)(js_double(s->config, "backup_minutes", 10) * 60e9);
     const json_t *callback;
     size_t i;
-    json_array_foreach(json_object_get(s->config, "callbacks"), i, callback) fit->best_by_callback =
-        fit->best_by_callback || js_bool(callback, "save_best_only", false);
+    json_array_foreach(json_object_get(s->config, "callbacks"), i, callback)
+        fit->best_by_callback = fit->best_by_callback || js_bool(callback, "save_best_only", false);
     return read_class_weights(fit, json_object_get(arguments, "class_weight"), err);
 }
 

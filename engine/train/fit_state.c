@@ -207,8 +207,7 @@ bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *
     const json_t *metrics = js_at(state, "record.metrics");
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)metrics, name, value)
-    {
+    json_object_foreach((json_t *)metrics, name, value) {
         double number;
         if (!fit->at.batch && js_to_double(value, &number))
             logs_set(&fit->last_logs, arena_strdup(&fit->arena, name), number);

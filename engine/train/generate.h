@@ -3,11 +3,11 @@
  * The model has one input, a window of W tokens, and its first output gives a score per token of the vocabulary, either
  * behind every token of the window (W, V) or behind the last one (V). Scores are probabilities or logits.
  *
- * A prompt shorter than the window: where the model gives a score behind every token and does not look ahead, the prompt
- * stands at the start of the window and the score behind its last token counts, so that the model sees it and nothing
- * else. Whether it looks ahead is tried, not guessed: with two different fillings behind the prompt the scores must be
- * the same. All other models get the filling (`pad`) in front. Once the window is full it slides: the last W tokens are
- * read anew for every token.
+ * A prompt shorter than the window: where the model gives a score behind every token and does not look ahead, the
+ * prompt stands at the start of the window and the score behind its last token counts, so that the model sees it and
+ * nothing else. Whether it looks ahead is tried, not guessed: with two different fillings behind the prompt the scores
+ * must be the same. All other models get the filling (`pad`) in front. Once the window is full it slides: the last W
+ * tokens are read anew for every token.
  *
  * The n-th token depends on what stands before it, the seed and n alone (Philox): the same on every machine that
  * computes the same scores.

@@ -8,9 +8,10 @@
 
 #include "engine/train/fit.h"
 
-/* {"parameters", "optimizer", "metrics", "steps": activations, gradients, workspaces and constants, "live": of these, the activations and
- * gradients that are there at once in a training step, "data": samples and their order, "checkpoint": the copy that is written while training goes on, and weights that callbacks keep,
- * "program": code, libraries and threads, "total": without "live"} in bytes. New reference. */
+/* {"parameters", "optimizer", "metrics", "steps": activations, gradients, workspaces and constants, "live": of these,
+ * the activations and gradients that are there at once in a training step, "data": samples and their order,
+ * "checkpoint": the copy that is written while training goes on, and weights that callbacks keep, "program": code,
+ * libraries and threads, "total": without "live"} in bytes. New reference. */
 json_t *memory_estimate(const struct session *session, const struct fit *fit);
 /* Peak of this process's resident memory so far. */
 int64_t memory_peak_bytes(void);

@@ -162,10 +162,11 @@ static json_t *rows_json(struct row *rows, int n, int64_t calls, double total_ns
     for (int i = 0; i < n; i++) {
         const struct row *r = &rows[i];
         double ns = r->ns > 0 ? r->ns : 1;
-        json_t *json = json_pack("{s:s*,s:s*,s:o*,s:b,s:I,s:f,s:f,s:f,s:f,s:f}", "layer", r->layer, "op", r->op,
-                                 "shape", r->shape ? shape_json(*r->shape) : NULL, "fused", r->fused, "calls", (json_int_t)calls,
-                                 "seconds", r->ns / 1e9, "share", total_ns > 0 ? r->ns / total_ns : 0, "gflops",
-                                 2 * r->multiply_adds / ns, "gbytes_per_s", r->bytes / ns, "floor", r->floor_ns / ns);
+        json_t *json =
+            json_pack("{s:s*,s:s*,s:o*,s:b,s:I,s:f,s:f,s:f,s:f,s:f}", "layer", r->layer, "op", r->op, "shape",
+                      r->shape ? shape_json(*r->shape) : NULL, "fused", r->fused, "calls", (json_int_t)calls, "seconds",
+                      r->ns / 1e9, "share", total_ns > 0 ? r->ns / total_ns : 0, "gflops", 2 * r->multiply_adds / ns,
+                      "gbytes_per_s", r->bytes / ns, "floor", r->floor_ns / ns);
         json_array_append_new(array, json);
     }
     return array;

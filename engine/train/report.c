@@ -133,7 +133,9 @@ bool report_output_of(const struct session *session, const struct dataset *data,
         return false;
     *o = first_target(data);
     if (target > 0)
-        *o = (struct report_output){.n_classes = session->compile ? compile_output_classes(session->compile, output) : 0};
+        *o = (struct report_output){0};
+    if (target > 0 && session->compile)
+        o->n_classes = compile_output_classes(session->compile, output);
     o->index = output;
     o->target = target;
     return true;
@@ -230,11 +232,13 @@ bool report_predicted_class(const float *values, struct shape shape, const struc
                             double *probability)
 {
     int64_t n = shape_elements(shape);
-    bool without_targets = !data->n_targets && !data->n_classes && shape.rank == 1 && n >= 2 && are_probabilities(values, n);
+    bool without_targets =
+        !data->n_targets && !data->n_classes && shape.rank == 1 && n >= 2 && are_probabilities(values, n);
     return report_class_of(values, shape, without_targets ? n : data->n_classes, predicted, probability);
 }
 
-bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted, double *probability)
+bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted,
+                     double *probability)
 {
     int64_t n = shape_elements(shape);
     for (int64_t i = 0; shape.rank == 1 && i < n; i++)

@@ -50,9 +50,11 @@ bool report_details(const struct session *session, const struct dataset *data, e
 json_t *report_data(const struct dataset *data, enum split split);
 
 /* The class of a sample (a label, or the largest of a one-hot row); -1 when targets are no classes. */
-int64_t report_true_class(const struct dataset *data, const struct report_output *o, enum split split, int64_t position);
+int64_t report_true_class(const struct dataset *data, const struct report_output *o, enum split split,
+                          int64_t position);
 /* Sets a class's number and, where it has one, its name. */
-void report_set_class(json_t *json, const char *key, const char *name_key, const struct report_output *o, int64_t class);
+void report_set_class(json_t *json, const char *key, const char *name_key, const struct report_output *o,
+                      int64_t class);
 /* The probability of a class: the value itself where the n outputs are probabilities, else their softmax (a model that
  * ends in logits). */
 double report_class_probability(const float *values, int64_t n, int64_t class);
@@ -63,6 +65,7 @@ json_t *report_values(const float *values, struct shape shape);
 bool report_predicted_class(const float *values, struct shape shape, const struct dataset *data, int64_t *predicted,
                             double *probability);
 /* The same between so many classes. */
-bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted, double *probability);
+bool report_class_of(const float *values, struct shape shape, int64_t n_classes, int64_t *predicted,
+                     double *probability);
 
 #endif

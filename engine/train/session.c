@@ -220,9 +220,8 @@ bool session_start_device(struct session *s, struct err *err)
 {
     if (!weights_prepare(s, err) || !variables_fit(s, err))
         return false;
-    const struct device_options options = {
-        .n_threads = s->n_threads,
-        .direct_convolutions = !strcmp(js_string(s->config, "conv_algorithm", "auto"), "direct")};
+    bool direct = !strcmp(js_string(s->config, "conv_algorithm", "auto"), "direct");
+    const struct device_options options = {.n_threads = s->n_threads, .direct_convolutions = direct};
     s->device = s->backend->open(&options, err);
     if (s->device)
         profile_watch(s->profile, s->backend, s->device);

@@ -36,7 +36,8 @@ struct session_options {
     int threads;         /* 0 = $ANTLER_THREADS, else what affinity and cgroup allow */
     bool inference;      /* no optimizer is made */
     bool without_data;   /* predict on a file of its own */
-    const struct shape *sample_shape; /* without_data: what fills the open dimensions of the first input; NULL = nothing known */
+    /* without_data: what fills the open dimensions of the first input; NULL = nothing known */
+    const struct shape *sample_shape;
     struct profile *profile; /* what its steps tell their times; NULL. Lent */
 };
 
@@ -82,7 +83,8 @@ int64_t session_fit_int(const struct session *session, const char *key, int64_t 
 /* Which array of the data feeds an input (target of an output): by name, else by position; -1 when there is none. */
 int session_input_field(const struct session *session, const struct dataset *data, int input);
 int session_target_field(const struct session *session, const struct dataset *data, int output);
-/* Shapes of the inputs, and class numbers among the targets of a sparse loss; ERR_USAGE says found, expected and what would help. */
+/* Shapes of the inputs, and class numbers among the targets of a sparse loss; ERR_USAGE says found,
+ * expected and what would help. */
 bool session_check_data(const struct session *session, struct dataset *data, const char *where,
                         struct err *err) MUST_USE;
 

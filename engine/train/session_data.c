@@ -26,8 +26,7 @@ int session_target_field(const struct session *s, const struct dataset *data, in
     return find_field(data->targets, data->n_targets, name, output);
 }
 
-static bool check_input(const struct session *s, struct dataset *data, int input, const char *where,
-                        struct err *err)
+static bool check_input(const struct session *s, struct dataset *data, int input, const char *where, struct err *err)
 {
     const struct model_port *port = &s->model->inputs[input];
     int k = session_input_field(s, data, input);

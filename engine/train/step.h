@@ -19,8 +19,9 @@ struct step_options {
     const struct dataset *data;  /* whose samples it is fed with; NULL (STEP_PREDICT): step_input */
     const double *class_weights; /* by class of the only target, n_class_weights of them; NULL = none. Lent */
     int64_t n_class_weights;
-    const struct step *beside; /* a step of the same session that outlives it and lends it memory: what one was fed with and gave is gone
-                                  when the other has run. NULL = none */
+    /* a step of the same session that outlives it and lends it memory: what one was fed with and gave is gone when the
+     * other has run. NULL = none */
+    const struct step *beside;
 };
 
 /* The session's device must be started. NULL and err. */

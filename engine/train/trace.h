@@ -26,8 +26,8 @@ struct trace *trace_new(void);
 void trace_free(struct trace *trace); /* NULL-safe */
 /* Something short, of the training thread alone: a kernel or a gather. detail: of which layer; "" for none. */
 void trace_add(struct trace *trace, const char *name, const char *detail, int64_t start_ns, int64_t end_ns);
-/* Tells a trace (context) when each of the device's threads worked (struct device_watch); such parts are named after the kernel that they
- * fall into. At most TRACE_PARTS_MAX of a thread. */
+/* Tells a trace (context) when each of the device's threads worked (struct device_watch); such parts are named after
+ * the kernel that they fall into. At most TRACE_PARTS_MAX of a thread. */
 void trace_worked(void *context, int thread, int64_t start_ns, int64_t end_ns);
 /* Something long, "name number" (number 0: "name"); any thread. */
 void trace_span(struct trace *trace, enum trace_lane lane, const char *name, int64_t number, int64_t start_ns,

@@ -22,10 +22,9 @@ struct trail_file {
 };
 
 struct trail {
-    char *folder; /* the run's */
-    struct trail_file
-        *files; /* rising by step, at the last step by finished epochs; at one place final.keras first, so that the last
-                   is the best to go on from */
+    char *folder;             /* the run's */
+    struct trail_file *files; /* rising by step, at the last step by finished epochs; at one place final.keras first, so
+                                 that the last is the best to go on from */
     size_t n, capacity;
 };
 

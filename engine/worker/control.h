@@ -24,7 +24,7 @@ struct control_options {
     struct journal *journal;
     struct fit_vitals *vitals;
     struct notifier *notifier; /* NULL = nobody is told */
-    int64_t batch_size; /* samples of a step, for samples a second */
+    int64_t batch_size;        /* samples of a step, for samples a second */
 };
 struct control *control_start(const struct control_options *options, struct err *err);
 /* Stops the thread. What was asked and not carried out any more is answered with an error. NULL-safe. */

@@ -18,9 +18,9 @@ static json_t *fields_json(const struct field *fields, int n)
 {
     json_t *all = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(all, json_pack("{s:s?,s:o,s:s}", "name", fields[i].name, "shape",
-                                             shape_json(fields[i].shape), "dtype",
-                                             fields[i].dtype == DTYPE_I32 ? "int32" : "float32"));
+        json_array_append_new(all,
+                              json_pack("{s:s?,s:o,s:s}", "name", fields[i].name, "shape", shape_json(fields[i].shape),
+                                        "dtype", fields[i].dtype == DTYPE_I32 ? "int32" : "float32"));
     return all;
 }
 

@@ -165,8 +165,8 @@ static bool has_model(const struct keras_file *file, const char *path, struct er
         [KERAS_ARCHIVE] = "has no config.json",
         [KERAS_WEIGHTS_H5] =
             "holds weights only: give the architecture as model.layers of a config and name the file in model.weights",
-        [KERAS_LEGACY_H5] =
-            "holds old weights only: give the architecture as model.layers of a config and name the file in model.weights",
+        [KERAS_LEGACY_H5] = "holds old weights only: give the architecture as model.layers of a config and name the "
+                            "file in model.weights",
         [KERAS_JSON] = "holds an architecture without weights: name it as model.file of a config"};
     enum keras_format format = keras_file_format(file);
     return ((format == KERAS_ARCHIVE || format == KERAS_LEGACY_H5) && keras_file_config(file)) ||

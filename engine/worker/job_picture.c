@@ -1,5 +1,5 @@
-/* job_picture.c - a picture file of strangers as a few pixels to draw. It is decoded in the sandbox, a child that can do
- * nothing else; what comes back is checked again. */
+/* job_picture.c - a picture file of strangers as a few pixels to draw. It is decoded in the sandbox, a child that can
+ * do nothing else; what comes back is checked again. */
 #include "base/arena.h"
 #include "base/io.h"
 #include "engine/worker/jobs.h"
@@ -103,8 +103,9 @@ static json_t *picture_json(const struct decoding *d, const struct str *result, 
         text[2 * i + 1] = digits[pixels[i] & 15];
     }
     text[2 * n] = 0;
-    json_t *json = json_pack("{s:s,s:i,s:i,s:[i,i,i],s:s}", "file", d->path, "height", (int)head.height, "width",
-                             (int)head.width, "shown", (int)head.rows, (int)head.columns, (int)CHANNELS, "pixels", text);
+    json_t *json =
+        json_pack("{s:s,s:i,s:i,s:[i,i,i],s:s}", "file", d->path, "height", (int)head.height, "width", (int)head.width,
+                  "shown", (int)head.rows, (int)head.columns, (int)CHANNELS, "pixels", text);
     free(text);
     return json;
 }

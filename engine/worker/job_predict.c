@@ -190,7 +190,8 @@ static json_t *others_json(const struct checkpoint_session *cs, const struct ran
         json_t *json = json_object();
         if (!range->opened && report_output_of(cs->session, range->data, k, &of)) {
             report_add_truth(json, range->data, &of, range->split, range->first + i);
-            if (report_class_of(o->values + i * shape_elements(o->shape), o->shape, of.n_classes, &predicted, &probability)) {
+            if (report_class_of(o->values + i * shape_elements(o->shape), o->shape, of.n_classes, &predicted,
+                                &probability)) {
                 report_set_class(json, "predicted", "predicted_class", &of, predicted);
                 json_object_set_new(json, "probability", js_number(probability));
             }
@@ -215,7 +216,8 @@ static json_t *samples_json(const struct checkpoint_session *cs, const struct ra
             json_object_set_new(sample, "predicted", json_integer(predicted));
             if (range->data->class_names)
                 json_object_set_new(sample, "predicted_class", json_string(range->data->class_names[predicted]));
-            else if (json_array_get(names, (size_t)predicted)) /* a file of its own has no targets; the training data had */
+            /* a file of its own has no targets; the training data had */
+            else if (json_array_get(names, (size_t)predicted))
                 json_object_set(sample, "predicted_class", json_array_get(names, (size_t)predicted));
             json_object_set_new(sample, "probability", js_number(probability));
         }

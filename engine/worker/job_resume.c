@@ -131,8 +131,7 @@ static bool save_due(struct launch *launch, const struct trail *trail, const jso
 {
     size_t i;
     json_t *due;
-    json_array_foreach(json_object_get(state, "due"), i, due)
-    {
+    json_array_foreach(json_object_get(state, "due"), i, due) {
         const char *name = js_string(due, "checkpoint", "");
         if (*name && !trail_has(trail, name, launch->fit.at.step) && !fit_save_due(&launch->fit, state, due, err))
             return false;
@@ -163,7 +162,8 @@ static bool is_finished(const char *folder)
     return finished;
 }
 
-/* What others trained can be looked at and branched off, not gone on with. is_started: by the queue, so that it waits no more. */
+/* What others trained can be looked at and branched off, not gone on with. is_started: by the queue,
+ * so that it waits no more. */
 static bool is_ours(const char *folder, bool is_started, struct err *err)
 {
     json_t *run = run_read(folder, err);
@@ -179,8 +179,8 @@ static bool is_ours(const char *folder, bool is_started, struct err *err)
                 "%s:last --set data.format=... --set data.path=...)",
                 path_name(folder), path_name(folder));
     else if (source)
-        err_set(err, ERR_USAGE, "run '%s' is an imported history (%s): it has no model to go on with", path_name(folder),
-                source);
+        err_set(err, ERR_USAGE, "run '%s' is an imported history (%s): it has no model to go on with",
+                path_name(folder), source);
     json_decref(run);
     return ours;
 }
@@ -244,8 +244,8 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
     bool is_started = launch->run != NULL;
     bool ok = is_ours(launch->folder, is_started, err) &&
               (is_started || (launch->run = take_over(launch->folder, err)) != NULL) &&
-              (config = run_read_config(launch->folder, err)) != NULL &&
-              change_plan(config, request, &changed, err) && trail_read(&trail, launch->folder, err);
+              (config = run_read_config(launch->folder, err)) != NULL && change_plan(config, request, &changed, err) &&
+              trail_read(&trail, launch->folder, err);
     if (ok)
         sweep(launch->folder);
     struct session_options options = {.config = config,

@@ -31,7 +31,8 @@ void launch_note_lines(struct launch *launch, const char *key, const char *lines
 {
     json_t *array = lines_json(lines), *line;
     size_t i;
-    json_array_foreach(array, i, line) launch_note(launch, key, "%s", json_string_value(line));
+    json_array_foreach(array, i, line)
+        launch_note(launch, key, "%s", json_string_value(line));
     json_decref(array);
 }
 
@@ -92,8 +93,7 @@ static void record_notes(struct launch *launch)
 {
     json_t *note;
     size_t i;
-    json_array_foreach(launch->notes, i, note)
-    {
+    json_array_foreach(launch->notes, i, note) {
         const char *warning = js_string(note, "warning", NULL);
         if (warning)
             journal_event(launch->journal, launch->fit.at.epoch, launch->fit.at.step,
@@ -207,10 +207,10 @@ json_t *launch_entry(const struct launch *launch, const json_t *request, const c
 
 void launch_answer_queued(struct launch *launch, struct answer *answer)
 {
-    answer_result(answer, json_pack("{s:s,s:s,s:s,s:I,s:I,s:o}", "run", launch->id, "dir", launch->folder, "state",
-                                    "queued", "epoch", (json_int_t)launch->fit.at.epoch, "epochs",
-                                    (json_int_t)launch->fit.epochs, "notes",
-                                    launch->notes ? json_incref(launch->notes) : json_array()));
+    answer_result(answer,
+                  json_pack("{s:s,s:s,s:s,s:I,s:I,s:o}", "run", launch->id, "dir", launch->folder, "state", "queued",
+                            "epoch", (json_int_t)launch->fit.at.epoch, "epochs", (json_int_t)launch->fit.epochs,
+                            "notes", launch->notes ? json_incref(launch->notes) : json_array()));
 }
 
 static bool open_place(struct launch *launch, struct err *err)

@@ -1,13 +1,14 @@
 /* launch.h - the life of a training worker around the loop: lock, log, control thread, answer, end.
  *
  *   check everything (session, fit) -> make the run -> launch_begin -> answer, leave the terminal -> launch_run
- *                                                   \-> launch_answer_queued: it waits in the queue of the home, this worker ends
+ *                                                   \-> launch_answer_queued: it waits in the queue; this worker ends
  *
- * Up to the answer an error goes to whoever asked; afterwards it goes to run.json (failed), the history and log.txt. A run that was
- * started by the queue has nobody who asked: job_start writes every error there.
+ * Up to the answer an error goes to whoever asked; afterwards it goes to run.json (failed), the history and log.txt. A
+ * run that was started by the queue has nobody who asked: job_start writes every error there.
  *
- * While it trains a worker holds a place on its device (persistence/runs/run_queue.h). At its very end, with all its locks free, it starts
- * the next run that waits, then tells of its end (notify.h); it starts none after SIGTERM or SIGINT, when the machine may be going down.
+ * While it trains a worker holds a place on its device (persistence/runs/run_queue.h). At its very end, with all its
+ * locks free, it starts the next run that waits, then tells of its end (notify.h); it starts none after SIGTERM or
+ * SIGINT, when the machine may be going down.
  */
 #ifndef ENGINE_WORKER_LAUNCH_H
 #define ENGINE_WORKER_LAUNCH_H
@@ -23,7 +24,7 @@ struct launch {
     char *where; /* names the config in messages */
     char *id, *folder;
     struct run_writer *run;
-    int place_fd;   /* of the device, with has_place */
+    int place_fd; /* of the device, with has_place */
     bool has_place, trained, failed;
     bool is_started; /* by the queue: nobody waits for an answer */
     struct journal *journal;
@@ -33,8 +34,8 @@ struct launch {
     struct fit_vitals vitals;
     struct control *control;
     struct notifier *notifier; /* NULL = nobody is told */
-    struct profile *profile; /* NULL unless the request asks for one */
-    bool keeps_profile;      /* profile.json in the run's folder */
+    struct profile *profile;   /* NULL unless the request asks for one */
+    bool keeps_profile;        /* profile.json in the run's folder */
     struct atomic_file *trace_file;
     json_t *notes; /* for the answer: array of {"kept"|"anew"|"warning": text} in order */
 };

@@ -1,5 +1,6 @@
-/* vitals.h - what a training costs the machine: CPU, memory, samples a second. Measured by the control thread, at most once a second;
- * goes to the live page (struct fit_vitals) and to system.log (persistence/index/system_log.h). The loop takes no part in it.
+/* vitals.h - what a training costs the machine: CPU, memory, samples a second. Measured by the control thread, at most
+ * once a second; goes to the live page (struct fit_vitals) and to system.log (persistence/index/system_log.h). The loop
+ * takes no part in it.
  */
 #ifndef ENGINE_WORKER_VITALS_H
 #define ENGINE_WORKER_VITALS_H
