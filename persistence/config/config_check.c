@@ -212,8 +212,7 @@ static bool check_keys(const struct check *c, const json_t *object, const char *
     json_t *value;
     char *inner = NULL;
     bool ok = true;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         const struct config_key *row = config_find_key(scope, c->format, key);
         free(inner);
         inner = *place ? xprintf("%s.%s", place, key) : xstrdup(key);

@@ -27,13 +27,13 @@ static const struct config_key keys[] = {
     {"device", S, "string", "\"auto\"",
      "auto, cpu, cuda or cuda:K (a GPU needs a build with CUDA; antler doctor lists what there is).", ANY},
     {"conv_algorithm", S, "string", "\"auto\"",
-     "How convolutions are computed: auto takes Winograd's algorithm where it is faster (3x3 without stride), with about twice the "
-     "rounding error; direct sums plain products everywhere.",
+     "How convolutions are computed: auto takes Winograd's algorithm where it is faster (3x3 without stride), with "
+     "about twice the rounding error; direct sums plain products everywhere.",
      ONE_OF("auto|direct")},
     {"dtype_policy", S, "string", NULL,
-     "Keras' policy of all layers that have no \"dtype\" of their own: float32, or mixed_bfloat16 (weights, optimizer and losses "
-     "are float32, layers compute in bfloat16). Given with a model file, all its layers take it, but those that a mixed model kept in "
-     "float32.",
+     "Keras' policy of all layers that have no \"dtype\" of their own: float32, or mixed_bfloat16 (weights, optimizer "
+     "and losses are float32, layers compute in bfloat16). Given with a model file, all its layers take it, but those "
+     "that a mixed model kept in float32.",
      ONE_OF("float32|mixed_bfloat16")},
     {"folder", S, "string", NULL,
      "Absolute folder that relative paths start from; written by antler into the resolved config.", ANY},
@@ -46,14 +46,12 @@ static const struct config_key keys[] = {
      ANY},
     {"data[].scale", A, "number or string or object", NULL,
      "What inputs are multiplied by: a factor, or a fraction as text such as \"1/255\". \"minmax\" maps to 0..1, "
-     "\"standard\" to mean 0 and deviation 1, "
-     "for each position of the last axis, fitted on the training part and kept with the run. With several inputs also "
-     "an object input name -> scale.",
+     "\"standard\" to mean 0 and deviation 1, for each position of the last axis, fitted on the training part and "
+     "kept with the run. With several inputs also an object input name -> scale.",
      ANY},
     {"data[].dtype", S, "string or object", NULL,
      "NumPy name of the type the model is fed with. Floating types are delivered as float32, integer types as int32. "
-     "Default float32, for text int32. "
-     "With several inputs also an object input name -> dtype.",
+     "Default float32, for text int32. With several inputs also an object input name -> dtype.",
      ANY},
     {"data[].one_hot", I, "integer", NULL, "Number of classes: labels become vectors of that length with a single 1.",
      RANGE(2, 1e6)},
@@ -139,9 +137,8 @@ static const struct config_key keys[] = {
     {"model.name", S, "string", NULL, "Name of the model.", ANY},
     {"model.layers", L, "list of objects", NULL,
      "{\"class\": \"Dense\", \"units\": 10, ...}, in Keras' words. In a row they are a Sequential. With \"inputs\": "
-     "[\"a\", \"b\"] (names of layers) they form a graph; "
-     "\"inputs\": [[\"a\"], [\"b\"]] calls the layer several times (a shared layer), and its results are called "
-     "\"name:0\", \"name:1\". \"call\" holds call arguments.",
+     "[\"a\", \"b\"] (names of layers) they form a graph; \"inputs\": [[\"a\"], [\"b\"]] calls the layer several "
+     "times (a shared layer), and its results are called \"name:0\", \"name:1\". \"call\" holds call arguments.",
      ANY},
     {"model.layers[].class", S, "string", NULL, "Class of the layer; its other keys are the arguments of the class.",
      REQUIRED},

@@ -69,8 +69,7 @@ static json_t *copy_counted(struct reader *r, const json_t *json)
                            : json_is_array(json) ? json_array()
                                                  : json_copy((json_t *)json);
     if (json_is_object(json))
-        json_object_foreach((json_t *)json, key, value)
-        {
+        json_object_foreach((json_t *)json, key, value) {
             json_t *inner = copy_counted(r, value);
             if (!inner || json_object_set_new(copy, key, inner)) {
                 json_decref(copy);

@@ -48,8 +48,8 @@ done:
     return config;
 }
 
-/* "adam" and {"class": "adam"} are the same: an argument asked of the first makes it the second. Without an optimizer it is
- * Keras' default that gets the argument. */
+/* "adam" and {"class": "adam"} are the same: an argument asked of the first makes it the second. Without an optimizer
+ * it is Keras' default that gets the argument. */
 static bool open_short_form(json_t *config, const char *path, struct err *err)
 {
     const char *dot = strrchr(path, '.');
@@ -125,8 +125,7 @@ json_t *config_data_part(const json_t *data, const char *part)
     json_t *merged = json_object();
     const char *key, *format = js_string(data, "format", ""), *child_format = js_string(child, "format", format);
     json_t *value;
-    json_object_foreach((json_t *)data, key, value)
-    {
+    json_object_foreach((json_t *)data, key, value) {
         bool keep = !strcmp(format, child_format) || config_find_key("data", "", key);
         for (size_t i = 0; i < sizeof own / sizeof *own; i++)
             keep = keep && strcmp(key, own[i]) != 0;

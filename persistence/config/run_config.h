@@ -36,8 +36,8 @@ const struct config_key *config_keys(size_t *n);
 json_t *config_read(const char *path, struct err *err);
 /* The YAML half of config_read on text in memory; `name` is how messages call it. */
 json_t *config_parse_yaml(const char *text, size_t length, const char *name, struct err *err);
-/* "compile.optimizer.learning_rate=0.01": the value is JSON, or a string when it does not parse. A class named by a mere
- * word ("adam") becomes an object when an argument is given to it. */
+/* "compile.optimizer.learning_rate=0.01": the value is JSON, or a string when it does not parse. A class named by a
+ * mere word ("adam") becomes an object when an argument is given to it. */
 bool config_set(json_t *config, const char *assignment, struct err *err) MUST_USE;
 /* Keys, types, required ones; `where` names the file. ERR_USAGE. */
 bool config_check(const json_t *config, const char *where, struct err *err) MUST_USE;

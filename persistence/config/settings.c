@@ -13,7 +13,8 @@ const struct setting settings_table[] = {
     {"queue.slots", SETTING_INT, "1", 1, 64, NULL, false,
      "runs that train at the same time on one device; the others wait"},
     {"screen.theme", SETTING_CHOICE, "\"auto\"", 0, 0, "auto|dark|light|colorblind|16|none", false,
-     "colours: auto asks the terminal whether its ground is light; colorblind keeps apart what red and green would not"},
+     "colours: auto asks the terminal whether its ground is light; colorblind keeps apart what red and green would "
+     "not"},
     {"notify.bell", SETTING_BOOL, "false", 0, 0, NULL, false,
      "ring the terminal's bell when a run ends or its loss becomes NaN"},
     {"notify.terminal", SETTING_CHOICE, "\"off\"", 0, 0, "off|osc9|osc777", false,
@@ -24,8 +25,7 @@ const struct setting settings_table[] = {
     {"notify.best", SETTING_BOOL, "false", 0, 0, NULL, false, "tell of a new best value too, not only of ends and NaN"},
     {"notify.command", SETTING_TEXT, "null", 0, 0, NULL, true,
      "shell command that a training worker runs when a run ends, has a new best value or its loss becomes NaN; the "
-     "facts "
-     "are in $ANTLER_EVENT, $ANTLER_RUN, ..."},
+     "facts are in $ANTLER_EVENT, $ANTLER_RUN, ..."},
     {0},
 };
 
@@ -141,8 +141,8 @@ static bool entry_holds(const char *name, const json_t *value, const char *path,
         return false;
     return own || !find(name)->personal ||
            err_set(err, ERR_USAGE,
-                   "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)", path,
-                   name, name);
+                   "%s: '%s' is a command and is taken from your own settings only (antler settings --own %s=...)",
+                   path, name, name);
 }
 
 static void add_problem(json_t *problems, const struct err *err)
@@ -162,8 +162,7 @@ static void apply(json_t *settings, const char *path, bool own, json_t *problems
         return;
     if (!(file = read_file(path, &err)))
         add_problem(problems, &err);
-    json_object_foreach(file, name, value)
-    {
+    json_object_foreach(file, name, value) {
         if (entry_holds(name, value, path, own, &err))
             json_object_set(settings, name, value);
         else

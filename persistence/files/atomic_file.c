@@ -74,7 +74,8 @@ struct atomic_file *atomic_file_open(const char *path, struct err *err)
     }
     if (file->fd < 0) {
         atomic_file_free(file);
-        err_errno(err, ERR_FAILED, problem, "cannot write '%s'", path); /* by its own name: nobody knows the temporary one */
+        /* by its own name: nobody knows the temporary one */
+        err_errno(err, ERR_FAILED, problem, "cannot write '%s'", path);
         return NULL;
     }
     file->block = xmalloc(BLOCK_BYTES);

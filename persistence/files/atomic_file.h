@@ -38,8 +38,8 @@ bool atomic_file_commit(struct atomic_file **file, struct err *err) MUST_USE;
 /* Removes the temporary file. *file may be NULL; it is NULL afterwards. */
 void atomic_file_abort(struct atomic_file **file);
 
-/* Removes what killed writers of files whose names end in `suffix` left behind in the folder. Only for who knows that nobody
- * writes such files there now. */
+/* Removes what killed writers of files whose names end in `suffix` left behind in the folder. Only for who knows that
+ * nobody writes such files there now. */
 void atomic_file_sweep(const char *folder, const char *suffix);
 
 /* All of it in one call, for small texts. */

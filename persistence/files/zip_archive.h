@@ -34,7 +34,8 @@ struct zip_member {
     int64_t offset;       /* of the (compressed) bytes in the file */
     int64_t stored_bytes; /* as they lie in the file */
     int64_t size_bytes;   /* of the content; equals stored_bytes unless deflated */
-    uint32_t crc;         /* CRC-32 of the content, as declared; checked by zip_member_read, of stored members by zip_check_crc */
+    /* CRC-32 of the content, as declared; checked by zip_member_read, of stored members by zip_check_crc */
+    uint32_t crc;
 };
 
 struct zip_archive;

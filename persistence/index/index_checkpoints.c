@@ -17,8 +17,7 @@ static void read_metrics(struct checkpoint_summary *checkpoint, const char *text
     json_t *json = text ? js_parse(text, strlen(text), "metrics", JS_PYTHON, NULL) : NULL, *value;
     struct metric_summary *metrics = arena_array(arena, json_object_size(json) + 1, sizeof *metrics);
     const char *name;
-    json_object_foreach(json, name, value)
-    {
+    json_object_foreach(json, name, value) {
         double number;
         if (js_to_double(value, &number))
             metrics[checkpoint->n_metrics++] =

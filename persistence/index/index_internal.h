@@ -14,17 +14,18 @@
 #include <sqlite3.h>
 
 struct index {
-    char *home;     /* absolute when it exists */
-    char *path;     /* of antler.db */
+    char *home;            /* absolute when it exists */
+    char *path;            /* of antler.db */
     struct index *watched; /* joined, NULL: none */
     sqlite3 *db;
-    bool hurried;   /* index_set_hurried */
-    bool unseen;    /* something has changed that nobody who asked has heard of */
-    bool in_memory; /* the home cannot be written, the disk is full, the file is not ours or too new */
+    bool hurried;     /* index_set_hurried */
+    bool unseen;      /* something has changed that nobody who asked has heard of */
+    bool in_memory;   /* the home cannot be written, the disk is full, the file is not ours or too new */
     char reason[200]; /* why it is in memory */
-    int failure;    /* SQLite's code of the last failure, 0 after a recovery */
-    uint64_t inode; /* of the file that was opened */
-    int64_t data_version; /* PRAGMA data_version at the last refresh: another process has ingested something when it differs */
+    int failure;      /* SQLite's code of the last failure, 0 after a recovery */
+    uint64_t inode;   /* of the file that was opened */
+    /* PRAGMA data_version at the last refresh: another process has ingested something when it differs */
+    int64_t data_version;
     double scanned_at, scan_s; /* when all folders were looked at last, and how long that took */
     size_t n_scanned;
     int64_t home_stamp; /* of the folder, as it was then */
@@ -35,8 +36,8 @@ struct index {
     size_t n_statements, statements_capacity;
 };
 
-/* types: one letter per value: i int64_t, d double (NaN becomes NULL), s text or NULL, b blob (const void *, size_t). Texts and blobs are
- * lent until the statement is stepped to its end or used again. */
+/* types: one letter per value: i int64_t, d double (NaN becomes NULL), s text or NULL, b blob (const void *, size_t).
+ * Texts and blobs are lent until the statement is stepped to its end or used again. */
 bool index_exec(struct index *index, struct err *err, const char *sql, const char *types, ...) MUST_USE;
 /* A statement ready to be stepped; NULL and err. It stays the index's: step it to its end or sqlite3_reset it. */
 sqlite3_stmt *index_query(struct index *index, struct err *err, const char *sql, const char *types, ...);
@@ -48,8 +49,8 @@ void index_wait_for_others(struct index *index, bool wait);
 bool index_commit(struct index *index, struct err *err) MUST_USE;
 void index_rollback(struct index *index);
 
-/* Runs a reading or writing operation; when the database fails under it (full, damaged, vanished), replaces it or goes on in memory,
- * ingests again and repeats the operation once. */
+/* Runs a reading or writing operation; when the database fails under it (full, damaged, vanished), replaces it or goes
+ * on in memory, ingests again and repeats the operation once. */
 typedef bool index_operation(struct index *index, void *context, struct err *err);
 bool index_guarded(struct index *index, index_operation *operation, void *context, struct err *err) MUST_USE;
 
@@ -61,15 +62,19 @@ const char *index_text(sqlite3_stmt *statement, int column, struct arena *arena)
 /* REAL column; NULL is NaN. */
 double index_real(sqlite3_stmt *statement, int column);
 
-/* Reads run.json of <home>/<folder> into the row of the run (made when *run_id is 0), or config.json. Damage becomes the run's error. */
-bool index_ingest_run(struct index *index, const char *folder, int64_t stamp, int64_t *run_id, struct err *err) MUST_USE;
-bool index_ingest_config(struct index *index, const char *folder, int64_t run_id, int64_t stamp, struct err *err) MUST_USE;
+/* Reads run.json of <home>/<folder> into the row of the run (made when *run_id is 0), or config.json. Damage becomes
+ * the run's error. */
+bool index_ingest_run(struct index *index, const char *folder, int64_t stamp, int64_t *run_id,
+                      struct err *err) MUST_USE;
+bool index_ingest_config(struct index *index, const char *folder, int64_t run_id, int64_t stamp,
+                         struct err *err) MUST_USE;
 /* Reads the new records of the log; starts anew when what was read before is no longer there. */
 bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, int64_t stamp, struct err *err) MUST_USE;
 /* The summary of one row, in the arena; NULL and err. */
 const struct run_summary *index_load_run(struct index *index, int64_t row, struct arena *arena, struct err *err);
 /* A run of the joined index as the other one shows it. */
-const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run, struct arena *arena);
+const struct run_summary *index_as_watched(const struct index *watched, const struct run_summary *run,
+                                           struct arena *arena);
 /* Drops what came from the log of a run, or all of it. */
 bool index_forget_log(struct index *index, int64_t run_id, struct err *err) MUST_USE;
 bool index_forget_run(struct index *index, int64_t run_id, struct err *err) MUST_USE;
@@ -78,18 +83,20 @@ struct index *index_of_run(struct index *index, const char *id);
 /* The row number of a run by its exact id; 0 when there is none, -1 and err. */
 int64_t index_run_id(struct index *index, const char *id, struct err *err);
 
-/* Chunks: `n` records that hold the same `n_columns` metrics. The blob is int64 ordinal[n], epoch[n], step[n], double time[n], then n
- * values per metric. Ordinals number the METRICS records of a log. */
+/* Chunks: `n` records that hold the same `n_columns` metrics. The blob is int64 ordinal[n], epoch[n], step[n], double
+ * time[n], then n values per metric. Ordinals number the METRICS records of a log. */
 enum { CHUNK_AXES = 4, CHUNK_MAX_RECORDS = 512, CHUNK_MAX_CELLS = 65536 };
 static inline size_t chunk_capacity(size_t n_columns)
 {
     size_t n = CHUNK_MAX_CELLS / (n_columns + CHUNK_AXES);
     return n > CHUNK_MAX_RECORDS ? CHUNK_MAX_RECORDS : n < 8 ? 8 : n;
 }
-/* All metrics of a run without its parents' part; of a history of another tool without what later records took the place of. */
-bool index_own_series(struct index *index, int64_t run_id, struct arena *arena, const struct metric_series **series, size_t *n,
-                      struct err *err) MUST_USE;
+/* All metrics of a run without its parents' part; of a history of another tool without what later
+ * records took the place of. */
+bool index_own_series(struct index *index, int64_t run_id, struct arena *arena, const struct metric_series **series,
+                      size_t *n, struct err *err) MUST_USE;
 /* The last up to n_max values of a metric (by its number in the log), oldest first; *n of them. */
-bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *values, size_t n_max, size_t *n, struct err *err) MUST_USE;
+bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *values, size_t n_max, size_t *n,
+                struct err *err) MUST_USE;
 
 #endif

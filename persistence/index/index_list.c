@@ -68,8 +68,7 @@ static void read_tags(struct run_summary *run, const char *text, struct arena *a
     json_t *json = js_parse(text, strlen(text), "tags", JS_STRICT, NULL), *tag;
     const char **tags = arena_array(arena, json_array_size(json) + 1, sizeof *tags);
     size_t i;
-    json_array_foreach(json, i, tag)
-    {
+    json_array_foreach(json, i, tag) {
         if (json_is_string(tag))
             tags[run->n_tags++] = arena_strdup(arena, json_string_value(tag));
     }

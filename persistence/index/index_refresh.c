@@ -2,10 +2,10 @@
  * index.h.
  *
  * With thousands of runs a full look takes a noticeable part of a second: then it is taken for a tenth of the time at
- * most, for a two-hundredth while no folder came or went, and in between only runs that may be alive are looked at. Nothing but stat for a run that has not changed.
- * Changed ones are ingested in BEGIN IMMEDIATE transactions that are committed every tenth of a second, so that readers
- * beside us are never kept waiting; what a transaction finds already done by another process (the stamps in the row say
- * so) it leaves alone.
+ * most, for a two-hundredth while no folder came or went, and in between only runs that may be alive are looked at.
+ * Nothing but stat for a run that has not changed. Changed ones are ingested in BEGIN IMMEDIATE transactions that are
+ * committed every tenth of a second, so that readers beside us are never kept waiting; what a transaction finds already
+ * done by another process (the stamps in the row say so) it leaves alone.
  */
 #include "persistence/index/index_internal.h"
 

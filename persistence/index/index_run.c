@@ -35,8 +35,8 @@ bool index_forget_log(struct index *index, int64_t run_id, struct err *err)
            index_exec(index, err, "DELETE FROM checkpoint WHERE run=?", "i", run_id) &&
            index_exec(index, err,
                       "UPDATE run SET log_stamp=0, log_offset=0, log_frame=-1, log_header=0, log_records=0, "
-                      "log_epoch=0, log_step=0, "
-                      "log_device=NULL, log_rate=NULL, log_time=NULL, log_error=NULL, spark=NULL, n_checkpoints=0 WHERE id=?",
+                      "log_epoch=0, log_step=0, log_device=NULL, log_rate=NULL, log_time=NULL, log_error=NULL, "
+                      "spark=NULL, n_checkpoints=0 WHERE id=?",
                       "i", run_id);
 }
 
@@ -54,8 +54,7 @@ static void running_time(const json_t *run, double *ran_s, double *since)
     *ran_s = *since = 0;
     size_t i;
     json_t *change;
-    json_array_foreach(json_object_get(run, "changes"), i, change)
-    {
+    json_array_foreach(json_object_get(run, "changes"), i, change) {
         double time = js_double(change, "time", 0), end = killed > 0 && killed < time ? killed : time;
         if (*since > 0 && end > *since) /* a clock that was set back counts as no time */
             *ran_s += end - *since;
@@ -80,14 +79,12 @@ static bool add_params(struct index *index, int64_t run_id, const json_t *json, 
     const char *name;
     json_t *value;
     bool ok = true;
-    json_object_foreach((json_t *)json, name, value)
-    {
+    json_object_foreach((json_t *)json, name, value) {
         str_addf(key, "%s%s", length ? "." : "", name);
         ok = ok && add_params(index, run_id, value, key, n, err);
         key->data[key->length = length] = 0;
     }
-    json_array_foreach(json, i, value)
-    {
+    json_array_foreach(json, i, value) {
         str_addf(key, "[%zu]", i);
         ok = ok && add_params(index, run_id, value, key, n, err);
         key->data[key->length = length] = 0;

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const plain_fields[] = {"id",     "name",  "state", "tag",    "note", "device",  "parent",
-                                           "source", "error", "epoch", "epochs", "step", "created", "duration",
-                                           "learning_rate"};
+static const char *const plain_fields[] = {"id",     "name",   "state",   "tag",      "note",
+                                           "device", "parent", "source",  "error",    "epoch",
+                                           "epochs", "step",   "created", "duration", "learning_rate"};
 enum { N_FIELDS = sizeof plain_fields / sizeof plain_fields[0] };
 
 bool run_field_check(const char *field, struct err *err)

@@ -6,9 +6,10 @@
  *   best.val_loss<0.2          FIELD OP VALUE with = != < <= > >=
  *   a b   a AND b   a OR b   a | b   NOT a   -a   !a   ( ... )      AND binds tighter than OR
  *
- * Fields: id name state tag note device parent source error epoch epochs step created duration learning_rate, last.METRIC,
- * best.METRIC, config.PATH (any parameter of the config, as in `compare`). duration takes 90, 90s, 5m, 2h, 1d; created a date such as 2026-11-23.
- * What a run does not have matches no comparison. Errors (ERR_USAGE) name the column, counted from 1.
+ * Fields: id name state tag note device parent source error epoch epochs step created duration learning_rate,
+ * last.METRIC, best.METRIC, config.PATH (any parameter of the config, as in `compare`). duration takes 90, 90s, 5m, 2h,
+ * 1d; created a date such as 2026-11-23. What a run does not have matches no comparison. Errors (ERR_USAGE) name the
+ * column, counted from 1.
  */
 #ifndef PERSISTENCE_INDEX_RUN_FILTER_H
 #define PERSISTENCE_INDEX_RUN_FILTER_H
@@ -22,7 +23,8 @@ struct run_filter;
 /* NULL and err. "" matches all. */
 struct run_filter *run_filter_parse(const char *text, struct err *err);
 void run_filter_free(struct run_filter *filter);
-bool run_filter_matches(const struct run_filter *filter, const struct run_summary *run, run_param_lookup *param, void *context);
+bool run_filter_matches(const struct run_filter *filter, const struct run_summary *run, run_param_lookup *param,
+                        void *context);
 
 /* A field of a run: a number, a text, or nothing. */
 struct run_value {
@@ -30,7 +32,8 @@ struct run_value {
     double number;
     char text[256]; /* longer texts are cut */
 };
-/* False and ERR_USAGE (with the nearest known one) when there is no such field. tag and note have their own rules and no single value. */
+/* False and ERR_USAGE (with the nearest known one) when there is no such field. tag and note have their own rules and
+ * no single value. */
 bool run_field_check(const char *field, struct err *err) MUST_USE;
 struct run_value run_field(const char *field, const struct run_summary *run, run_param_lookup *param, void *context);
 

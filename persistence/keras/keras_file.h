@@ -25,8 +25,8 @@ struct model_parts {        /* what a .keras file is written from */
 
 /* path ends with .keras or .weights.h5. Atomic (temp, fsync, rename, fsync of the folder). */
 bool keras_file_write(const char *path, const struct model_parts *parts, struct err *err) MUST_USE;
-/* The same but for the last step: everything has left the parts, which may change now; atomic_file_commit makes the file durable and
- * visible, maybe in another thread, atomic_file_abort removes it. NULL and err. */
+/* The same but for the last step: everything has left the parts, which may change now; atomic_file_commit makes the
+ * file durable and visible, maybe in another thread, atomic_file_abort removes it. NULL and err. */
 struct atomic_file *keras_file_begin(const char *path, const struct model_parts *parts, struct err *err);
 
 struct keras_file; /* an opened file */

@@ -53,9 +53,8 @@ static bool refuse_zip(int fd, const char *path, struct err *err)
     struct zip_seen seen = {0};
     if (!zip_peek_names(fd, look_at_name, &seen))
         return refuse(path,
-                      "a zip archive without a directory at its end: it was cut off while it was written or copied, or "
-                      "something was "
-                      "appended to it; write or copy it again",
+                      "a zip archive without a directory at its end: it was cut off while it was written or copied, "
+                      "or something was appended to it; write or copy it again",
                       err);
     if (seen.torch)
         return refuse(path,

@@ -59,7 +59,8 @@ static char *metadata_text(const json_t *further)
     json_object_set_new(metadata, "date_saved", json_string(date));
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)further, key, value) json_object_set(metadata, key, value);
+    json_object_foreach((json_t *)further, key, value)
+        json_object_set(metadata, key, value);
     char *text = js_text(metadata, 0);
     json_decref(metadata);
     return text;

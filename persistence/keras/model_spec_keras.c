@@ -56,7 +56,8 @@ static const char **sorted_keys(const json_t *json)
     size_t n = 0;
     const char **keys = xcalloc(json_object_size(json) + 1, sizeof *keys), *name;
     json_t *value;
-    json_object_foreach((json_t *)json, name, value) keys[n++] = name;
+    json_object_foreach((json_t *)json, name, value)
+        keys[n++] = name;
     qsort(keys, n, sizeof *keys, str_order);
     return keys;
 }
@@ -311,8 +312,7 @@ struct model_spec *spec_read_keras(const json_t *envelope, const char *where, in
     if (!is_nested(class_name, config))
         return err_null(err, ERR_FORMAT,
                         "%s: the model is a '%.100s' without layers in its config (a subclassed model keeps its "
-                        "structure in Python code); "
-                        "expected Sequential, Functional or Model",
+                        "structure in Python code); expected Sequential, Functional or Model",
                         where, class_name);
     struct spec_builder b;
     spec_begin(&b, where, ERR_FORMAT, depth);

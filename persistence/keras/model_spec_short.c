@@ -163,7 +163,9 @@ static bool read_named_call(struct spec_builder *b, struct layer_spec *layer, co
     bool ok = json_object_size(inputs) > 0 && json_object_size(inputs) <= MOST;
     if (!ok)
         err_set(err, b->code, "%s: must name 1 to %d arguments, found %zu", place, MOST, json_object_size(inputs));
-    json_object_foreach((json_t *)inputs, key, value) if (ok) keys[n_keys++] = key;
+    json_object_foreach((json_t *)inputs, key, value)
+        if (ok)
+            keys[n_keys++] = key;
     qsort(keys, (size_t)n_keys, sizeof *keys, str_order);
     for (int i = 0; ok && i < n_keys; i++) {
         const json_t *given = json_object_get(inputs, keys[i]);

@@ -35,8 +35,7 @@ static void drop_newer(json_t *json)
     }
     if (json_is_object(json) && js_double(json, "renorm_momentum", 0) == 0.99 && !json_object_get(json, "renorm"))
         json_object_del(json, "renorm_momentum");
-    json_object_foreach_safe(json, next, key, value)
-    {
+    json_object_foreach_safe(json, next, key, value) {
         if (!strcmp(key, "dtype") && is_float32_policy(value))
             json_object_set_new(json, key, json_string(js_string(json_object_get(value, "config"), "name", NULL)));
         else
@@ -106,7 +105,8 @@ static json_t *config_to_keras(const json_t *config)
     json_t *out = json_object();
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)config, key, value) json_object_set_new(out, key, value_to_keras(key, value));
+    json_object_foreach((json_t *)config, key, value)
+        json_object_set_new(out, key, value_to_keras(key, value));
     return out;
 }
 

@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 
-/* A fingerprint of data, model, precision, and what of fit sets the steps and the batch. Names, seeds, epochs, rates and
- * callbacks do not count, nor does the order of keys. Never 0. */
+/* A fingerprint of data, model, precision, and what of fit sets the steps and the batch. Names, seeds, epochs, rates
+ * and callbacks do not count, nor does the order of keys. Never 0. */
 uint64_t epoch_work(const json_t *config);
 
 #endif

@@ -96,7 +96,8 @@ static inline enum frame_look frame_look(const char *p, size_t n, size_t *length
         return FRAME_SHORT;
     return hash_crc32(0, p + FRAME_HEADER_BYTES, *length) == frame_u32(p + 4) ? FRAME_WHOLE : FRAME_BAD;
 }
-/* Whether a whole frame starts anywhere behind the first byte: then what is broken at p is damage, not a torn end. Bounded work. */
+/* Whether a whole frame starts anywhere behind the first byte: then what is broken at p is damage, not
+ * a torn end. Bounded work. */
 bool frame_follows(const char *p, size_t n);
 
 #endif

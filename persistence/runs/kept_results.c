@@ -35,8 +35,10 @@ static uint64_t mix_files(uint64_t print, const json_t *json, const char *folder
         }
         free(path);
     }
-    json_array_foreach((json_t *)json, i, item) print = mix_files(print, item, folder);
-    json_object_foreach((json_t *)json, key, value) print = mix_files(print, value, folder);
+    json_array_foreach((json_t *)json, i, item)
+        print = mix_files(print, item, folder);
+    json_object_foreach((json_t *)json, key, value)
+        print = mix_files(print, value, folder);
     return print;
 }
 
@@ -142,8 +144,8 @@ bool kept_save(const char *checkpoint, const char *what, const json_t *result)
     struct err ignored;
     struct stat st;
     int64_t size_bytes = (int64_t)strlen(text), replaced = stat(path, &st) ? 0 : st.st_size;
-    bool ok = size_bytes <= KEPT_MAX_BYTES &&
-              bytes_beside(checkpoint) - replaced + size_bytes <= KEPT_ALL_MAX_BYTES && atomic_file_save_for_now(path, text, strlen(text), &ignored);
+    bool ok = size_bytes <= KEPT_MAX_BYTES && bytes_beside(checkpoint) - replaced + size_bytes <= KEPT_ALL_MAX_BYTES &&
+              atomic_file_save_for_now(path, text, strlen(text), &ignored);
     free(text);
     free(path);
     json_decref(all);

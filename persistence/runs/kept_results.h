@@ -7,8 +7,8 @@
  *
  * A result is believed only while the checkpoint is the file it was made of and the data of its run are what they were:
  * "data" is a fingerprint of the config's data object and of the sizes and times of the files it names. They are a
- * cache: small, written whole or not at all but not forced to the disk, damaged ones are as if they were not there. They
- * go with their checkpoint.
+ * cache: small, written whole or not at all but not forced to the disk, damaged ones are as if they were not there.
+ * They go with their checkpoint.
  */
 #ifndef PERSISTENCE_RUNS_KEPT_RESULTS_H
 #define PERSISTENCE_RUNS_KEPT_RESULTS_H
@@ -16,7 +16,10 @@
 #include "base/arena.h"
 #include "base/json.h"
 
-enum { KEPT_MAX_BYTES = 2 << 20 /* of one file: a larger one is not kept */, KEPT_ALL_MAX_BYTES = 16 << 20 /* of a checkpoint */ };
+enum {
+    KEPT_MAX_BYTES = 2 << 20,      /* of one file: a larger one is not kept */
+    KEPT_ALL_MAX_BYTES = 16 << 20, /* of a checkpoint */
+};
 
 /* False: it could not be kept (a home that cannot be written, too large), which is no error. */
 bool kept_save(const char *checkpoint, const char *what, const json_t *result);

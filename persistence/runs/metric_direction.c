@@ -63,8 +63,7 @@ const char *monitored_metric(const json_t *config, int *mode)
     size_t i;
     *mode = 0;
     for (size_t c = 0; c < 2; c++)
-        json_array_foreach(json_object_get(config, "callbacks"), i, callback)
-        {
+        json_array_foreach(json_object_get(config, "callbacks"), i, callback) {
             const char *monitor = js_string(callback, "monitor", NULL), *text = js_string(callback, "mode", "auto");
             if (strcmp(js_string(callback, "class", ""), classes[c]) != 0 || !monitor)
                 continue;

@@ -128,7 +128,8 @@ void run_set_worker(json_t *run)
         json_pack("{s:I, s:s, s:f}", "pid", (json_int_t)getpid(), "host", host, "started", io_wall_seconds()));
 }
 
-/* Whoever takes the lock of a run that is said to be running knows that its worker was killed: about when it wrote last. */
+/* Whoever takes the lock of a run that is said to be running knows that its worker was killed:
+ * about when it wrote last. */
 static void note_death(json_t *run, const char *folder)
 {
     const json_t *changes = json_object_get(run, "changes");

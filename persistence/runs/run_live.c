@@ -63,8 +63,9 @@ bool run_live_read(const char *run_folder, struct run_live *out)
     bool ok = false;
     for (int tries = 0; tries < 8 && !ok; tries++) {
         struct run_live again;
-        ok = io->pread(fd, out, sizeof *out, 0) == (ssize_t)sizeof *out && out->magic == LIVE_MAGIC && !(out->seq & 1) &&
-             io->pread(fd, &again, sizeof again, 0) == (ssize_t)sizeof again && again.seq == out->seq;
+        ok = io->pread(fd, out, sizeof *out, 0) == (ssize_t)sizeof *out && out->magic == LIVE_MAGIC &&
+             !(out->seq & 1) && io->pread(fd, &again, sizeof again, 0) == (ssize_t)sizeof again &&
+             again.seq == out->seq;
     }
     io->close(fd);
     return ok;

@@ -1,5 +1,6 @@
-/* run_live.h - where a running worker is inside its epoch: one mapped page in the run folder (`live`), written by plain stores (a training
- * step makes no system call), read by any number of screens. A hint: it may be missing or stale, the log is the truth.
+/* run_live.h - where a running worker is inside its epoch: one mapped page in the run folder (`live`), written by plain
+ * stores (a training step makes no system call), read by any number of screens. A hint: it may be missing or stale, the
+ * log is the truth.
  */
 #ifndef PERSISTENCE_RUNS_RUN_LIVE_H
 #define PERSISTENCE_RUNS_RUN_LIVE_H
@@ -26,6 +27,7 @@ struct run_live { /* seq is odd while being written; readers copy and compare */
 struct run_live *run_live_create(const char *run_folder, struct err *err); /* mapped; NULL and err */
 void run_live_close(struct run_live *live);
 void run_live_store(struct run_live *live, const struct run_live *now); /* lock-free, for one writer */
-bool run_live_read(const char *run_folder, struct run_live *out);       /* false when there is none or it is unreadable */
+/* false when there is none or it is unreadable */
+bool run_live_read(const char *run_folder, struct run_live *out);
 
 #endif

@@ -20,7 +20,8 @@ static struct flock lock_of_byte(enum run_lock lock)
 static void read_holder(int fd, struct str *out)
 {
     char text[128], *space = NULL;
-    for (int tries = 0; tries < 20 && !space; tries++) { /* whoever has just taken the lock is about to write its name */
+    /* whoever has just taken the lock is about to write its name */
+    for (int tries = 0; tries < 20 && !space; tries++) {
         ssize_t n = io->pread(fd, text, sizeof text - 1, 0);
         text[n > 0 ? n : 0] = 0;
         text[strcspn(text, "\n")] = 0;

@@ -95,8 +95,8 @@ static json_t *identity_json(const struct run_identity *identity, double created
         json_array_append_new(tags, js_text_value(identity->tags[t]));
     if (identity->parent_run || identity->parent_checkpoint)
         parent = json_pack("{s:o, s:o, s:I, s:I}", "run", js_text_value(identity->parent_run), "checkpoint",
-                           js_text_value(identity->parent_checkpoint), "epoch", (json_int_t)identity->parent_epoch, "step",
-                           (json_int_t)identity->parent_step);
+                           js_text_value(identity->parent_checkpoint), "epoch", (json_int_t)identity->parent_epoch,
+                           "step", (json_int_t)identity->parent_step);
     json_object_set_new(run, "format", json_integer(1));
     json_object_set_new(run, "id", json_null());
     json_object_set_new(run, "name", js_text_value(identity->name && *identity->name ? identity->name : "run"));

@@ -65,10 +65,12 @@ static bool parse_name(const char *name, struct arena *arena, const char **tag, 
         suffix = str_ends(name, suffixes[i]) ? name + strlen(name) - strlen(suffixes[i]) : suffix;
     if (!at || !suffix || suffix < at || name[0] == '.')
         return false;
-    char *number = arena_strndup(arena, at + 1, (size_t)(suffix - at - 1)), *text = arena_alloc(arena, strlen(name) + 1);
+    char *number = arena_strndup(arena, at + 1, (size_t)(suffix - at - 1));
+    char *text = arena_alloc(arena, strlen(name) + 1);
     size_t n = 0;
     for (const char *c = name; c < at; c++) {
-        bool escaped = c[0] == '%' && at - c > 2 && digit(c[1]) >= 0 && digit(c[2]) >= 0 && (digit(c[1]) || digit(c[2]));
+        bool escaped =
+            c[0] == '%' && at - c > 2 && digit(c[1]) >= 0 && digit(c[2]) >= 0 && (digit(c[1]) || digit(c[2]));
         text[n++] = escaped ? (char)(16 * digit(c[1]) + digit(c[2])) : *c;
         c += escaped ? 2 : 0;
     }

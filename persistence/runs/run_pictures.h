@@ -23,7 +23,7 @@ struct run_picture {
     const char *file; /* its name in pictures/ */
 };
 struct picture_tag {
-    const char *tag; /* as the other tool calls it; any bytes but zero */
+    const char *tag;                    /* as the other tool calls it; any bytes but zero */
     const struct run_picture *pictures; /* by step, n of them, at least one */
     size_t n;
 };
@@ -36,7 +36,8 @@ char *run_pictures_folder(const char *folder);
 bool run_pictures_list(const char *folder, struct arena *arena, const struct picture_tag **tags, size_t *n,
                        struct err *err) MUST_USE;
 /* Puts a caption beside a picture; of a very long one its beginning. */
-bool run_picture_write_caption(const char *pictures_folder, const char *file, const char *caption, struct err *err) MUST_USE;
+bool run_picture_write_caption(const char *pictures_folder, const char *file, const char *caption,
+                               struct err *err) MUST_USE;
 /* What stands beside it; "" where there is none. free() it. */
 char *run_picture_caption(const char *pictures_folder, const char *file);
 /* Differs when pictures came or went; 0: there are none. */

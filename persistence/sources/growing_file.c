@@ -14,8 +14,8 @@
 enum {
     BLOCK_BYTES = 256 << 10,
     AHEAD_BYTES = 512 << 10,
-    AHEAD_LEAST = 4 << 20,  /* of a file that has less to come nothing is read ahead */
-    LEFT_BYTES = 64 << 10   /* room before what was read ahead, for what is left of the block before it */
+    AHEAD_LEAST = 4 << 20, /* of a file that has less to come nothing is read ahead */
+    LEFT_BYTES = 64 << 10  /* room before what was read ahead, for what is left of the block before it */
 };
 
 struct growing_ahead {

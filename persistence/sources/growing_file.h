@@ -9,8 +9,9 @@
  *     found == 0: that much is not there now                    found == -1: err
  *     growing_close(&file);
  *
- * Reads blocks; holds no more than two of them and the largest piece that was asked for. Of a long file the next block is
- * read while the caller is busy with this one (POSIX AIO). A file that was cut or replaced is noticed by growing_is_same.
+ * Reads blocks; holds no more than two of them and the largest piece that was asked for. Of a long file the next block
+ * is read while the caller is busy with this one (POSIX AIO). A file that was cut or replaced is noticed by
+ * growing_is_same.
  */
 #ifndef PERSISTENCE_SOURCES_GROWING_FILE_H
 #define PERSISTENCE_SOURCES_GROWING_FILE_H
@@ -25,7 +26,7 @@ struct growing_file {
     char *path;
     uint8_t *memory, *buffer; /* owned; inside it: bytes [start, start + filled) of the file */
     size_t filled, capacity;
-    int64_t start, offset; /* offset: what comes next */
+    int64_t start, offset;       /* offset: what comes next */
     struct growing_ahead *ahead; /* NULL: nothing was read ahead yet */
 };
 

@@ -65,8 +65,8 @@ struct source {
     /* 1, 0 = no more whole records now: ask again later, -1 = err: nothing behind this place can be read. */
     int (*next)(struct source_reader *reader, struct source_record *record, struct err *err);
     void (*about)(const struct source_reader *reader, struct source_about *about); /* NULL: nothing is known */
-    const char *(*remark)(const struct source_reader *reader); /* what a person should know ("the unfinished last line
-                                                                  was left out"), or NULL */
+    /* what a person should know ("the unfinished last line was left out"), or NULL */
+    const char *(*remark)(const struct source_reader *reader);
     bool (*is_same)(const struct source_reader
                         *reader); /* false: a file was cut or replaced: it must be read anew. NULL with `once` */
     void (*close)(struct source_reader *reader); /* NULL is fine */
@@ -89,7 +89,8 @@ char *source_name(const char *path);
 /* Files become runs of `home`, one each, in this order; name may be NULL (then the file's own name or that of its
  * path). All of them or none: a run appears whole or not at all. Model files must have been looked at (source_model.h).
  * One that holds nothing becomes none, which the remarks say; where all of them do, that is the error.
- * ids: n_files strings, NULL where none was made, free() each. remarks: what a person should know of some files, in one line. */
+ * ids: n_files strings, NULL where none was made, free() each. remarks: what a person should know of some files, in one
+ * line. */
 bool source_import(const char *home, const struct source_file *files, size_t n_files, const char *name, char **ids,
                    struct str *remarks, struct err *err) MUST_USE;
 

@@ -79,7 +79,8 @@ static bool add_event(struct source_copy *copy, const struct source_record *reco
 static bool add_picture(struct source_copy *copy, const struct source_record *record, struct err *err)
 {
     const char *suffix = event_image_suffix((const uint8_t *)record->text, record->length);
-    if (!suffix || copy->n_pictures >= PICTURES_MAX || copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES) {
+    if (!suffix || copy->n_pictures >= PICTURES_MAX ||
+        copy->picture_bytes + (int64_t)record->length > PICTURES_MAX_BYTES) {
         copy->n_left_out++;
         return true;
     }

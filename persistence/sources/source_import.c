@@ -33,7 +33,8 @@ static void add_remark(const struct import *import, const char *path, const stru
     if (remark)
         str_addf(import->remarks, "%s'%s': %s", import->remarks->length ? "; " : "", path, remark);
     if (copy->n_left_out)
-        str_addf(import->remarks, "%s'%s': %zu pictures were left out: PNG and JPEG are kept, at most 2000 of them and 256 MiB",
+        str_addf(import->remarks,
+                 "%s'%s': %zu pictures were left out: PNG and JPEG are kept, at most 2000 of them and 256 MiB",
                  import->remarks->length ? "; " : "", path, copy->n_left_out);
 }
 
@@ -49,8 +50,7 @@ static bool describe(struct run_making *making, const struct source_copy *copy, 
                                     .tags = tags};
     json_t *config = source_config(copy->source, path, name, about, err), *tag;
     size_t i;
-    json_array_foreach(about->tags, i, tag)
-    {
+    json_array_foreach(about->tags, i, tag) {
         if (json_is_string(tag) && identity.n_tags < sizeof tags / sizeof *tags)
             tags[identity.n_tags++] = json_string_value(tag);
     }
@@ -86,8 +86,8 @@ static struct run_making *import_history(struct import *import, const struct sou
     *ok = open && source_copy_some(&copy, INFINITY, err) == 0;
     bool empty = *ok && is_empty(&copy);
     if (empty)
-        str_addf(import->remarks, "%s'%s' holds no values, so no run was made of it", import->remarks->length ? "; " : "",
-                 file->path);
+        str_addf(import->remarks, "%s'%s' holds no values, so no run was made of it",
+                 import->remarks->length ? "; " : "", file->path);
     if (*ok && !empty) {
         struct source_about about = {.started = NAN};
         if (source->about)
@@ -166,8 +166,10 @@ bool source_import(const char *home, const struct source_file *files, size_t n_f
         any |= import.makings[i] != NULL;
     }
     if (ok && !any)
-        ok = n_files == 1 ? err_set(err, ERR_FORMAT, "'%s' holds no values yet: there is nothing to make a run of", files[0].path)
-                          : err_set(err, ERR_FORMAT, "none of the %zu files holds a value: there is nothing to make a run of", n_files);
+        ok = n_files == 1 ? err_set(err, ERR_FORMAT, "'%s' holds no values yet: there is nothing to make a run of",
+                                    files[0].path)
+                          : err_set(err, ERR_FORMAT,
+                                    "none of the %zu files holds a value: there is nothing to make a run of", n_files);
     ok = ok && settle(&import, files, err) && commit(&import, ids, err);
     for (size_t i = 0; i < n_files; i++)
         run_making_abort(&import.makings[i]);

@@ -141,8 +141,7 @@ static bool add_metrics(struct history_writer *writer, int64_t epoch, int64_t st
     const char **names = xcalloc(size, sizeof *names), *name;
     double *values = xcalloc(size, sizeof *values);
     json_t *value;
-    json_object_foreach((json_t *)metrics, name, value)
-    {
+    json_object_foreach((json_t *)metrics, name, value) {
         names[n] = name;
         n += js_to_double(value, &values[n]);
     }

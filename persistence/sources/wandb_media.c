@@ -15,7 +15,7 @@ enum { PICTURE_MAX_BYTES = 64 << 20, WAITING_MAX = 4096, OF_ONE_ITEM_MAX = 64 };
 
 struct named_picture {
     char *tag, *path, *caption; /* caption: NULL where there is none */
-    const char *names[1]; /* as a record wants it */
+    const char *names[1];       /* as a record wants it */
     int64_t step, epoch;
     double time;
     size_t log;
@@ -48,8 +48,7 @@ void wandb_media_add(struct wandb_media *media, const char *tag, const char *jso
     if (!strcmp(type, "image-file"))
         add(media, tag, js_string(value, "path", NULL), js_string(value, "caption", NULL), log, record);
     if (!strcmp(type, "images/separated"))
-        json_array_foreach((json_t *)names, i, name)
-        {
+        json_array_foreach((json_t *)names, i, name) {
             char *numbered = xprintf("%s/%zu", tag, i);
             if (i < OF_ONE_ITEM_MAX)
                 add(media, json_array_size(names) > 1 ? numbered : tag, json_string_value(name),

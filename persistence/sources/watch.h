@@ -21,7 +21,8 @@
 #include "persistence/index/index.h"
 
 struct watch;
-/* ERR_NOT_FOUND and ERR_FORMAT as source_scan. Reads nothing yet. home: passed by where a folder holds it; may be NULL. */
+/* ERR_NOT_FOUND and ERR_FORMAT as source_scan. Reads nothing yet. home: passed by where a
+ * folder holds it; may be NULL. */
 struct watch *watch_open(const char *const *paths, size_t n_paths, const char *home, struct err *err);
 /* Removes the private home. NULL is fine. */
 void watch_close(struct watch *watch);

@@ -85,8 +85,7 @@ static size_t tags_of(const struct source_about *about, const char **tags, size_
 {
     size_t i, n = 0;
     json_t *tag;
-    json_array_foreach(about->tags, i, tag)
-    {
+    json_array_foreach(about->tags, i, tag) {
         if (json_is_string(tag) && n < room)
             tags[n++] = json_string_value(tag);
     }
