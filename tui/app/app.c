@@ -501,7 +501,8 @@ int app_event(struct app *app, const struct event *event)
     if (event->kind == EVENT_READY || event->kind == EVENT_TICK)
         flags |= app_poll_jobs(app) ? LOOP_DRAW : LOOP_NOTHING;
     if (event->kind == EVENT_TICK)
-        return flags | (forget_message(app) ? LOOP_DRAW : LOOP_NOTHING) | app_refresh(app, false) | view_event(app, event);
+        return flags | (forget_message(app) ? LOOP_DRAW : LOOP_NOTHING) | app_refresh(app, false) |
+               view_event(app, event);
     if (event->kind == EVENT_RESIZE)
         return flags | LOOP_DRAW;
     if (app_overlay_event(app, event, &flags))

@@ -42,8 +42,8 @@ struct screen_view_ops {
     const struct run_summary *(*run)(const struct app *app, const void *state); /* the selected run, NULL: none */
     const struct checkpoint_summary *(*checkpoint)(const struct app *app,
                                                    const void *state); /* of that run, NULL: none */
-    void (*reveal)(struct app *app, void *state, const char *run); /* the view over it is closed, which showed this run: its
-                                                                      id. NULL: nothing to do */
+    /* the view over it is closed, which showed this run: its id. NULL: nothing to do */
+    void (*reveal)(struct app *app, void *state, const char *run);
 };
 
 /* An answer was given to app_ask. False and err: refused, the question stays open and shows why. */
@@ -86,7 +86,7 @@ struct app {
     const struct run_summary *runs; /* all of the home, newest first */
     size_t n_runs;
     const struct run_summary **by_id; /* the same, sorted by id */
-    char *marks[APP_MAX_MARKS]; /* ids of marked runs, in the order they were marked */
+    char *marks[APP_MAX_MARKS];       /* ids of marked runs, in the order they were marked */
     int n_marks;
     char *marked_checkpoint; /* path of the checkpoint that `d` compares with, NULL */
 
@@ -96,7 +96,7 @@ struct app {
     struct menu menu;
     char menu_title[96], menu_lines[APP_MAX_MENU][96], menu_hints[APP_MAX_MENU][72];
     app_choice *choice;
-    bool menu_by_key; /* the hints are keys, which choose their line */
+    bool menu_by_key;       /* the hints are keys, which choose their line */
     app_choice *menu_moved; /* another line is looked at, -1: none was chosen after all; NULL */
     struct help help;
     struct edit palette;
@@ -105,7 +105,7 @@ struct app {
 
     char message[600]; /* in the footer until a key; good news for some seconds */
     enum style message_style;
-    double message_at; /* app->now when it was said */
+    double message_at;      /* app->now when it was said */
     bool queue_is_hindered; /* said once */
     struct app_job jobs[APP_MAX_JOBS];
     int last_job;
@@ -116,9 +116,9 @@ struct app {
     json_t *classes;  /* answer of the worker's `describe`, NULL until asked */
     double now, wall; /* of the last event: a clock that never jumps, Unix seconds */
     long utc_offset_s;
-    enum rung rung;        /* how charts are drawn */
-    enum tile_depth tiles; /* how pictures are drawn */
-    enum theme_name theme; /* as it is to look now; the screen follows */
+    enum rung rung;             /* how charts are drawn */
+    enum tile_depth tiles;      /* how pictures are drawn */
+    enum theme_name theme;      /* as it is to look now; the screen follows */
     enum theme_name theme_kept; /* and as it was chosen last */
     bool light;                 /* the ground of the terminal is */
     bool markers;               /* curves carry marks of their own: their colours do not tell them apart */
@@ -141,7 +141,8 @@ void app_view(struct app *app, struct grid *grid);
 int app_action(struct app *app, enum action action);
 /* The title of the window (notices.h). */
 void app_title(const struct app *app, struct str *out);
-/* Reads the index, starts what waits and has a place (run_queue.h), notes what is to be told; tells the views when anything differs. */
+/* Reads the index, starts what waits and has a place (run_queue.h), notes what is to be told; tells the views when
+ * anything differs. */
 int app_refresh(struct app *app, bool force);
 
 /* Opens a view by name over the others; when it is open already with the same name, everything above it is closed and

@@ -11,8 +11,7 @@ static void add_notes(struct str *out, const json_t *notes, const char *kind)
 {
     const json_t *note;
     size_t i, n = 0;
-    json_array_foreach((json_t *)notes, i, note)
-    {
+    json_array_foreach((json_t *)notes, i, note) {
         const char *text = js_string(note, kind, NULL);
         if (text && !n++)
             str_addf(out, "%s%s: %s", out->length ? "   " : "", kind, text);
@@ -90,7 +89,8 @@ static void enqueued(struct app *app, struct app_job *job)
 static bool is_starting(const struct app *app)
 {
     for (int i = 0; i < APP_MAX_JOBS; i++)
-        if (app->jobs[i].number && app->jobs[i].state == JOB_RUNNING && (app->jobs[i].done == launched || app->jobs[i].done == enqueued))
+        if (app->jobs[i].number && app->jobs[i].state == JOB_RUNNING &&
+            (app->jobs[i].done == launched || app->jobs[i].done == enqueued))
             return true;
     return false;
 }

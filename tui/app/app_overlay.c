@@ -183,8 +183,8 @@ bool app_overlay_event(struct app *app, const struct event *event, int *flags)
 
 static void palette_draw(struct app *app, struct grid *grid)
 {
-    int found = app->palette_menu.list.count, rows = found > 10 ? 10 : found > 0 ? found : 1,
-        width = grid->width < 76 ? grid->width : 76;
+    int found = app->palette_menu.list.count, width = grid->width < 76 ? grid->width : 76;
+    int rows = found > 10 ? 10 : found > 0 ? found : 1;
     struct rect box = rect_center(grid_all(grid), width, rows + 4);
     grid_fill(grid, box, STYLE_TEXT, ' ');
     grid_box(grid, box, STYLE_ACCENT);
@@ -205,7 +205,8 @@ static void palette_draw(struct app *app, struct grid *grid)
         struct rect line = rect_top(&inside, 1);
         grid_text(grid, rect_part(line, 0, 0, 20, 1), 0, 0, STYLE_TEXT, row->name);
         keys_of(&app->map, action, keys, sizeof keys);
-        grid_text(grid, rect_part(line, 21, 0, line.w - 23 - grid_columns(grid, keys), 1), 0, 0, STYLE_FAINT, row->help);
+        grid_text(grid, rect_part(line, 21, 0, line.w - 23 - grid_columns(grid, keys), 1), 0, 0, STYLE_FAINT,
+                  row->help);
         grid_text_right(grid, line, line.w, 0, STYLE_KEY, keys);
         if (list->top + i == list->selected)
             grid_flag(grid, line, CELL_SELECTED);

@@ -11,11 +11,9 @@
 #include "tui/client/cli_request.h"
 #include "tui/client/worker_client.h"
 
-/* clang-format off: one row a line */
 const struct screen_view_ops *const screen_views[] = {&view_runs,    &view_run,    &view_new,     &view_form,
                                                       &view_compare, &view_result, &view_predict, &view_inspect,
                                                       &view_diff,    &view_jobs,   &view_log,     NULL};
-/* clang-format on */
 
 /* The index is asked twice a second; where nothing lives and nobody presses a key, once. */
 static const double TICK_S = 0.5, CALM_TICK_S = 1, CALM_AFTER_S = 3;
@@ -32,8 +30,8 @@ struct screen {
     enum theme_name theme; /* in use */
     bool themed;
     struct loop *loop;
-    double pressed; /* when a key came last */
-    bool calm;      /* ticks come seldom */
+    double pressed;            /* when a key came last */
+    bool calm;                 /* ticks come seldom */
     int watched[APP_MAX_JOBS]; /* descriptor of the job in that place, -1 */
     struct watch *watch;       /* NULL: only our own runs */
     bool reading;              /* there was more than a slice */
@@ -42,11 +40,11 @@ struct screen {
 
 static enum tile_depth tiles_of(enum color_depth depth, const struct term_facts *facts)
 {
-    return facts->ascii            ? TILE_ASCII
-           : depth == COLORS_NONE  ? TILE_BLOCKS
-           : depth == COLORS_16    ? TILE_16
-           : facts->true_color     ? TILE_TRUE
-                                   : TILE_256;
+    return facts->ascii           ? TILE_ASCII
+           : depth == COLORS_NONE ? TILE_BLOCKS
+           : depth == COLORS_16   ? TILE_16
+           : facts->true_color    ? TILE_TRUE
+                                  : TILE_256;
 }
 
 /* The app says how it is to look; the terminal has the colours for it or not. */

@@ -10,8 +10,8 @@ struct screen_options {
     const char *home;
     enum color_choice color;
     bool ascii;
-    const char *once;  /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
-    int width, height; /* of that frame; 0: 80 x 24 or the terminal's */
+    const char *once;    /* one frame of this run's view ("" = of the list), printed as text; NULL: stay */
+    int width, height;   /* of that frame; 0: 80 x 24 or the terminal's */
     struct watch *watch; /* histories of other tools, shown beside the runs of the home; NULL */
 };
 /* home, color, ascii and the sides of a frame from the options of the command line. */

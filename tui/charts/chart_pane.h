@@ -84,7 +84,8 @@ bool chart_pane_load(struct app *app, struct chart_pane *pane, const struct char
 /* What an action did to the pane. RELOAD: the content has to be loaded again. */
 enum chart_done { CHART_IGNORED, CHART_DONE, CHART_RELOAD };
 enum chart_done chart_pane_action(struct app *app, struct chart_pane *pane, enum action action);
-/* Clicks and the wheel inside the rectangle it was drawn in; a press on a small chart makes it the large one (RELOAD). */
+/* Clicks and the wheel inside the rectangle it was drawn in; a press on a small chart makes
+ * it the large one (RELOAD). */
 enum chart_done chart_pane_mouse(struct app *app, struct chart_pane *pane, const struct event *event);
 
 /* To the moment of a checkpoint; it no longer follows. */

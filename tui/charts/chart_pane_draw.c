@@ -23,7 +23,8 @@ void chart_pane_fill(const struct app *app, const struct chart_pane *pane, struc
     chart->marks = marks;
     chart->n_marks = chart_marks(&pane->curves, pane->axis, pane->checkpoints, pane->n_checkpoints, pane->events,
                                  pane->n_events, marks);
-    bool follows = pane->living && pane->follow; /* then the last checkpoint is marked as such, and moves on with the run */
+    /* then the last checkpoint is marked as such, and moves on with the run */
+    bool follows = pane->living && pane->follow;
     if (pane->selected >= 0 && !follows)
         marks[pane->selected].selected = true;
     chart->mark_line = pane->curves.monitor >= 0 ? pane->curves.monitor : pane->curves.n ? 0 : -1;

@@ -47,13 +47,12 @@ void small_title_draw(const struct curve_set *set, enum curve_part part, const s
                       struct rect row)
 {
     int x = SMALL_TITLE_COLUMN + grid_textf(grid, row, SMALL_TITLE_COLUMN, 0, STYLE_CHART_TITLE, "%s%s",
-                                part == CURVES_VALIDATION ? "val_" : "", set->family);
+                                            part == CURVES_VALIDATION ? "val_" : "", set->family);
     for (size_t i = 0; i < set->n && set->n_held == 1; i++) {
         const struct chart_line *line = &set->lines[i];
         if (!line->series->n)
             continue;
-        size_t nearest =
-            isnan(chart->cursor_x) ? line->series->n - 1 : series_nearest(line->series, chart->cursor_x);
+        size_t nearest = isnan(chart->cursor_x) ? line->series->n - 1 : series_nearest(line->series, chart->cursor_x);
         char text[64];
         double value = line->series->y[nearest];
         snprintf(text, sizeof text, "%s%s", curve_is_validation(line->name) ? "val " : "", human_metric(value).text);
@@ -64,4 +63,3 @@ void small_title_draw(const struct curve_set *set, enum curve_part part, const s
     }
     draw_extreme(set, chart, grid, row, x);
 }
-

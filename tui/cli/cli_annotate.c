@@ -14,8 +14,7 @@ static void set_tag(json_t *tags, const char *tag)
     const char *name = tag + (off || *tag == '+');
     size_t i;
     json_t *old;
-    json_array_foreach(tags, i, old)
-    {
+    json_array_foreach(tags, i, old) {
         if (!strcmp(json_string_value(old), name)) {
             if (off)
                 json_array_remove(tags, i);

@@ -17,7 +17,8 @@ static json_t *kept_json(const struct checkpoint_summary *checkpoint)
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++) {
         char *path = kept_path(checkpoint->path, what[i]);
-        json_array_append_new(all, json_pack("{s:o, s:o}", "what", js_text_value(what[i]), "path", js_text_value(path)));
+        json_array_append_new(all,
+                              json_pack("{s:o, s:o}", "what", js_text_value(what[i]), "path", js_text_value(path)));
         free(path);
     }
     arena_release(&arena);
@@ -43,11 +44,12 @@ static json_t *checkpoint_json(const struct checkpoint_summary *checkpoint)
     json_t *metrics = json_object();
     for (size_t m = 0; m < checkpoint->n_metrics; m++)
         json_object_set_new(metrics, checkpoint->metrics[m].name, js_number(checkpoint->metrics[m].last));
-    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:b, s:b, s:o, s:o}", "checkpoint", js_text_value(checkpoint->name), "path",
-                     js_text_value(checkpoint->path), "epoch", (json_int_t)checkpoint->epoch, "step",
-                     (json_int_t)checkpoint->step, "created", js_number(checkpoint->created), "size_bytes",
-                     (json_int_t)checkpoint->size_bytes, "weights_only", (int)checkpoint->weights_only, "best",
-                     (int)checkpoint->best, "metrics", metrics, "kept", kept_json(checkpoint));
+    return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:b, s:b, s:o, s:o}", "checkpoint",
+                     js_text_value(checkpoint->name), "path", js_text_value(checkpoint->path), "epoch",
+                     (json_int_t)checkpoint->epoch, "step", (json_int_t)checkpoint->step, "created",
+                     js_number(checkpoint->created), "size_bytes", (json_int_t)checkpoint->size_bytes, "weights_only",
+                     (int)checkpoint->weights_only, "best", (int)checkpoint->best, "metrics", metrics, "kept",
+                     kept_json(checkpoint));
 }
 
 static void print_json(const struct checkpoint_summary *list, size_t n)

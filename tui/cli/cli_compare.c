@@ -21,7 +21,8 @@ static json_t *metric_json(const struct compared *list, size_t n, const char *na
         json_array_append_new(best, has_best ? js_number(metric->best) : json_null());
         json_array_append_new(epoch, has_best ? json_integer(metric->best_epoch) : json_null());
     }
-    return json_pack("{s:o, s:o, s:o, s:o}", "name", js_text_value(name), "last", last, "best", best, "best_epoch", epoch);
+    return json_pack("{s:o, s:o, s:o, s:o}", "name", js_text_value(name), "last", last, "best", best, "best_epoch",
+                     epoch);
 }
 
 struct comparison {

@@ -82,9 +82,11 @@ static bool has_ended_since(const char *folder, double since)
     json_t *run = run_read(folder, NULL), *change;
     size_t i;
     bool ended = false;
-    json_array_foreach(json_object_get(run, "changes"), i, change) ended =
-        ended || (js_double(change, "time", 0) >= since && (!strcmp(js_string(change, "state", ""), "stopped") ||
-                                                            !strcmp(js_string(change, "state", ""), "finished")));
+    json_array_foreach(json_object_get(run, "changes"), i, change)
+        if (js_double(change, "time", 0) >= since) {
+            const char *state = js_string(change, "state", "");
+            ended = ended || !strcmp(state, "stopped") || !strcmp(state, "finished");
+        }
     json_decref(run);
     return ended;
 }

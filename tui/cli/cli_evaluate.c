@@ -135,8 +135,7 @@ static void print_confused(const json_t *confusion, const json_t *classes)
         if (!worst)
             break;
         for (size_t k = 0; k < n * n && printed < MOST; k++) {
-            if (k / n == k % n ||
-                json_integer_value(json_array_get(json_array_get(confusion, k / n), k % n)) != worst)
+            if (k / n == k % n || json_integer_value(json_array_get(json_array_get(confusion, k / n), k % n)) != worst)
                 continue;
             printf("%s%6lld  ", printed++ ? "" : "\nmost often confused\n", (long long)worst);
             text_print(TEXT_PLAIN, class_name(json_array_get(classes, k / n), "class", "label", is));
@@ -155,12 +154,10 @@ static void print_calibration(const json_t *calibration)
     struct text_table table = {0};
     static const char *const titles[] = {"sure", "samples", "on average", "right"};
     char text[24];
-    printf("\nhow sure it is and how often right; expected calibration error %.4f\n",
-           js_double(calibration, "ece", 0));
+    printf("\nhow sure it is and how often right; expected calibration error %.4f\n", js_double(calibration, "ece", 0));
     for (int k = 0; k < 4; k++)
         text_table_column(&table, titles[k], k > 0);
-    json_array_foreach(json_object_get(calibration, "bins"), i, bin)
-    {
+    json_array_foreach(json_object_get(calibration, "bins"), i, bin) {
         text_table_row(&table);
         snprintf(text, sizeof text, "%.1f to %.1f", js_double(bin, "from", 0), js_double(bin, "to", 0));
         text_table_cell(&table, TEXT_PLAIN, text);
@@ -180,8 +177,7 @@ static void print_hardest(const json_t *hardest)
     const json_t *sample;
     size_t i;
     char text[24];
-    json_array_foreach((json_t *)hardest, i, sample)
-    {
+    json_array_foreach((json_t *)hardest, i, sample) {
         printf("%s%6lld  loss %s", i ? "" : "\nhardest samples\n", (long long)js_int(sample, "index", 0),
                text_number(js_double(sample, "loss", 0)).text);
         if (json_object_get(sample, "predicted")) {
@@ -214,8 +210,7 @@ static void print_details(const json_t *result)
     print_result(result);
     if (!outputs)
         print_output(result);
-    json_array_foreach((json_t *)outputs, k, of)
-    {
+    json_array_foreach((json_t *)outputs, k, of) {
         fputs("\noutput ", stdout);
         text_print(TEXT_BOLD, js_string(of, "name", ""));
         putchar('\n');

@@ -11,8 +11,8 @@
 enum { TEXT_WIDTH = 78 };
 
 static const char intro[] = "An experiment manager for deep learning that lives in a terminal: trains from config "
-                            "files, draws the curves, evaluates, "
-                            "predicts with, resumes and branches from any checkpoint.";
+                            "files, draws the curves, evaluates, predicts with, resumes and branches from any "
+                            "checkpoint.";
 static const char terms[] =
     "RUN is an id, a unique prefix of it, or a name. CHECKPOINT is a path, RUN:EPOCH, RUN:best or RUN:last.";
 

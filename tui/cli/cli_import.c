@@ -27,8 +27,7 @@ static void add_problems(struct str *remarks, const char *path, const json_t *pr
 {
     const json_t *problem;
     size_t i;
-    json_array_foreach((json_t *)problems, i, problem)
-    {
+    json_array_foreach((json_t *)problems, i, problem) {
         str_addf(remarks, "%s'%s': %s", remarks->length ? "; " : "", path, json_string_value(problem));
     }
 }
@@ -70,10 +69,9 @@ static bool add_argument(struct import *import, const char *path, struct err *er
     if (models && import->list.n > before)
         str_addf(&import->remarks, "%s'%s' holds %zu models, which become runs when they are named",
                  import->remarks.length ? "; " : "", path, models);
-    return import->list.n > before ||
-           err_set(err, ERR_FORMAT, "'%s' holds no history that could be imported%s%s", path,
-                   import->list.met_home ? " (the runs of the home are there already)" : "",
-                   models ? "; models are imported when they are named" : "");
+    return import->list.n > before || err_set(err, ERR_FORMAT, "'%s' holds no history that could be imported%s%s", path,
+                                              import->list.met_home ? " (the runs of the home are there already)" : "",
+                                              models ? "; models are imported when they are named" : "");
 }
 
 static void print_remarks(const struct str *remarks)

@@ -31,8 +31,7 @@ static void print_layers(const json_t *layers)
     text_table_column(&table, "", false);
     const json_t *layer;
     size_t i;
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         struct str shape = {0};
         text_add_shape(&shape, json_object_get(layer, "output_shape"));
         char params[32];
@@ -54,8 +53,7 @@ static void print_lines(const char *label, enum text_style style, const json_t *
 {
     const json_t *line;
     size_t i;
-    json_array_foreach((json_t *)lines, i, line)
-    {
+    json_array_foreach((json_t *)lines, i, line) {
         printf("%s: ", label);
         text_print(style, json_string_value(line) ? json_string_value(line) : "");
         putchar('\n');
@@ -70,8 +68,7 @@ static void print_weights(const json_t *weights)
     text_table_column(&table, "type", false);
     const json_t *weight;
     size_t i;
-    json_array_foreach((json_t *)weights, i, weight)
-    {
+    json_array_foreach((json_t *)weights, i, weight) {
         struct str shape = {0};
         text_add_shape(&shape, json_object_get(weight, "shape"));
         text_table_row(&table);
@@ -137,8 +134,7 @@ static void print_data(const json_t *data)
         printf(", %lld classes", (long long)js_int(data, "classes", 0));
     const json_t *input;
     size_t i;
-    json_array_foreach(json_object_get(data, "inputs"), i, input)
-    {
+    json_array_foreach(json_object_get(data, "inputs"), i, input) {
         struct str shape = {0};
         text_add_shape(&shape, json_object_get(input, "shape"));
         printf(", input %s %s", str_text(&shape), js_string(input, "dtype", ""));
@@ -157,9 +153,10 @@ static void print_check(const char *path, const json_t *result)
            (long long)js_int(result, "trainable_params", 0));
     printf("memory: about %s", text_size(js_int(result, "memory_bytes", 0)).text);
     if (memory)
-        printf(" (weights %s, optimizer %s, steps %s, data %s, copy for checkpoints %s)", text_size(js_int(memory, "parameters", 0)).text,
-               text_size(js_int(memory, "optimizer", 0)).text, text_size(js_int(memory, "steps", 0)).text,
-               text_size(js_int(memory, "data", 0)).text, text_size(js_int(memory, "checkpoint", 0)).text);
+        printf(" (weights %s, optimizer %s, steps %s, data %s, copy for checkpoints %s)",
+               text_size(js_int(memory, "parameters", 0)).text, text_size(js_int(memory, "optimizer", 0)).text,
+               text_size(js_int(memory, "steps", 0)).text, text_size(js_int(memory, "data", 0)).text,
+               text_size(js_int(memory, "checkpoint", 0)).text);
     putchar('\n');
     print_data(json_object_get(result, "data"));
     print_lines("warning", TEXT_BAD, json_object_get(result, "warnings"));

@@ -40,7 +40,8 @@ static void add_row(struct text_table *table, const struct run_summary *run, boo
     text_table_cell(table, text_state_style(run->state), run_state_name(run->state));
     text_table_cell(table, TEXT_PLAIN, epoch);
     add_metrics(table, run);
-    text_table_cell(table, TEXT_PLAIN, run->source && !(run->duration_s > 0) ? text_missing() : text_duration(run->duration_s).text);
+    text_table_cell(table, TEXT_PLAIN,
+                    run->source && !(run->duration_s > 0) ? text_missing() : text_duration(run->duration_s).text);
     text_table_cell(table, TEXT_DIM, text_age(run->created).text);
     struct str tags = {0};
     for (size_t t = 0; t < run->n_tags; t++)

@@ -26,8 +26,8 @@ static json_t *pictures_json(const char *folder, const struct picture_tag *tags,
         for (size_t k = 0; k < tags[t].n; k++) {
             char *path = path_join(home, tags[t].pictures[k].file),
                  *caption = run_picture_caption(home, tags[t].pictures[k].file);
-            json_t *one = json_pack("{s:I, s:o, s:I}", "step", (json_int_t)tags[t].pictures[k].step, "path", js_text_value(path),
-                                    "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes);
+            json_t *one = json_pack("{s:I, s:o, s:I}", "step", (json_int_t)tags[t].pictures[k].step, "path",
+                                    js_text_value(path), "size_bytes", (json_int_t)tags[t].pictures[k].size_bytes);
             if (*caption)
                 json_object_set_new(one, "caption", js_text_value(caption));
             json_array_append_new(pictures, one);
@@ -96,7 +96,8 @@ static const struct run_picture *find_step(const struct cli *cli, const struct p
         if ((double)tag->pictures[k].step == step)
             return &tag->pictures[k];
     return err_null(err, ERR_NOT_FOUND, "'%s' has no picture of step %.0f: the %zu there are go from step %lld to %lld",
-                    tag->tag, step, tag->n, (long long)tag->pictures[0].step, (long long)tag->pictures[tag->n - 1].step);
+                    tag->tag, step, tag->n, (long long)tag->pictures[0].step,
+                    (long long)tag->pictures[tag->n - 1].step);
 }
 
 static enum tile_depth depth_here(bool ascii)
@@ -104,11 +105,11 @@ static enum tile_depth depth_here(bool ascii)
     struct term_facts facts;
     term_look(COLOR_AUTO, ascii, &facts);
     bool colors = isatty(STDOUT_FILENO) && facts.usable && facts.depth != COLORS_NONE;
-    return facts.ascii                      ? TILE_ASCII
-           : !colors                        ? TILE_BLOCKS
-           : facts.true_color               ? TILE_TRUE
-           : strstr(facts.type, "256")      ? TILE_256
-                                            : TILE_16;
+    return facts.ascii                 ? TILE_ASCII
+           : !colors                   ? TILE_BLOCKS
+           : facts.true_color          ? TILE_TRUE
+           : strstr(facts.type, "256") ? TILE_256
+                                       : TILE_16;
 }
 
 static void add_color(struct str *out, uint32_t color, int base)
@@ -124,7 +125,8 @@ static void add_color(struct str *out, uint32_t color, int base)
 /* ASCII or a block element. */
 static void add_point(struct str *out, uint32_t point)
 {
-    const uint8_t bytes[] = {(uint8_t)(0xE0 | point >> 12), (uint8_t)(0x80 | (point >> 6 & 63)), (uint8_t)(0x80 | (point & 63))};
+    const uint8_t bytes[] = {(uint8_t)(0xE0 | point >> 12), (uint8_t)(0x80 | (point >> 6 & 63)),
+                             (uint8_t)(0x80 | (point & 63))};
     if (point < 0x80)
         str_add_char(out, (char)point);
     else
@@ -160,8 +162,8 @@ static bool print_picture(const struct cli *cli, const json_t *result, int width
         return err_set(err, ERR_FORMAT, "the worker's answer is no picture");
     tile_fit(height_px, width_px, PICTURE_MOST_ROWS, width, &rows, &columns);
     struct tile_cell *cells = xcalloc((size_t)rows * (size_t)columns, sizeof *cells);
-    tile_image(values, height_px, width_px, PICTURE_CHANNELS, depth_here(cli_option(cli, "--ascii") != NULL), cells, rows,
-               columns);
+    tile_image(values, height_px, width_px, PICTURE_CHANNELS, depth_here(cli_option(cli, "--ascii") != NULL), cells,
+               rows, columns);
     print_cells(cells, rows, columns);
     free(cells);
     free(values);

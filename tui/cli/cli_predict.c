@@ -28,9 +28,10 @@ static bool add_files(const struct cli *cli, json_t *request, struct err *err)
 {
     const char *input = cli_option(cli, "--input"), *output = cli_option(cli, "--output");
     if (!input)
-        return err_set(err, ERR_USAGE,
-                       "say what to predict: --input FILE, a part of the run's data as --input 'test[0:16]', or --prompt TEXT "
-                       "for a model that writes text");
+        return err_set(
+            err, ERR_USAGE,
+            "say what to predict: --input FILE, a part of the run's data as --input 'test[0:16]', or --prompt TEXT "
+            "for a model that writes text");
     if (!is_range(input) && !path_exists(input))
         return err_set(err, ERR_USAGE, "--input: there is no file '%s'", input);
     char *path = is_range(input) ? xstrdup(input) : cli_absolute(input);
@@ -45,8 +46,8 @@ static bool add_files(const struct cli *cli, json_t *request, struct err *err)
     return true;
 }
 
-/* "test", "test[3]", "test[2:5]", "test[2:]" or, of the part that is taken when none is named, "[2:5]": first and end, -1
- * for an open one. False: another text, or bounds that count from the end. */
+/* "test", "test[3]", "test[2:5]", "test[2:]" or, of the part that is taken when none is named, "[2:5]": first and end,
+ * -1 for an open one. False: another text, or bounds that count from the end. */
 static bool read_range(const char *text, char part[16], int64_t *first, int64_t *end)
 {
     size_t length = strcspn(text, "[");
@@ -98,8 +99,8 @@ static json_t *predict(const struct cli *cli, json_t *request, struct err *err)
 {
     char part[16];
     int64_t first, end;
-    bool of_split = read_range(js_string(request, "input", "/"), part, &first, &end), own = of_split && cli_is_own(request),
-         few = own && end >= 0 && end - first <= KEPT_SAMPLES, asked = js_bool(request, "details", false);
+    bool own = read_range(js_string(request, "input", "/"), part, &first, &end) && cli_is_own(request);
+    bool few = own && end >= 0 && end - first <= KEPT_SAMPLES, asked = js_bool(request, "details", false);
     bool again = cli_option(cli, "--again");
     json_t *result = own && !again ? find_kept(request) : NULL;
     if (!result) {
@@ -130,7 +131,8 @@ static void print_numbers(const json_t *value, int *left)
     if (json_is_array(value)) {
         const json_t *entry;
         size_t i;
-        json_array_foreach((json_t *)value, i, entry) print_numbers(entry, left);
+        json_array_foreach((json_t *)value, i, entry)
+            print_numbers(entry, left);
         return;
     }
     double number = 0;
@@ -179,8 +181,7 @@ static void print_result(const json_t *result)
         print_class(sample);
         const char *name;
         json_t *values;
-        json_object_foreach((json_t *)outputs, name, values)
-        {
+        json_object_foreach((json_t *)outputs, name, values) {
             int left = SHOWN_VALUES;
             if (json_object_size(outputs) > 1)
                 printf(" %s:", name);

@@ -53,8 +53,7 @@ static void print_rows(const json_t *part, const char *key, const char *const *n
     struct text_table table = {0};
     columns(&table, names);
     size_t i;
-    json_array_foreach((json_t *)rows, i, row)
-    {
+    json_array_foreach((json_t *)rows, i, row) {
         if (i >= shown) {
             rest_s += js_double(row, "seconds", 0);
             rest_share += js_double(row, "share", 0);

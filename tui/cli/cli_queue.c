@@ -20,9 +20,9 @@
 static json_t *item_json(const struct queue_item *item)
 {
     json_t *json =
-        json_pack("{s:o,s:o,s:s,s:s,s:I,s:I}", "run", js_text_value(item->run->id), "name", js_text_value(item->run->name),
-                  "state", run_state_name(item->run->state), "device", item->device, "epoch",
-                  (json_int_t)item->run->epoch, "epochs", (json_int_t)item->run->epochs);
+        json_pack("{s:o,s:o,s:s,s:s,s:I,s:I}", "run", js_text_value(item->run->id), "name",
+                  js_text_value(item->run->name), "state", run_state_name(item->run->state), "device", item->device,
+                  "epoch", (json_int_t)item->run->epoch, "epochs", (json_int_t)item->run->epochs);
     if (item->waits) {
         json_object_set_new(json, "place", json_integer(item->place));
         json_object_set_new(json, "starts_in_s", isfinite(item->starts_s) ? json_real(item->starts_s) : json_null());

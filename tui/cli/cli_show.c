@@ -144,8 +144,9 @@ static json_t *events_json(const struct run_event *events, size_t n)
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++) {
         json_t *event = js_parse(events[i].json, strlen(events[i].json), "event", JS_STRICT, NULL);
-        json_array_append_new(all, json_pack("{s:I, s:I, s:o, s:o*}", "epoch", (json_int_t)events[i].epoch, "step",
-                                             (json_int_t)events[i].step, "time", js_number(events[i].time), "event", event));
+        json_array_append_new(all,
+                              json_pack("{s:I, s:I, s:o, s:o*}", "epoch", (json_int_t)events[i].epoch, "step",
+                                        (json_int_t)events[i].step, "time", js_number(events[i].time), "event", event));
     }
     return all;
 }

@@ -66,7 +66,8 @@ bool cli_launch(struct cli *cli, const char *job, json_t *request, struct err *e
         fflush(out);
         ok = follow_run(launched, out, &result, &interrupted, err);
     }
-    json_t *profile = result && ok && cli_option(cli, "--profile") ? profile_read(js_string(result, "dir", ""), err) : NULL;
+    json_t *profile =
+        result && ok && cli_option(cli, "--profile") ? profile_read(js_string(result, "dir", ""), err) : NULL;
     if (result && ok && cli_option(cli, "--profile") && !profile)
         ok = false;
     if (profile && cli->json)

@@ -21,7 +21,8 @@ struct chart_file {
 /* The charts one under another. Whole or not at all, where it is a file. */
 bool chart_save(const struct chart_file *file, const struct chart *charts, size_t n, struct err *err) MUST_USE;
 /* What is seen, as comma-separated values: a line for every x of any line inside the x range, ascending; a column for
- * every curve, and one for its smoothed form. "loss", "loss (smooth)"; of several runs "digits loss". A line without a value there: empty. */
+ * every curve, and one for its smoothed form. "loss", "loss (smooth)"; of several runs "digits loss". A line without a
+ * value there: empty. */
 void chart_add_csv(const struct chart *charts, size_t n, struct str *out);
 
 /* What `antler plot` has to be told to draw the same. */

@@ -50,7 +50,8 @@ double chart_fork(const struct curve_set *set, size_t focus)
     return fork;
 }
 
-/* Where several fall into one cell, the last is seen: what changes the training comes behind what only interrupts it. */
+/* Where several fall into one cell, the last is seen: what changes the training comes behind
+ * what only interrupts it. */
 static size_t add_events(const struct curve_set *set, enum curve_axis axis, const struct notable_event *events,
                          size_t n_events, struct chart_mark *marks)
 {

@@ -162,12 +162,10 @@ void cli_print_notes(const json_t *notes)
 {
     const json_t *note;
     size_t i;
-    json_array_foreach((json_t *)notes, i, note)
-    {
+    json_array_foreach((json_t *)notes, i, note) {
         const char *key;
         json_t *text;
-        json_object_foreach((json_t *)note, key, text)
-        {
+        json_object_foreach((json_t *)note, key, text) {
             struct str line = {0};
             str_add_visible(&line, json_string_value(text) ? json_string_value(text) : "");
             fprintf(stderr, "%s: %s\n", key, str_text(&line));

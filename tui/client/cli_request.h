@@ -22,8 +22,8 @@ json_t *cli_ask(const char *job, const json_t *request, struct err *err);
 /* --config, --data and --batch-size of evaluate and predict, and their CHECKPOINT argument, into a request. */
 bool cli_add_data(const struct cli *cli, json_t *request, struct err *err);
 bool cli_add_checkpoint(const struct cli *cli, json_t *request, struct err *err);
-/* Whether a request is about a run's checkpoint with its own data and settings: what is kept of it may stand for it, and
- * what comes may be kept. */
+/* Whether a request is about a run's checkpoint with its own data and settings: what is kept of it may stand for it,
+ * and what comes may be kept. */
 bool cli_is_own(const json_t *request);
 /* Says on standard error that an answer was kept, and adds "kept": {"made"} to it. */
 void cli_say_kept(json_t *result, double made);

@@ -311,8 +311,7 @@ void text_add_shape(struct str *out, const json_t *shape)
         return;
     }
     str_add(out, "(");
-    json_array_foreach((json_t *)shape, i, dim)
-    {
+    json_array_foreach((json_t *)shape, i, dim) {
         str_add(out, i ? ", " : "");
         if (json_is_array(dim))
             text_add_shape(out, dim);

@@ -25,8 +25,8 @@ const struct metric_summary *compared_metric(const struct run_summary *run, cons
 const char **compared_metrics(const struct compared *list, size_t n, struct arena *arena, size_t *n_names);
 /* Names of runs, told apart: those that share one carry their number too: "digits (2)". In arena. */
 const char *const *compared_labels(const struct run_summary *const *runs, size_t n, struct arena *arena);
-/* "learning_rate 0.0001  batch_size 64  +2": what a run says otherwise than its parent, the last parts of the keys, `most` of
- * them. Nothing where they are equal. */
+/* "learning_rate 0.0001  batch_size 64  +2": what a run says otherwise than its parent, the last parts of the keys,
+ * `most` of them. Nothing where they are equal. */
 void compared_add_changes(const struct compared *child, const struct compared *parent, size_t most, struct str *out);
 /* A line a run: id, name, state, epoch; last, best and its epoch of every metric; every key. labels: names. */
 void compared_add_csv(const struct compared *list, size_t n, const char *const *labels, const char *const *keys,

@@ -1,5 +1,5 @@
-/* curves.h - from the history of runs (persistence/index/index.h) to lines that a chart can draw: which x, which colour, what
- * is the parent's part.
+/* curves.h - from the history of runs (persistence/index/index.h) to lines that a chart can draw: which x, which
+ * colour, what is the parent's part.
  *
  * Metrics that belong together ("loss" and "val_loss", of one run or of several) share a chart: a family. Used by
  * antler plot and by the views.
@@ -38,7 +38,8 @@ struct curve_origin { /* where x starts for the relative axes */
     const struct curve_leg *legs; /* ascending; what the axis of samples needs: steps times their batch size */
     size_t n_legs;                /* 0: not known, such a run has no place on that axis */
 };
-/* The origin of a run: its first record (whoever knows when it began may say so); the step of its last inherited one. */
+/* The origin of a run: its first record (whoever knows when it began may say so); the step
+ * of its last inherited one. */
 struct curve_origin curve_origin(const struct metric_series *series, size_t n);
 /* The samples seen after so many steps of a leg. */
 double curve_leg_samples(const struct curve_leg *leg, int64_t step);

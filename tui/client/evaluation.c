@@ -9,8 +9,7 @@ const char *evaluation_metric(const json_t *result, size_t i, struct text *value
 {
     const char *name;
     json_t *found;
-    json_object_foreach(json_object_get(result, "metrics"), name, found)
-    {
+    json_object_foreach(json_object_get(result, "metrics"), name, found) {
         double number = 0;
         if (i--)
             continue;

@@ -80,8 +80,8 @@ static void add_pace(struct kept_history *kept)
         h->n++;
 }
 
-
-/* What it was trained with, an epoch a value, where the worker recorded none because nothing but a person changes it. */
+/* What it was trained with, an epoch a value, where the worker recorded none because nothing
+ * but a person changes it. */
 static void add_rate(struct kept_history *kept, const struct course *course)
 {
     struct history *h = &kept->history;

@@ -19,8 +19,8 @@
 #define HISTORY_STEP_TIME "ms/step"
 
 struct history {
-    /* All metrics, with the parent's part; then, where they are known, HISTORY_RATE (unless it was recorded), HISTORY_PACE,
-     * HISTORY_STEP_TIME, and those of system_log.h. */
+    /* All metrics, with the parent's part; then, where they are known, HISTORY_RATE (unless it was recorded),
+     * HISTORY_PACE, HISTORY_STEP_TIME, and those of system_log.h. */
     const struct metric_series *series;
     size_t n;
     struct curve_origin origin;

@@ -1,4 +1,5 @@
-/* packed_picture.h - pictures as the worker's answers carry them (docs/worker-protocol.md): two hexadecimal digits a number. */
+/* packed_picture.h - pictures as the worker's answers carry them (docs/worker-protocol.md): two
+ * hexadecimal digits a number. */
 #ifndef TUI_CLIENT_PACKED_PICTURE_H
 #define TUI_CLIENT_PACKED_PICTURE_H
 

@@ -96,7 +96,8 @@ static bool is_whole(const json_t *result, int64_t n)
     const char *name;
     json_t *values;
     bool whole = (int64_t)json_array_size(json_object_get(result, "details")) == n && json_object_size(outputs) > 0;
-    json_object_foreach((json_t *)outputs, name, values) whole = whole && (int64_t)json_array_size(values) == n;
+    json_object_foreach((json_t *)outputs, name, values)
+        whole = whole && (int64_t)json_array_size(values) == n;
     return whole;
 }
 
@@ -105,9 +106,9 @@ static void join(json_t *all, const json_t *result, const struct piece *piece, i
 {
     json_t *outputs = json_object_get(all, "outputs"), *values;
     const char *name;
-    add_slice(json_object_get(all, "details"), json_object_get(result, "details"), at - piece->first, end - piece->first);
-    json_object_foreach(json_object_get(result, "outputs"), name, values)
-    {
+    add_slice(json_object_get(all, "details"), json_object_get(result, "details"), at - piece->first,
+              end - piece->first);
+    json_object_foreach(json_object_get(result, "outputs"), name, values) {
         if (!json_object_get(outputs, name))
             json_object_set_new(outputs, name, json_array());
         add_slice(json_object_get(outputs, name), values, at - piece->first, end - piece->first);
@@ -128,8 +129,8 @@ static json_t *gather(const char *checkpoint, const char *part, int64_t first, i
         int64_t to = piece.end < end ? piece.end : end;
         bool fits = is_whole(result, piece.end - piece.first) && to > at;
         if (fits && !all)
-            all = json_pack("{s:s,s:i,s:{},s:s,s:[],s:O}", "checkpoint", checkpoint, "samples", 0, "outputs", "split", part,
-                            "details", "data", json_object_get(result, "data"));
+            all = json_pack("{s:s,s:i,s:{},s:s,s:[],s:O}", "checkpoint", checkpoint, "samples", 0, "outputs", "split",
+                            part, "details", "data", json_object_get(result, "data"));
         if (fits)
             join(all, result, &piece, at, to);
         json_decref(result);

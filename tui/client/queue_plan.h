@@ -1,8 +1,8 @@
 /* queue_plan.h - what trains, what waits and about when it starts: for `antler queue` and the jobs view.
  *
  * When a run starts is an estimate: the time left of those that train, then of those before it in the queue. An epoch
- * takes as long as its own did, else as those of the newest run with the same data, model and batch (on this device, else
- * on another), else of the newest of its name. NAN where nothing is known.
+ * takes as long as its own did, else as those of the newest run with the same data, model and batch (on this device,
+ * else on another), else of the newest of its name. NAN where nothing is known.
  */
 #ifndef TUI_CLIENT_QUEUE_PLAN_H
 #define TUI_CLIENT_QUEUE_PLAN_H

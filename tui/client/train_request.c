@@ -84,8 +84,7 @@ static bool has_all_keys(const json_t *original, const json_t *changed)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)original, key, value)
-    {
+    json_object_foreach((json_t *)original, key, value) {
         if (!json_object_get(changed, key))
             return false;
     }
@@ -98,8 +97,7 @@ static void compare_objects(const struct taker *taker, const char *path, const j
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)changed, key, value)
-    {
+    json_object_foreach((json_t *)changed, key, value) {
         char *below = xprintf("%s%s%s", path, *path ? "." : "", key);
         compare(taker, below, json_object_get(original, key), value);
         free(below);

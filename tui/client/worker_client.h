@@ -29,12 +29,12 @@ json_t *worker_launch(const char *job, const json_t *request, struct err *err);
 
 /* antler-worker's path: $ANTLER_WORKER, or beside this program. free() it. */
 char *worker_program(struct err *err);
-/* Puts `train` or `resume` into the queue of the home: {"run", "dir", "state", "notes"} once it is checked and stands there; starts
- * it at once where there is a place. New reference. */
+/* Puts `train` or `resume` into the queue of the home: {"run", "dir", "state", "notes"} once it is checked and stands
+ * there; starts it at once where there is a place. New reference. */
 json_t *worker_enqueue(const char *job, json_t *request, struct err *err);
-/* What every look at a home does beside looking: starts the runs that wait and have a place (persistence/runs/run_queue.h). known: ids
- * that are in state queued. Never waits and never fails: what hinders is told in `hindrance`, or where that is NULL a line of the
- * log. True when any was started. */
+/* What every look at a home does beside looking: starts the runs that wait and have a place
+ * (persistence/runs/run_queue.h). known: ids that are in state queued. Never waits and never fails: what hinders is
+ * told in `hindrance`, or where that is NULL a line of the log. True when any was started. */
 bool worker_start_waiting(const char *home, const char *const *known, size_t n_known, struct err *hindrance);
 
 #endif

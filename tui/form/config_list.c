@@ -117,8 +117,7 @@ static bool is_new(json_t *seen, json_t *config)
 {
     const json_t *other;
     size_t i;
-    json_array_foreach(seen, i, other)
-    {
+    json_array_foreach(seen, i, other) {
         if (js_equal(other, config))
             return false;
     }

@@ -8,8 +8,8 @@
 enum { MAX_DEPTH = 12, SUMMARY_KEYS = 4 };
 
 /* In the order in which people want to change them; what is not named here follows. */
-static const char *const sections[] = {"name",      "fit",  "compile", "model",  "data",
-                                       "callbacks", "keep", "backup_minutes", "seed",    "device", "history"};
+static const char *const sections[] = {"name",           "fit",  "compile", "model",  "data", "callbacks", "keep",
+                                       "backup_minutes", "seed", "device",  "history"};
 /* Shown with those that are given: what one comes for. */
 static const char *const important[] = {"learning_rate", "epochs", "batch_size", "validation_split"};
 
@@ -178,8 +178,7 @@ static void add_object(struct form *form, const struct children *c)
     json_t *value;
     if (json_is_string(c->object) || json_object_get(c->object, "class"))
         add_child(form, c, "class");
-    json_object_foreach((json_t *)c->object, key, value)
-    {
+    json_object_foreach((json_t *)c->object, key, value) {
         if (strcmp(key, "class") != 0 && !is_hidden(c->path, key) && said_below(form, c, key))
             add_child(form, c, key);
     }
@@ -192,8 +191,7 @@ static void add_list(struct form *form, const struct children *c)
 {
     const json_t *value;
     size_t i;
-    json_array_foreach((json_t *)c->object, i, value)
-    {
+    json_array_foreach((json_t *)c->object, i, value) {
         const struct form_facts facts = {.category = c->category};
         const char *path = arena_printf(&form->arena, "%s[%zu]", c->path, i);
         const char *class = js_string(value, "class", NULL), *name = js_string(value, "name", NULL);
@@ -253,8 +251,7 @@ void form_build(struct form *form, const json_t *classes)
         if (json_object_get(form->config, sections[i]) ||
             form_facts_of(form, "", form->config, NULL, sections[i]).types)
             add_child(form, &top, sections[i]);
-    json_object_foreach(form->config, key, value)
-    {
+    json_object_foreach(form->config, key, value) {
         if (!is_among(sections, sizeof sections / sizeof *sections, key) && !is_hidden("", key))
             add_child(form, &top, key);
     }
@@ -331,8 +328,7 @@ void form_summary(const struct form *form, const struct form_row *row, struct st
     } else if (json_is_string(row->value)) {
         str_add(out, json_string_value(row->value));
     } else {
-        json_object_foreach((json_t *)row->value, key, value)
-        {
+        json_object_foreach((json_t *)row->value, key, value) {
             bool said = strchr(row->label, ' ') && (!strcmp(key, "class") || !strcmp(key, "name")); /* by the label */
             if (!said && n++ < SUMMARY_KEYS)
                 add_short(out, key, value);

@@ -71,8 +71,7 @@ static void draw_field(const struct form_view *v, const struct form_row *row, st
     char *text = row->value ? form_text(row->value) : NULL;
     const char *shown = !text ? "—" : !*text ? "\"\"" : json_is_null(row->value) ? "none" : text;
     bool helped = line.w >= HELP_FROM && row->facts.help;
-    int used = grid_text(grid, helped ? rect_part(value, 0, 0, HELP_AT - 1, 1) : value, 0, 0, value_style(row),
-                         shown);
+    int used = grid_text(grid, helped ? rect_part(value, 0, 0, HELP_AT - 1, 1) : value, 0, 0, value_style(row), shown);
     if (helped && used < HELP_AT)
         grid_text(grid, value, HELP_AT, 0, STYLE_FAINT, row->facts.help);
     free(text);

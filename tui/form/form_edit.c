@@ -41,8 +41,7 @@ static int class_choices(const struct form *form, const struct form_row *row, ch
     if (json_array_size(list) >= FORM_MAX_CHOICES || !strcmp(row->facts.category, "schedules") ||
         json_is_array(row->value))
         return 0;
-    json_array_foreach((json_t *)list, i, class)
-    {
+    json_array_foreach((json_t *)list, i, class) {
         const char *name = js_string(class, "name", "");
         n = add_choice(lines, hints, n, name, strlen(name), js_string(class, "help", ""));
     }
@@ -109,8 +108,7 @@ static void drop_unknown_arguments(struct form *form, const struct form_row *row
     const json_t *class = form_class(form, row->facts.category, js_string(object, "class", ""));
     const char *key, *known;
     void *next;
-    json_object_foreach_safe(object, next, key, value)
-    {
+    json_object_foreach_safe(object, next, key, value) {
         bool stays = !class || !strcmp(key, "class");
         for (size_t k = 0; !stays && (known = form_known_key(form, above, object, row->facts.category, k)); k++)
             stays = !strcmp(known, key);

@@ -59,8 +59,7 @@ static void rewire(struct form *form, const json_t *layers, const json_t *except
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         if (layer != except)
             replace_name(json_object_get(layer, "inputs"), from, to);
     }
@@ -71,8 +70,7 @@ static bool name_is_free(const json_t *layers, const char *name)
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         if (!strcmp(js_string(layer, "name", ""), name))
             return false;
     }
@@ -114,8 +112,7 @@ static bool is_graph(const json_t *layers)
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         if (json_object_get(layer, "inputs"))
             return true;
     }
@@ -145,8 +142,7 @@ static void move_folds(struct form *form, const char *list, enum move_kind kind,
     json_t *moved = json_object(), *open;
     const char *path;
     size_t length = strlen(list);
-    json_object_foreach(form->folds, path, open)
-    {
+    json_object_foreach(form->folds, path, open) {
         char *end;
         if (strncmp(path, list, length) != 0 || path[length] != '[') {
             json_object_set(moved, path, open);

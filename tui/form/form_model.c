@@ -160,8 +160,7 @@ static int draw_pictures(const struct app *app, const json_t *samples, struct gr
     const json_t *sample;
     size_t i;
     int x = 1, drawn = 0;
-    json_array_foreach((json_t *)samples, i, sample)
-    {
+    json_array_foreach((json_t *)samples, i, sample) {
         if (rect.w - x - 1 < LEAST_PICTURE) {
             rect_top(&rect, PICTURE_ROWS + 1);
             x = 1;
@@ -182,8 +181,7 @@ static void draw_samples(const struct app *app, const json_t *samples, struct gr
     size_t i;
     if (draw_pictures(app, samples, grid, rect))
         return;
-    json_array_foreach((json_t *)samples, i, sample)
-    {
+    json_array_foreach((json_t *)samples, i, sample) {
         if (rect.h > 0)
             draw_values(grid, rect_top(&rect, 1), sample);
     }
@@ -193,8 +191,7 @@ static void draw_warnings(const struct form_view *v, struct grid *grid, struct r
 {
     const json_t *warning;
     size_t i;
-    json_array_foreach(json_object_get(v->check, "warnings"), i, warning)
-    {
+    json_array_foreach(json_object_get(v->check, "warnings"), i, warning) {
         struct rect box = {rest->x + 1, rest->y, rest->w - 2, rest->h < 3 ? rest->h : 3};
         if (box.h > 0 && json_is_string(warning))
             rect_top(rest, grid_wrap(grid, box, 0, STYLE_WARNING, json_string_value(warning)));

@@ -36,8 +36,7 @@ static const char *argument_given(const json_t *before, const json_t *now)
     const char *key;
     json_t *value;
     bool same = json_is_string(before) && !strcmp(json_string_value(before), js_string(now, "class", ""));
-    json_object_foreach(same ? (json_t *)now : NULL, key, value)
-    {
+    json_object_foreach(same ? (json_t *)now : NULL, key, value) {
         if (strcmp(key, "class") != 0)
             return key;
     }

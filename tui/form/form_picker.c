@@ -20,8 +20,7 @@ static void search(struct picker *p)
     size_t i;
     p->n = 0;
     for (int rank = 0; rank < 3; rank++)
-        json_array_foreach((json_t *)p->classes, i, class)
-        {
+        json_array_foreach((json_t *)p->classes, i, class) {
             if (p->n < PICKER_MOST && rank_of(class, edit_text(&p->edit)) == rank) {
                 p->names[p->n] = js_string(class, "name", "");
                 p->hints[p->n++] = js_string(class, "help", "");

@@ -26,8 +26,7 @@ static bool is_called(const json_t *class, const char *name)
     size_t i;
     if (!strcmp(js_string(class, "name", ""), name))
         return true;
-    json_array_foreach(json_object_get(class, "aliases"), i, alias)
-    {
+    json_array_foreach(json_object_get(class, "aliases"), i, alias) {
         if (json_is_string(alias) && !strcmp(json_string_value(alias), name))
             return true;
     }
@@ -39,8 +38,7 @@ const json_t *form_class(const struct form *form, const char *category, const ch
     const json_t *class;
     size_t i;
     const json_t *list = category ? json_object_get(form->classes, category) : NULL;
-    json_array_foreach((json_t *)list, i, class)
-    {
+    json_array_foreach((json_t *)list, i, class) {
         if (is_called(class, name) || !strcasecmp(js_string(class, "name", ""), name))
             return class;
     }
@@ -121,8 +119,7 @@ static const char *joined_choices(const struct form *form, const json_t *choices
     struct str all = {0};
     const json_t *choice;
     size_t i;
-    json_array_foreach((json_t *)choices, i, choice)
-    {
+    json_array_foreach((json_t *)choices, i, choice) {
         str_addf(&all, i ? "|%s" : "%s", json_is_string(choice) ? json_string_value(choice) : "");
     }
     const char *kept = all.length ? arena_strdup((struct arena *)&form->arena, str_text(&all)) : NULL;
@@ -134,8 +131,7 @@ static struct form_facts argument_facts(const struct form *form, const json_t *c
 {
     const json_t *argument;
     size_t i;
-    json_array_foreach(json_object_get(class, "arguments"), i, argument)
-    {
+    json_array_foreach(json_object_get(class, "arguments"), i, argument) {
         if (strcmp(js_string(argument, "name", ""), key) != 0)
             continue;
         const char *type = js_string(argument, "type", "");

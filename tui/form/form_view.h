@@ -15,7 +15,7 @@ struct form_view {
     enum form_source source;
     char path[1024];      /* of the config file; of the checkpoint */
     char run[256];        /* id of the run it came from */
-    bool watched; /* the run is a history of another tool: the checkpoint stands for itself */
+    bool watched;         /* the run is a history of another tool: the checkpoint stands for itself */
     char *folder, *where; /* what paths are relative to; how messages call the config */
     int64_t epoch, step;  /* of the checkpoint */
     double rate;          /* the learning rate it had reached; NAN: not known */
@@ -31,18 +31,19 @@ struct form_view {
     struct picker picker; /* of a class to add */
     char suggested[160];  /* the name this form gave a branch; a name of the person's own stays */
     size_t n_given;       /* changes that the form itself made when it opened */
-    enum action leaving; /* what was asked for when the form asked whether to forget its changes */
-    double changed_at;   /* app->now of the last change that is not checked yet; NAN */
-    int check_job;       /* number of the job under way, 0 */
-    json_t *check;       /* the last good answer, NULL */
-    char error[1600];    /* of the config as it is; "" */
-    char error_at[256];  /* path of the row it is about, "" */
+    enum action leaving;  /* what was asked for when the form asked whether to forget its changes */
+    double changed_at;    /* app->now of the last change that is not checked yet; NAN */
+    int check_job;        /* number of the job under way, 0 */
+    json_t *check;        /* the last good answer, NULL */
+    char error[1600];     /* of the config as it is; "" */
+    char error_at[256];   /* path of the row it is about, "" */
 };
 
-/* argument: "config:PATH", "run:ID", "checkpoint:RUN-ID:PATH", or "waiting:ID" of a run in the queue, whose own config is changed. */
+/* argument: "config:PATH", "run:ID", "checkpoint:RUN-ID:PATH", or "waiting:ID" of a run in the queue,
+ * whose own config is changed. */
 bool form_view_open(struct app *app, struct form_view *v, const char *argument, struct err *err);
-/* Starts the run: its curve is shown, the form is closed (v is gone). Of one that waits: saves its config. An error is shown in
- * full. */
+/* Starts the run: its curve is shown, the form is closed (v is gone). Of one that waits: saves its config.
+ * An error is shown in full. */
 int form_view_start(struct app *app, struct form_view *v);
 /* Puts it into the queue; the jobs are shown. */
 int form_view_enqueue(struct app *app, struct form_view *v);

@@ -81,7 +81,8 @@ static void draw_list(const struct predict_view *v, struct grid *grid, struct re
                                     {"marked", LIST_LEFT, 6, name + 2, 0, false},
                                     {"said", LIST_LEFT, 4, name + 2, 0, true},
                                     {classes ? "p" : "error", LIST_POINT, 5, 8, rivals, false}};
-    for (int c = 1; c < 4 && !classes && !v->data.n_vocabulary && !v->data.bytes; c++) { /* numbers stand at their point */
+    /* numbers stand at their point */
+    for (int c = 1; c < 4 && !classes && !v->data.n_vocabulary && !v->data.bytes; c++) {
         columns[c].align = LIST_POINT;
         columns[c].grow = false;
     }

@@ -343,8 +343,8 @@ static void draw_state(const struct app *app, const struct text_page *p, struct 
     } else if (p->cancelled) {
         grid_text(grid, row, 0, 0, STYLE_WARNING, "cancelled   Enter changes, u writes another one");
     } else if (p->n_written && p->made > 0) {
-        grid_textf(grid, row, 0, 0, STYLE_FAINT, "%lld characters, kept %s   u writes another one", (long long)p->n_written,
-                   text_age(p->made).text);
+        grid_textf(grid, row, 0, 0, STYLE_FAINT, "%lld characters, kept %s   u writes another one",
+                   (long long)p->n_written, text_age(p->made).text);
     } else if (p->n_written) {
         grid_textf(grid, row, 0, 0, STYLE_FAINT, "%lld characters in %.2f s%s   u writes another one",
                    (long long)p->n_written, p->took_s,

@@ -8,7 +8,8 @@
 #include "tui/results/subject.h"
 
 enum text_field { TEXT_PROMPT, TEXT_TEMPERATURE, TEXT_SEED, TEXT_TOKENS, TEXT_FIELDS };
-struct text_page { /* what is asked of a model that writes, and what it wrote */
+/* What is asked of a model that writes, and what it wrote. */
+struct text_page {
     struct edit prompt, edit; /* the prompt as typed, "\n" for a line end; edit: of a number */
     double temperature;
     int64_t seed, tokens;
@@ -39,7 +40,7 @@ struct predict_view {
     int job;
     struct err error;
     bool cancelled;
-    struct arena arena; /* of the samples */
+    struct arena arena;       /* of the samples */
     size_t output, n_outputs; /* which of several is looked at */
     char output_name[80];
     struct sample_data data;

@@ -78,7 +78,8 @@ static void draw_classes(const struct result_view *v, struct grid *grid, struct 
                                                  {"recall", LIST_RIGHT, 6, 6, 0, false},
                                                  {"f1 ▴", LIST_RIGHT, 5, 5, 0, false},
                                                  {"n", LIST_RIGHT, 2, 6, 2, false}};
-    list_draw(&((struct result_view *)v)->classes /* remembers where it is */, grid, rect, columns, 5, -1, false, v->page == RESULT_SUMMARY, fill_class, (void *)v);
+    list_draw(&((struct result_view *)v)->classes /* remembers where it is */, grid, rect, columns, 5, -1, false,
+              v->page == RESULT_SUMMARY, fill_class, (void *)v);
 }
 
 /* Said (up) against true (right): the nearer to the dotted diagonal, the better. */
@@ -152,7 +153,8 @@ static void draw_hardest_list(const struct result_view *v, struct grid *grid, st
         columns[1].align = columns[2].align = LIST_POINT;
         columns[2].grow = false;
     }
-    list_draw(&((struct result_view *)v)->hardest, grid, rect, columns, 4, -1, false, v->page == RESULT_HARDEST, fill_hardest, (void *)v);
+    list_draw(&((struct result_view *)v)->hardest, grid, rect, columns, 4, -1, false, v->page == RESULT_HARDEST,
+              fill_hardest, (void *)v);
 }
 
 static void draw_hardest(const struct app *app, const struct result_view *v, struct grid *grid, struct rect rect)

@@ -94,7 +94,8 @@ static void shade_cell(struct grid *grid, struct rect cell, double share, struct
         if (!at)
             continue;
         bool blank = !(share > 0);
-        at->ch = look.colored ? ' ' : blank ? (i ? ' ' : grid->ascii ? '.' : 0xB7) : tile_shade(fmax(share, 0.2), grid->ascii);
+        uint32_t dot = i ? ' ' : grid->ascii ? '.' : 0xB7;
+        at->ch = look.colored ? ' ' : blank ? dot : tile_shade(fmax(share, 0.2), grid->ascii);
         at->style = look.colored ? STYLE_IMAGE : blank ? STYLE_FAINT : STYLE_TEXT;
         at->ground = (uint8_t)tile_heat(share, look.light);
         at->ink = (uint8_t)tile_ink(share, look.light);
@@ -123,8 +124,7 @@ static int draw_shades(const struct app *app, const struct result_view *v, struc
         grid_text(grid, rect_part(label, 0, 0, LABEL - 1, 1), 0, 0, selected ? STYLE_STRONG : STYLE_FAINT,
                   sample_class_within(&v->data, is * side, LABEL - 1, name, sizeof name));
         for (int said = 0; said < cells; said++)
-            shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side),
-                       look_of(app, grid));
+            shade_cell(grid, rect_left(&row, width), block_share(v, is, said, side), look_of(app, grid));
     }
     return LABEL + cells * width;
 }

@@ -58,8 +58,7 @@ void result_draw_calibration(const struct result_view *v, struct grid *grid, str
     grid_text(grid, rect_part(head, 0, 0, x + width, 1), x, 0, STYLE_HEADER, "how often right, │ how sure");
     grid_text(grid, head, x + width + 1, 0, STYLE_HEADER, "right");
     grid_text(grid, head, x + width + 8, 0, STYLE_HEADER, "sure");
-    json_array_foreach(bins, i, bin)
-    {
+    json_array_foreach(bins, i, bin) {
         if (rect.h > 0)
             draw_bin(bin, grid, rect_top(&rect, 1), width);
     }

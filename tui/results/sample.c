@@ -52,7 +52,8 @@ static size_t count_numbers(const json_t *json)
     const json_t *entry;
     if (!json_is_array(json))
         return json && !json_is_null(json);
-    json_array_foreach((json_t *)json, i, entry) n += count_numbers(entry);
+    json_array_foreach((json_t *)json, i, entry)
+        n += count_numbers(entry);
     return n;
 }
 
@@ -66,7 +67,8 @@ static void copy_numbers(const json_t *json, float **out)
         *(*out)++ = (float)value;
         return;
     }
-    json_array_foreach((json_t *)json, i, entry) copy_numbers(entry, out);
+    json_array_foreach((json_t *)json, i, entry)
+        copy_numbers(entry, out);
 }
 
 static void set_dims(struct numbers *numbers, const json_t *shape)
@@ -124,8 +126,7 @@ void sample_read(struct sample *sample, const json_t *detail, const json_t *outp
                               .loss = js_double(detail, "loss", NAN)};
     const json_t *inputs = json_object_get(detail, "inputs"), *input;
     size_t i;
-    json_array_foreach((json_t *)inputs, i, input)
-    {
+    json_array_foreach((json_t *)inputs, i, input) {
         if (i == SAMPLE_MAX_INPUTS)
             break;
         const json_t *shown = json_object_get(input, "shown");
@@ -155,7 +156,8 @@ static void add_numbers(struct str *text, const json_t *value, int *left)
     const json_t *item;
     size_t i;
     if (json_is_array(value)) {
-        json_array_foreach((json_t *)value, i, item) add_numbers(text, item, left);
+        json_array_foreach((json_t *)value, i, item)
+            add_numbers(text, item, left);
     } else if (--*left >= 0) { /* what is no number comes as its word */
         str_addf(text, "  %s",
                  json_is_number(value) ? human_metric(json_number_value(value)).text : json_string_value(value));

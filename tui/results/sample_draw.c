@@ -172,8 +172,8 @@ static void draw_bar(const struct sample *sample, const struct sample_data *data
     enum style style = is ? STYLE_GOOD : said && sample->label >= 0 ? STYLE_ERROR : said ? STYLE_ACCENT : STYLE_TEXT;
     bool narrow = row.w < NARROW_BARS;
     int room = row.w - label_width - (narrow ? 9 : 14), width = room < 4 ? 4 : room > 60 ? 60 : room;
-    const char *verdict = is && said                    ? "✓ right"
-                          : is                          ? "◀ true"
+    const char *verdict = is && said                   ? "✓ right"
+                          : is                         ? "◀ true"
                           : said && sample->label >= 0 ? "✗ said"
                           : said                       ? "◀ said"
                                                        : "";

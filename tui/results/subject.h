@@ -29,8 +29,8 @@ void subject_close(struct subject *subject);
 void subject_refresh(struct subject *subject, struct app *app);
 /* The path `by` checkpoints further (0: the best), lent; NULL when there is none whose file is still there. */
 const char *subject_neighbour(const struct subject *subject, int by);
-/* Whether an action leads to another checkpoint (previous, next, best). *path: where to, as subject_neighbour says; NULL
- * when there is none, which is said on the screen. */
+/* Whether an action leads to another checkpoint (previous, next, best). *path: where to, as subject_neighbour says;
+ * NULL when there is none, which is said on the screen. */
 bool subject_leads(const struct subject *subject, struct app *app, enum action action, const char **path);
 
 const struct run_summary *subject_run(const struct subject *subject, const struct app *app); /* NULL: none */

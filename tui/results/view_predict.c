@@ -118,8 +118,9 @@ void predict_read_sample(struct predict_view *v, struct sample *sample, const js
     sample_read(sample, detail, json_array_get(json_object_get(outputs, v->output_name), i), &v->arena);
     if (v->output)
         sample_read_truth(sample, json_object_get(json_object_get(detail, "outputs"), v->output_name), &v->arena);
-    json_object_foreach(outputs, name, output) if (strcmp(name, v->output_name) != 0)
-        sample_add_other(sample, name, json_array_get(output, i), &v->arena);
+    json_object_foreach(outputs, name, output)
+        if (strcmp(name, v->output_name) != 0)
+            sample_add_other(sample, name, json_array_get(output, i), &v->arena);
 }
 
 static void choose_output(struct predict_view *v, json_t *outputs)
@@ -130,8 +131,9 @@ static void choose_output(struct predict_view *v, json_t *outputs)
     v->n_outputs = json_object_size(outputs);
     v->output = v->output < v->n_outputs ? v->output : 0;
     v->output_name[0] = 0;
-    json_object_foreach(outputs, name, ignored) if (k++ == v->output)
-        snprintf(v->output_name, sizeof v->output_name, "%s", name);
+    json_object_foreach(outputs, name, ignored)
+        if (k++ == v->output)
+            snprintf(v->output_name, sizeof v->output_name, "%s", name);
     v->data.plain_classes = v->output > 0;
 }
 
@@ -250,7 +252,8 @@ static unsigned predict_places(const struct app *app, const void *state)
     const struct predict_view *v = state;
     return (v->n_outputs > 1 && v->n_samples && !v->writing ? IN_OUTPUTS : 0) |
            (v->writing ? IN_WRITING | IN_SIDEWAYS : IN_RESULT | IN_SAMPLES) | IN_CHECKPOINT | IN_MOVE |
-           (v->writes ? IN_PANES : 0) | (v->n_samples && !v->writing ? IN_ALONE : 0) | (subject_run(&v->subject, app) ? IN_RUN : 0);
+           (v->writes ? IN_PANES : 0) | (v->n_samples && !v->writing ? IN_ALONE : 0) |
+           (subject_run(&v->subject, app) ? IN_RUN : 0);
 }
 
 static void cancel(struct app *app, struct predict_view *v)

@@ -23,12 +23,10 @@ static int worst_first(const void *a, const void *b)
 
 static void read_classes(struct result_view *v)
 {
-    const json_t *classes = json_object_get(v->of, "per_class"),
-                 *confusion = json_object_get(v->of, "confusion"), *one;
+    const json_t *classes = json_object_get(v->of, "per_class"), *confusion = json_object_get(v->of, "confusion"), *one;
     size_t n = json_array_size(classes), i;
     v->rows = arena_array(&v->arena, n + 1, sizeof *v->rows);
-    json_array_foreach((json_t *)classes, i, one)
-    {
+    json_array_foreach((json_t *)classes, i, one) {
         char name[80];
         int64_t label = js_int(one, "label", (int64_t)i);
         v->rows[i] =
@@ -54,8 +52,7 @@ static void read_pairs(struct result_view *v)
     size_t i;
     v->n_pairs = 0;
     v->pairs = arena_array(&v->arena, json_array_size(pairs) + 1, sizeof *v->pairs);
-    json_array_foreach((json_t *)pairs, i, pair)
-    {
+    json_array_foreach((json_t *)pairs, i, pair) {
         double *to = v->pairs[v->n_pairs];
         if (js_to_double(json_array_get(pair, 0), &to[0]) && js_to_double(json_array_get(pair, 1), &to[1]) &&
             isfinite(to[0]) && isfinite(to[1]))
@@ -92,7 +89,8 @@ static void read_result(struct result_view *v)
     const json_t *hardest = json_object_get(v->of, "hardest"), *one;
     size_t i;
     v->samples = arena_array(&v->arena, json_array_size(hardest) + 1, sizeof *v->samples);
-    json_array_foreach((json_t *)hardest, i, one) sample_read(&v->samples[v->n_samples++], one, NULL, &v->arena);
+    json_array_foreach((json_t *)hardest, i, one)
+        sample_read(&v->samples[v->n_samples++], one, NULL, &v->arena);
     v->classes.count = (int)v->n_rows;
     v->hardest.count = (int)v->n_samples;
     list_settle(&v->classes, 1000);

@@ -17,11 +17,11 @@ struct class_row { /* one class of `per_class` */
 
 struct result_view {
     struct subject subject;
-    const char *part; /* asked for: "test", ..., NULL: what the worker chooses */
-    int job;          /* under way, 0: none */
-    json_t *result;   /* NULL: none yet */
-    size_t output;    /* of several, the one that is shown; */
-    const json_t *of; /* what result says of it: result itself for the first one */
+    const char *part;        /* asked for: "test", ..., NULL: what the worker chooses */
+    int job;                 /* under way, 0: none */
+    json_t *result;          /* NULL: none yet */
+    size_t output;           /* of several, the one that is shown; */
+    const json_t *of;        /* what result says of it: result itself for the first one */
     const char *output_name; /* NULL: there is only one */
     size_t n_outputs;
     double made;      /* Unix seconds */

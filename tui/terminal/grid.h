@@ -23,7 +23,7 @@
 enum { CELL_SELECTED = 1, CELL_BOLD = 2, CELL_REVERSE = 4, CELL_FAINT = 8 }; /* flags on top of a style */
 
 struct cell {
-    uint32_t ch;   /* 0: the right half of a wide character */
+    uint32_t ch;          /* 0: the right half of a wide character */
     uint32_t ink, ground; /* as in plots/tile.h, for STYLE_IMAGE only */
     uint16_t style;       /* enum style */
     uint16_t flags;       /* cells are compared as bytes: there is no room between these */

@@ -62,9 +62,10 @@ enum event_kind {
     EVENT_KEY,
     EVENT_PASTE, /* text */
     EVENT_MOUSE,
-    EVENT_FOCUS,    /* x = 1 got it, 0 lost it */
-    EVENT_REPLY,    /* the terminal answered: reply; a colour: x = 1 when the ground is light; the cursor: its cell, never
-                       in the first row, which would be a key */
+    EVENT_FOCUS, /* x = 1 got it, 0 lost it */
+    /* the terminal answered: reply; a colour: x = 1 when the ground is light; the cursor: its cell, never in the first
+       row, which would be a key */
+    EVENT_REPLY,
     EVENT_RESIZE,   /* x, y: the new size */
     EVENT_TICK,     /* time has passed */
     EVENT_READY,    /* a watched file is readable: x = its number */

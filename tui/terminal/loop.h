@@ -15,6 +15,7 @@
 #include "tui/terminal/term.h"
 
 enum { LOOP_FRAMES_PER_SECOND = 10 };
+/* Flags that a handler returns. */
 enum {
     LOOP_NOTHING = 0,
     LOOP_DRAW = 1,
@@ -22,7 +23,7 @@ enum {
     LOOP_SUSPEND = 4,
     LOOP_REPAINT = 8,
     LOOP_NOW = 16 /* with LOOP_DRAW: drawn at once, also what came by itself */
-}; /* flags a handler returns */
+};
 
 struct loop_ops {
     /* Changes state; returns flags. EVENT_HANGUP and EVENT_TERMINATE end the loop after it. */

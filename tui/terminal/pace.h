@@ -1,7 +1,7 @@
-/* pace.h - how far a terminal is behind what was sent to it. Buffers on the way (of the kernel, of an SSH connection) take
- * many frames at once and show them one after the other, long after they were true. So every frame ends with a question
- * that any terminal answers at once (DSR, "are you well?"), and while more than PACE_BYTES are not answered for, no
- * frame is made: a slow line shows fewer frames, never old ones. Pure.
+/* pace.h - how far a terminal is behind what was sent to it. Buffers on the way (of the kernel, of an SSH connection)
+ * take many frames at once and show them one after the other, long after they were true. So every frame ends with a
+ * question that any terminal answers at once (DSR, "are you well?"), and while more than PACE_BYTES are not answered
+ * for, no frame is made: a slow line shows fewer frames, never old ones. Pure.
  *
  *   first frame: asks --answered--> PACED: asks with every frame
  *                     --nothing within PACE_FIRST_S--> FREE: never asks again, unless an answer comes after all
@@ -22,7 +22,7 @@ struct pace { /* start from a zeroed struct */
     enum pace_state state;
     struct {
         size_t bytes;
-        double at; /* seconds of a clock that never jumps */
+        double at;       /* seconds of a clock that never jumps */
     } sent[PACE_FRAMES]; /* not answered for, oldest first */
     int n;
     double round_trip_s; /* of the last answer */

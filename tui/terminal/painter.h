@@ -25,8 +25,8 @@ void painter_repaint(struct painter *painter);
 /* The bytes for a frame, *n of them (0: nothing changed), lent until the next call. The grid may have another size than
  * before. */
 const char *painter_frame(struct painter *painter, const struct grid *grid, size_t *n);
-/* The next frame that is painted whole asks whether the terminal repeats characters (REP): many say so in terminfo and cannot
- * do it, or only for those of one byte. It answers with the place of its cursor (REPLY_CURSOR). */
+/* The next frame that is painted whole asks whether the terminal repeats characters (REP): many say so in terminfo and
+ * cannot do it, or only for those of one byte. It answers with the place of its cursor (REPLY_CURSOR). */
 void painter_ask_repeat(struct painter *painter);
 /* The answer, cell (x, y). Solid areas take a few bytes from now on, if it can. */
 void painter_answer_repeat(struct painter *painter, int x, int y);

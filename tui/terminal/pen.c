@@ -14,7 +14,8 @@
 
 struct pen_terminal {
     TERMINAL *entry;
-    const char *cup, *hpa, *vpa, *cuf, *cub, *cuf1, *cub1, *cud, *cuu, *cr, *el, *ech, *clear, *smcup, *rmcup, *civis, *cnorm;
+    const char *cup, *hpa, *vpa, *cuf, *cub, *cuf1, *cub1, *cud, *cuu, *cr, *el, *ech, *clear, *smcup, *rmcup;
+    const char *civis, *cnorm;
     const char *sgr0, *bold, *dim, *rev, *smul, *setaf, *setab;
     bool ansi;      /* looks and moves as ECMA-48 has them */
     bool defaults;  /* its own colours can be restored alone */
@@ -33,11 +34,11 @@ static void read_entry(struct pen_terminal *t)
         const char **to;
         const char *name;
     } wanted[] = {{&t->cup, "cup"},     {&t->hpa, "hpa"},     {&t->vpa, "vpa"},     {&t->cuf, "cuf"},
-                  {&t->cub, "cub"},     {&t->cuf1, "cuf1"},   {&t->cub1, "cub1"},   {&t->cud, "cud"},   {&t->cuu, "cuu"},   {&t->cr, "cr"},
-                  {&t->el, "el"},       {&t->ech, "ech"},     {&t->clear, "clear"}, {&t->smcup, "smcup"},
-                  {&t->rmcup, "rmcup"}, {&t->civis, "civis"}, {&t->cnorm, "cnorm"}, {&t->sgr0, "sgr0"},
-                  {&t->bold, "bold"},   {&t->dim, "dim"},     {&t->rev, "rev"},     {&t->smul, "smul"},
-                  {&t->setaf, "setaf"}, {&t->setab, "setab"}};
+                  {&t->cub, "cub"},     {&t->cuf1, "cuf1"},   {&t->cub1, "cub1"},   {&t->cud, "cud"},
+                  {&t->cuu, "cuu"},     {&t->cr, "cr"},       {&t->el, "el"},       {&t->ech, "ech"},
+                  {&t->clear, "clear"}, {&t->smcup, "smcup"}, {&t->rmcup, "rmcup"}, {&t->civis, "civis"},
+                  {&t->cnorm, "cnorm"}, {&t->sgr0, "sgr0"},   {&t->bold, "bold"},   {&t->dim, "dim"},
+                  {&t->rev, "rev"},     {&t->smul, "smul"},   {&t->setaf, "setaf"}, {&t->setab, "setab"}};
     for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++)
         *wanted[k].to = capability(wanted[k].name);
     const char *op = capability("op");

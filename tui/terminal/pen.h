@@ -33,8 +33,8 @@ void pen_close(struct pen *pen);
 
 /* Takes the screen and clears it; again, after a resize or foreign output, it clears it. The cursor is hidden. */
 void pen_enter(struct pen *pen, int width, int height);
-/* On a screen just entered: repeats a character of three bytes and asks where the cursor stands then (CPR). Where both work
- * it is in this column; the row is never the first, whose answer would be a key. Leaves the screen blank. */
+/* On a screen just entered: repeats a character of three bytes and asks where the cursor stands then (CPR). Where both
+ * work it is in this column; the row is never the first, whose answer would be a key. Leaves the screen blank. */
 void pen_ask_repeat(struct pen *pen);
 enum { PEN_ASKED_COLUMN = 3, PEN_ASKED_ROW = 1 };
 /* Gives it back: the cursor is shown, the look plain. */
@@ -58,7 +58,8 @@ bool pen_erase(struct pen *pen, int cells);
 /* The bytes of UTF-8 that a character takes. */
 int pen_char_size(uint32_t ch);
 
-/* To write in two ways and keep one: a mark, back to where it stood and how it wrote (the bytes stay), and bytes left out. */
+/* To write in two ways and keep one: a mark, back to where it stood and how it wrote (the bytes
+ * stay), and bytes left out. */
 struct pen_mark {
     size_t length; /* of out */
     int x, y;

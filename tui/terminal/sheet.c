@@ -114,8 +114,8 @@ static void go(const struct sheet *sheet, int x, int y)
     for (int k = pen->x; writable && k < x; k++) {
         struct look look = look_of(sheet, &now[k]);
         bool blank = is_plain_blank(&now[k], look) && look_is_blank(pen->look);
-        writable = now[k].ch && (k + 1 == x || now[k + 1].ch) && !spots[k].left &&
-                   (blank || look_equal(look, pen->look));
+        writable =
+            now[k].ch && (k + 1 == x || now[k + 1].ch) && !spots[k].left && (blank || look_equal(look, pen->look));
         bytes += (size_t)pen_char_size(now[k].ch);
     }
     if (writable && bytes <= way)
@@ -200,7 +200,8 @@ static bool next_look(const struct sheet *sheet, int y, struct look *look)
     return false;
 }
 
-static void write_left_to_right(const struct sheet *sheet, int y) /* for terminals that measure wide characters otherwise */
+/* for terminals that measure wide characters otherwise */
+static void write_left_to_right(const struct sheet *sheet, int y)
 {
     for (int x = 0; x < sheet->now->width; x++)
         if (spots_of(sheet, y)[x].left)

@@ -1,8 +1,8 @@
-/* sheet.h - inside the painter: which cells of a frame have to be written, how they look, and the order that writes them in
- * the fewest bytes.
+/* sheet.h - inside the painter: which cells of a frame have to be written, how they look, and the order that writes
+ * them in the fewest bytes.
  *
- * Changes of look and hops of the cursor are what a frame pays for beside its characters, and one is saved at the cost of
- * the other. So a frame is written in two ways, and the shorter one is kept:
+ * Changes of look and hops of the cursor are what a frame pays for beside its characters, and one is saved at the cost
+ * of the other. So a frame is written in two ways, and the shorter one is kept:
  * - row by row, each row colour by colour (where curves cross, looks alternate from cell to cell), and each row either
  *   changed where it differs or erased and written anew;
  * - colour by colour over all rows: for a few cells here and there, as a moving cursor leaves them.
@@ -19,7 +19,8 @@ struct spot { /* a cell */
     bool left; /* still to be written by the way that is being tried */
 };
 
-struct line { /* a row of cells */
+/* A row of cells. */
+struct line {
     bool todo, wide; /* with wide characters a row is written whole: half of one must never survive */
     int tail;        /* from here on one order erases what is left; the width: it does not pay */
     bool tail_left;

@@ -39,9 +39,9 @@ struct term {
     struct termios cooked, raw;
     bool entered, asked;
     struct pace pace;
-    char *title;                /* as set last, NULL: the person's */
-    int passes; /* tmux lets notifications through: 1 yes, -1 no, 0 not asked yet */
-    char *rest; /* bytes of a frame the terminal has not taken yet */
+    char *title; /* as set last, NULL: the person's */
+    int passes;  /* tmux lets notifications through: 1 yes, -1 no, 0 not asked yet */
+    char *rest;  /* bytes of a frame the terminal has not taken yet */
     size_t rest_size, rest_sent, rest_capacity;
 };
 
@@ -537,8 +537,8 @@ void term_tell(struct term *term, const char *form, bool bell, const char *text)
     str_add_visible(&safe, text);
     if (sent) {
         const char *escape = tmux ? "\033\033" : "\033"; /* inside tmux's envelope an escape is written twice */
-        str_addf(&out, "%s%s]%s%s%s\\%s", tmux ? "\033Ptmux;" : "", escape, !strcmp(form, "osc9") ? "9;" : "777;notify;antler;",
-                 str_text(&safe), escape, tmux ? "\033\\" : "");
+        str_addf(&out, "%s%s]%s%s%s\\%s", tmux ? "\033Ptmux;" : "", escape,
+                 !strcmp(form, "osc9") ? "9;" : "777;notify;antler;", str_text(&safe), escape, tmux ? "\033\\" : "");
     }
     if (bell || (wanted && !sent))
         str_add_char(&out, '\a');

@@ -70,8 +70,8 @@ bool term_copy(struct term *term, const char *text);
 
 /* The title of the window, when it differs from the one it has; the person's own comes back with term_leave. */
 void term_title(struct term *term, const char *text);
-/* Tells the person beside the terminal: a notification in the form of "osc9" or "osc777", and a bell. Inside tmux the notification
- * goes through where tmux lets it through (allow-passthrough); else the bell stands in for it. */
+/* Tells the person beside the terminal: a notification in the form of "osc9" or "osc777", and a bell. Inside tmux the
+ * notification goes through where tmux lets it through (allow-passthrough); else the bell stands in for it. */
 void term_tell(struct term *term, const char *form, bool bell, const char *text);
 
 #endif

@@ -64,9 +64,9 @@ static const struct row rows[STYLE_COUNT] = {
 static const struct {
     uint8_t style;
     int16_t dark, light;
-} colorblind[] = {{STYLE_ERROR, 208, 94},       {STYLE_FAILED, 208, 94},    {STYLE_CHART_BAD, 208, 94},
-                  {STYLE_GOOD, 39, 26},         {STYLE_FINISHED, 39, 26},   {STYLE_CHANGED, 228, 53},
-                  {STYLE_WARNING, 228, 53},     {STYLE_PAUSED, 228, 53},    {STYLE_SERIES + 0, 117, 25},
+} colorblind[] = {{STYLE_ERROR, 208, 94},       {STYLE_FAILED, 208, 94},     {STYLE_CHART_BAD, 208, 94},
+                  {STYLE_GOOD, 39, 26},         {STYLE_FINISHED, 39, 26},    {STYLE_CHANGED, 228, 53},
+                  {STYLE_WARNING, 228, 53},     {STYLE_PAUSED, 228, 53},     {STYLE_SERIES + 0, 117, 25},
                   {STYLE_SERIES + 1, 214, 130}, {STYLE_SERIES + 2, 135, 63}, {STYLE_SERIES + 3, 174, 131},
                   {STYLE_SERIES + 4, 228, 96},  {STYLE_SERIES + 5, 199, 21}, {STYLE_SERIES + 6, 209, 17},
                   {STYLE_SERIES + 7, 254, 16}};
@@ -113,7 +113,8 @@ static int16_t ink_of(struct theme theme, enum style style)
 static const struct {
     uint8_t style;
     int16_t dark, light;
-} selected[] = {{STYLE_FAINT, 249, 240}, {STYLE_ERROR, 210, 124}, {STYLE_FAILED, 210, 124}, {STYLE_CHART_BAD, 210, 124}};
+} selected[] = {
+    {STYLE_FAINT, 249, 240}, {STYLE_ERROR, 210, 124}, {STYLE_FAILED, 210, 124}, {STYLE_CHART_BAD, 210, 124}};
 
 enum { SELECTED_DARK = 237, SELECTED_LIGHT = 254 };
 

@@ -13,7 +13,9 @@ static bool is_leaf(const json_t *value)
     size_t i;
     if (json_is_object(value))
         return json_object_size(value) == 0;
-    json_array_foreach((json_t *)value, i, item) if (json_is_object(item) || !is_leaf(item)) return false;
+    json_array_foreach((json_t *)value, i, item)
+        if (json_is_object(item) || !is_leaf(item))
+            return false;
     return true;
 }
 
@@ -41,12 +43,13 @@ static bool one_line(const json_t *object, struct str *out)
 {
     const char *key, *class = class_of(object);
     const json_t *value;
-    json_object_foreach((json_t *)object, key, value) if (!is_leaf(value)) return false;
+    json_object_foreach((json_t *)object, key, value)
+        if (!is_leaf(value))
+            return false;
     if (!class)
         return false;
     str_add(out, class);
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         if (is_class_key(key))
             continue;
         str_addf(out, "  %s ", key);
@@ -78,12 +81,13 @@ static void add_tree(struct page *page, const json_t *value, int depth)
     const json_t *member;
     size_t i, column = 0;
     char number[24];
-    json_object_foreach((json_t *)value, key, member) if (is_leaf(member) && strlen(key) + 2 > column &&
-                                                          strlen(key) <= WIDEST_KEY) column = strlen(key) + 2;
-    json_object_foreach((json_t *)value, key, member) if (!depth || !is_class_key(key))
-        add_member(page, key, (int)column, member, depth);
-    json_array_foreach((json_t *)value, i, member)
-    {
+    json_object_foreach((json_t *)value, key, member)
+        if (is_leaf(member) && strlen(key) + 2 > column && strlen(key) <= WIDEST_KEY)
+            column = strlen(key) + 2;
+    json_object_foreach((json_t *)value, key, member)
+        if (!depth || !is_class_key(key))
+            add_member(page, key, (int)column, member, depth);
+    json_array_foreach((json_t *)value, i, member) {
         snprintf(number, sizeof number, "%zu", i);
         add_member(page, number, 4, member, depth);
     }

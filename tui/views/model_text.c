@@ -33,14 +33,14 @@ static void add_layers(struct page *page, const json_t *layers)
     static const char *const titles[COLUMNS] = {"layer", "class", "output", "params", ""};
     memcpy(to, titles, sizeof titles);
     const json_t *layer;
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         to += COLUMNS;
         to[0] = js_string(layer, "name", "");
         to[1] = js_string(layer, "class", "");
         to[2] = shape_of(&arena, json_object_get(layer, "output_shape"));
         to[3] = count_of(&arena, json_object_get(layer, "params"));
-        bool mixed = strcmp(js_string(layer, "dtype_policy", "float32"), "float32"), frozen = !js_bool(layer, "trainable", true);
+        bool mixed = strcmp(js_string(layer, "dtype_policy", "float32"), "float32") != 0;
+        bool frozen = !js_bool(layer, "trainable", true);
         to[4] = frozen && mixed ? "frozen, bfloat16" : frozen ? "frozen" : mixed ? "bfloat16" : "";
     }
     page_head(page, "layers");
@@ -57,8 +57,7 @@ static void add_weights(struct page *page, const json_t *weights)
     static const char *const titles[COLUMNS] = {"path in the file", "shape", "type"};
     memcpy(to, titles, sizeof titles);
     const json_t *weight;
-    json_array_foreach((json_t *)weights, i, weight)
-    {
+    json_array_foreach((json_t *)weights, i, weight) {
         to += COLUMNS;
         to[0] = js_string(weight, "path", "");
         to[1] = shape_of(&arena, json_object_get(weight, "shape"));
@@ -85,8 +84,7 @@ static void add_values(struct page *page, const json_t *object)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach((json_t *)object, key, value) {
         char *text = json_is_string(value) ? xstrdup(json_string_value(value))
                      : json_is_real(value) ? short_real(json_real_value(value))
                                            : js_text(value, 0);
@@ -134,7 +132,9 @@ static const json_t *find_weight(const json_t *weights, const char *path)
 {
     const json_t *weight;
     size_t i;
-    json_array_foreach((json_t *)weights, i, weight) if (!strcmp(js_string(weight, "path", ""), path)) return weight;
+    json_array_foreach((json_t *)weights, i, weight)
+        if (!strcmp(js_string(weight, "path", ""), path))
+            return weight;
     return NULL;
 }
 
@@ -145,8 +145,7 @@ static int add_one_side(struct page *page, const json_t *of, const json_t *other
     const json_t *weight;
     size_t i;
     int n = 0;
-    json_array_foreach((json_t *)of, i, weight)
-    {
+    json_array_foreach((json_t *)of, i, weight) {
         const char *path = js_string(weight, "path", ""), *shape = shape_of(&arena, json_object_get(weight, "shape"));
         const json_t *twin = find_weight(other, path);
         if (str_starts(path, "optimizer/") || str_starts(path, "antler/"))

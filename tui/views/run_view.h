@@ -19,14 +19,14 @@ enum run_tab { TAB_CONFIG, TAB_LAYERS, TAB_LOG, TAB_EVENTS, TAB_PICTURES, TAB_CO
 extern const char *const run_tab_names[TAB_COUNT];
 
 struct picture_pane {
-    bool there; /* the run has pictures: else there is no such tab */
+    bool there;    /* the run has pictures: else there is no such tab */
     int64_t stamp; /* of what was listed */
     struct arena arena;
     const struct picture_tag *tags;
     size_t n_tags;
-    struct list list; /* of tags */
-    size_t at;        /* the picture of the selected tag */
-    int job;          /* that decodes `asked` */
+    struct list list;           /* of tags */
+    size_t at;                  /* the picture of the selected tag */
+    int job;                    /* that decodes `asked` */
     char asked[256], file[256]; /* names in pictures/: of what is decoded now, of what is shown */
     int height, width;          /* of that file */
     int rows, columns;          /* of values: RGB, 0 .. 1 */
@@ -41,8 +41,8 @@ struct run_view {
     struct arena arena; /* of checkpoints and events */
     const struct checkpoint_summary *checkpoints;
     size_t n_checkpoints;
-    unsigned *kept;    /* what is kept beside each of them (kept_results.h) */
-    int64_t kept_stamp; /* of the folder it was read from */
+    unsigned *kept;                     /* what is kept beside each of them (kept_results.h) */
+    int64_t kept_stamp;                 /* of the folder it was read from */
     const struct notable_event *events; /* those that lie on the rail */
     size_t n_events;
     struct run_live live;

@@ -138,7 +138,8 @@ struct fill_context {
     const struct run_view *view;
     const char *monitor;
     struct curve_origin origin; /* of the history */
-    int pointed;    /* row of the checkpoint that the chart's cursor is at, -1: the list leads, or the chart follows the run */
+    /* row of the checkpoint that the chart's cursor is at, -1: the list leads, or the chart follows the run */
+    int pointed;
 };
 
 static void fill_metric(struct list_cell *cell, const struct checkpoint_summary *c, const char *name)

@@ -78,7 +78,8 @@ static void ask(struct app *app, struct run_view *v)
     struct err err = {0};
     if (!picture || !run || p->job || !strcmp(p->file, picture->file))
         return;
-    char *folder = app_run_folder(app, run), *home = run_pictures_folder(folder), *path = path_join(home, picture->file);
+    char *folder = app_run_folder(app, run), *home = run_pictures_folder(folder);
+    char *path = path_join(home, picture->file);
     snprintf(p->asked, sizeof p->asked, "%s", picture->file);
     free(p->caption);
     p->caption = run_picture_caption(home, picture->file);
@@ -214,21 +215,22 @@ static void fill(void *context, int row, int column, struct list_cell *cell)
 
 static void draw_tags(const struct picture_pane *p, struct grid *grid, struct rect rect, bool focused)
 {
-    static const struct list_column columns[] = {{"tag", LIST_LEFT, 6, 0, 0, true}, {"steps", LIST_RIGHT, 5, 6, 1, false}};
+    static const struct list_column columns[] = {{"tag", LIST_LEFT, 6, 0, 0, true},
+                                                 {"steps", LIST_RIGHT, 5, 6, 1, false}};
     struct list list = p->list;
     list_draw(&list, grid, rect, columns, 2, -1, false, focused, fill, (void *)p);
 }
 
 /* "step 40   5 of 12   28 x 28   1.2 K": what does not fit is left out. */
-static void draw_caption(const struct picture_pane *p, const struct run_picture *picture, bool with_tag, struct grid *grid,
-                         struct rect row)
+static void draw_caption(const struct picture_pane *p, const struct run_picture *picture, bool with_tag,
+                         struct grid *grid, struct rect row)
 {
     const struct picture_tag *tag = tag_of(p);
     char pieces[5][80];
     int n = 0, x = 0;
     if (with_tag)
-        snprintf(pieces[n++], sizeof pieces[0], p->n_tags > 1 ? "%.40s (%d/%zu)" : "%.40s", tag->tag, p->list.selected + 1,
-                 p->n_tags);
+        snprintf(pieces[n++], sizeof pieces[0], p->n_tags > 1 ? "%.40s (%d/%zu)" : "%.40s", tag->tag,
+                 p->list.selected + 1, p->n_tags);
     snprintf(pieces[n++], sizeof pieces[0], "step %lld", (long long)picture->step);
     snprintf(pieces[n++], sizeof pieces[0], "%zu of %zu", p->at + 1, tag->n);
     if (p->values && !strcmp(p->file, picture->file))

@@ -37,8 +37,7 @@ static void shape_text(const json_t *shape, char *text, size_t size)
     if (json_is_array(json_array_get(shape, 0))) /* several outputs: the first stands for them */
         shape = json_array_get(shape, 0);
     snprintf(text, size, json_array_size(shape) > 1 ? "" : "scalar");
-    json_array_foreach((json_t *)shape, i, dim)
-    {
+    json_array_foreach((json_t *)shape, i, dim) {
         if (!i || used >= size)
             continue;
         used += (size_t)snprintf(text + used, size - used, i > 1 ? "×" : "");
@@ -70,8 +69,7 @@ static void fill_model(struct run_view *v)
     char number[40], shape[96];
     if (!json_array_size(layers))
         layers = json_object_get(v->model, "model");
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         shape_text(json_object_get(layer, "output_shape"), shape, sizeof shape);
         names = widest(names, (int)strlen(js_string(layer, "name", "")), 28);
         classes = widest(classes, (int)strlen(js_string(layer, "class", "")), 24);
@@ -79,8 +77,7 @@ static void fill_model(struct run_view *v)
     }
     page_fieldf(&v->text, 0, NULL, 0, STYLE_FAINT, "%-*s  %-*s  %9s  %s", classes, "layer", shapes, "output", "params",
                 "name");
-    json_array_foreach((json_t *)layers, i, layer)
-    {
+    json_array_foreach((json_t *)layers, i, layer) {
         shape_text(json_object_get(layer, "output_shape"), shape, sizeof shape);
         int64_t params = js_int(layer, "params", 0);
         page_fieldf(&v->text, 0, NULL, 0, js_bool(layer, "trainable", true) ? STYLE_TEXT : STYLE_FAINT,
@@ -226,8 +223,11 @@ int run_view_tab_count(const struct run_view *v)
 
 void run_view_fill_tab(struct app *app, struct run_view *v)
 {
-    static void (*const fill[TAB_COUNT])(struct app *, struct run_view *, const struct run_summary *) = {
-        [TAB_CONFIG] = fill_config, [TAB_LAYERS] = fill_layers, [TAB_LOG] = fill_log, [TAB_EVENTS] = fill_events, [TAB_PICTURES] = fill_pictures};
+    typedef void fill_function(struct app * app, struct run_view * v, const struct run_summary *run);
+    static fill_function *const fill[TAB_COUNT] = {
+        [TAB_CONFIG] = fill_config, [TAB_LAYERS] = fill_layers,     [TAB_LOG] = fill_log,
+        [TAB_EVENTS] = fill_events, [TAB_PICTURES] = fill_pictures,
+    };
     const struct run_summary *run = run_view_run(app, v);
     if (!v->text_is_old || !run)
         return;

@@ -11,7 +11,7 @@
 
 enum { MOST_CHANGES = 512, CHANGES_SHOWN = 3 };
 
-/* clang-format off: one column a line */
+/* clang-format off */
 const struct runs_column runs_columns[RUNS_COLUMNS] = {
     /*                 title           align       min  max  rank grow      sort */
     [RUNS_MARK]    = {{"",             LIST_LEFT,    1,   1,  0, false},    NULL},

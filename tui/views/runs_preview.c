@@ -153,12 +153,14 @@ static void long_fact(struct grid *grid, struct rect *rest, const char *name, en
     rect_top(rest, grid_wrap(grid, rect_part(*rest, NAME_WIDTH, 0, rest->w - NAME_WIDTH, rest->h), 0, style, text));
 }
 
-static void optimizer_facts(const struct runs_view *v, const struct run_summary *run, struct grid *grid, struct rect *rest)
+static void optimizer_facts(const struct runs_view *v, const struct run_summary *run, struct grid *grid,
+                            struct rect *rest)
 {
     char text[180], optimizer[100];
     const char *class = param(v, "compile.optimizer.class");
     compared_words(optimizer, sizeof optimizer, class ? class : param(v, "compile.optimizer"));
-    snprintf(text, sizeof text, "%s %s", optimizer, isnan(run->learning_rate) ? "" : human_rate(run->learning_rate).text);
+    snprintf(text, sizeof text, "%s %s", optimizer,
+             isnan(run->learning_rate) ? "" : human_rate(run->learning_rate).text);
     fact(grid, rest, "optimizer", *optimizer ? text : NULL);
     compared_words(text, sizeof text, param(v, "fit.batch_size"));
     fact(grid, rest, "batch", text);

@@ -14,7 +14,7 @@ enum { SPARK_COLUMNS = 16, WIDE_SPARK_COLUMNS = 30, MAX_TREE_DEPTH = 8, RUNS_OTH
 struct runs_row {
     const struct run_summary *run;           /* of app->runs */
     char branch[3 * MAX_TREE_DEPTH * 2 + 1]; /* "│ ├ " */
-    uint32_t spark[WIDE_SPARK_COLUMNS]; /* made when it is drawn first, of so many columns: 0 until then */
+    uint32_t spark[WIDE_SPARK_COLUMNS];      /* made when it is drawn first, of so many columns: 0 until then */
     int n_spark;
 };
 
@@ -83,14 +83,15 @@ bool runs_rows_find(struct app *app, struct runs_view *v, const char *sort);
 void runs_rows_select(struct runs_view *v);
 
 void runs_list_draw(const struct app *app, struct runs_view *v, struct grid *grid, struct rect rect);
-/* "learning_rate 0.0001  batch_size 64": what a run does otherwise than its parent; "" for one without. Lent by the view. */
+/* "learning_rate 0.0001  batch_size 64": what a run does otherwise than its parent; "" for one
+ * without. Lent by the view. */
 const char *runs_changes(const struct app *app, struct runs_view *v, const struct run_summary *run);
 void runs_changes_release(struct runs_view *v);
 
 /* Loads what belongs to the selected run, if it is another one or `again`. */
 void runs_preview_load(struct app *app, struct runs_view *v, const struct run_summary *run, bool again);
-void runs_preview_draw(const struct app *app, struct runs_view *v, const struct run_summary *run,
-                       struct grid *grid, struct rect rect);
+void runs_preview_draw(const struct app *app, struct runs_view *v, const struct run_summary *run, struct grid *grid,
+                       struct rect rect);
 void runs_preview_release(struct runs_view *v);
 /* NULL: the run has no such metric (name may be NULL). */
 const struct metric_summary *runs_metric(const struct run_summary *run, const char *name);

@@ -174,12 +174,13 @@ static bool in_pictures(const struct run_view *v)
 static unsigned run_places(const struct app *app, const void *state)
 {
     const struct run_view *v = state;
-    return IN_MOVE | IN_SIDEWAYS | IN_PANES | (in_pictures(v)      ? IN_PICTURES
-                                                  : v->n_checkpoints ? IN_CHART | IN_WALK
-                                                                     : IN_CHART) |
-           (v->focus == PANE_CHECKPOINTS                  ? IN_ROWS
+    return IN_MOVE | IN_SIDEWAYS | IN_PANES |
+           (in_pictures(v)     ? IN_PICTURES
+            : v->n_checkpoints ? IN_CHART | IN_WALK
+                               : IN_CHART) |
+           (v->focus == PANE_CHECKPOINTS               ? IN_ROWS
             : v->focus == PANE_TABS && !in_pictures(v) ? IN_TEXT
-                                                          : 0) |
+                                                       : 0) |
            (run_view_run(app, v) ? IN_RUN : 0) | (selected_checkpoint(app, state) ? IN_CHECKPOINT : 0);
 }
 
@@ -329,7 +330,8 @@ static int run_event(struct app *app, void *state, const struct event *event)
     bool lived = v->has_live;
     bool scrolls = list_catches_up(app, v);
     run_view_read_live(app, v);
-    if (v->has_live && curve_is_system(v->chart.curves.family)) { /* grows by the clock, without a record of the history */
+    /* grows by the clock, without a record of the history */
+    if (v->has_live && curve_is_system(v->chart.curves.family)) {
         struct err err = {0};
         if (!load(app, v, &err))
             return app_fail(app, &err);

@@ -22,7 +22,8 @@ void tabs_draw(struct grid *grid, struct rect rect, const char *const *names, in
 {
     for (int x = 0; x < rect.w; x++)
         grid_put(grid, rect, x, 0, STYLE_BORDER, 0x2500);
-    for (int k = first_tab(grid, rect.w, names, active), x = 0; k < n && x + tab_width(grid, names[k]) <= rect.w; x += tab_width(grid, names[k++])) {
+    for (int k = first_tab(grid, rect.w, names, active), x = 0; k < n && x + tab_width(grid, names[k]) <= rect.w;
+         x += tab_width(grid, names[k++])) {
         enum style style = k == active ? (focused ? STYLE_ACCENT : STYLE_STRONG) : STYLE_FAINT;
         int width = grid_text(grid, rect, x + 2, 0, style, names[k]);
         grid_put(grid, rect, x + 1, 0, STYLE_BORDER, ' ');
@@ -65,7 +66,8 @@ static const char *hint_word(enum action action, bool narrow, char text[HINT_TEX
     return text;
 }
 
-static int draw_hint(struct grid *grid, struct rect rect, const struct keymap *map, enum action action, bool narrow, int x)
+static int draw_hint(struct grid *grid, struct rect rect, const struct keymap *map, enum action action, bool narrow,
+                     int x)
 {
     char key[KEY_TEXT], word[HINT_TEXT];
     x += grid_text(grid, rect, x, 0, STYLE_KEY, keys_print(map->key[action][0], key)) + 1;

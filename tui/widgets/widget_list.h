@@ -16,7 +16,8 @@ struct list {
                      moves */
     bool follows; /* the selection follows something else, which the person moves: it scrolls by half a page, so that
                      most of the time no row moves */
-    bool waits;    /* it scrolls later: what moves the selection moves fast, and every row that scrolls is written anew */
+    /* it scrolls later: what moves the selection moves fast, and every row that scrolls is written anew */
+    bool waits;
     bool unmarked; /* the selection is not emphasised: the list is not active, or the caller puts a sign there */
     /* For the mouse: where it was drawn last, the right end of each title in it (0: not shown), the last press. */
     struct rect drawn;
@@ -28,8 +29,8 @@ struct list {
 /* After count has changed, and before drawing in `rows` rows: selection and top are in range, the selection is visible
  * unless the list waits. */
 void list_settle(struct list *list, int rows);
-/* A calm list whose last row is taken scrolls before another one comes, for a moment in which nothing else changes. True
- * when it did. */
+/* A calm list whose last row is taken scrolls before another one comes, for a moment in which nothing else changes.
+ * True when it did. */
 bool list_make_room(struct list *list);
 /* Whether the selection is among the rows that were drawn last. */
 bool list_shows_selected(const struct list *list);
@@ -37,13 +38,15 @@ bool list_shows_selected(const struct list *list);
 bool list_action(struct list *list, enum action action, int rows);
 void list_wheel(struct list *list, int by, int rows);
 
-enum list_align { LIST_LEFT, LIST_RIGHT, LIST_POINT }; /* POINT: decimal points under each other; what is no number stands at the right */
+/* POINT: decimal points under each other; what is no number stands at the right */
+enum list_align { LIST_LEFT, LIST_RIGHT, LIST_POINT };
 struct list_column {
     const char *title;
     enum list_align align;
     int min, max; /* columns of text; max 0: as wide as the content */
-    int rank;     /* where there is no room, the highest rank goes first, unless it fits beside what is left; 0 always stays */
-    bool grow;    /* takes what is left (the first such column) */
+    /* where there is no room, the highest rank goes first, unless it fits beside what is left; 0 always stays */
+    int rank;
+    bool grow; /* takes what is left (the first such column) */
 };
 struct list_cell {
     char text[192];
