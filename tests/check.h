@@ -21,7 +21,7 @@
 static int check_failures;
 static const char *check_current = "";
 
-#define CHECK_FAIL(...)                                                                                               \
+#define CHECK_FAIL(...)                                                                                                \
     do {                                                                                                               \
         check_failures++;                                                                                              \
         fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, check_current);                                             \
@@ -43,7 +43,8 @@ static const char *check_current = "";
     do {                                                                                                               \
         const char *check_a = (a), *check_b = (b);                                                                     \
         if (!check_a || !check_b || strcmp(check_a, check_b))                                                          \
-            CHECK_FAIL("%s is\n  '%s', expected\n  '%s'", #a, check_a ? check_a : "(null)", check_b ? check_b : "(null)"); \
+            CHECK_FAIL("%s is\n  '%s', expected\n  '%s'", #a, check_a ? check_a : "(null)",                            \
+                       check_b ? check_b : "(null)");                                                                  \
     } while (0)
 /* The text a contains the text b. */
 #define CHECK_HAS(a, b)                                                                                                \

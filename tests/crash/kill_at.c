@@ -1,6 +1,6 @@
-/* kill_at.c - preloaded into antler-worker by test_every_write.py, into antler by test_queue.py: kills the process before its n-th call
- * that changes a file or makes a process (KILL_AT in the environment; 1 = the first) when it is called KILL_NAME (antler-worker when that
- * is not set). Children do not count. */
+/* kill_at.c - preloaded into antler-worker by test_every_write.py, into antler by test_queue.py: kills the process
+ * before its n-th call that changes a file or makes a process (KILL_AT in the environment; 1 = the first) when it is
+ * called KILL_NAME (antler-worker when that is not set). Children do not count. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,14 +31,14 @@ static void count(void)
         kill(self, SIGKILL);
 }
 
-#define CHANGES(type, name, parameters, ...)                                                                                     \
-    type name parameters                                                                                                         \
-    {                                                                                                                            \
-        static type(*real) parameters;                                                                                           \
-        if (!real)                                                                                                               \
-            *(void **)(void *)&real = dlsym(RTLD_NEXT, #name);                                                                   \
-        count();                                                                                                                 \
-        return real(__VA_ARGS__);                                                                                                \
+#define CHANGES(type, name, parameters, ...)                                                                           \
+    type name parameters                                                                                               \
+    {                                                                                                                  \
+        static type(*real) parameters;                                                                                 \
+        if (!real)                                                                                                     \
+            *(void **)(void *)&real = dlsym(RTLD_NEXT, #name);                                                         \
+        count();                                                                                                       \
+        return real(__VA_ARGS__);                                                                                      \
     }
 
 CHANGES(ssize_t, write, (int fd, const void *bytes, size_t n), fd, bytes, n)

@@ -1,5 +1,6 @@
-/* test_train_faults.c - every call of a small training fails once, or from then on: whatever the history announces is a whole checkpoint that says the
- * step it was announced for, no temporary file is left, and the end is either a trained model or one sentence.
+/* test_train_faults.c - every call of a small training fails once, or from then on: whatever the history announces is a
+ * whole checkpoint that says the step it was announced for, no temporary file is left, and the end is either a trained
+ * model or one sentence.
  */
 #include "tests/check.h"
 #include "tests/fault/io_fault.h"
@@ -12,15 +13,21 @@
 #include <signal.h>
 
 static const char config_text[] =
-    "{\"seed\": 1, \"data\": {\"format\": \"synthetic\", \"name\": \"moons\", \"samples\": 40, \"noise\": 0.1, \"validation_split\": 0.2},"
-    " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4, \"activation\": \"relu\"}, {\"class\": \"Dense\", \"units\": 1}]},"
-    " \"compile\": {\"optimizer\": \"adam\", \"loss\": \"mse\"}, \"fit\": {\"epochs\": 3, \"batch_size\": 16}, \"keep\": 2}";
+    "{\"seed\": 1, \"keep\": 2, \"fit\": {\"epochs\": 3, \"batch_size\": 16},"
+    " \"data\": {\"format\": \"synthetic\", \"name\": \"moons\", \"samples\": 40, \"noise\": 0.1,"
+    "            \"validation_split\": 0.2},"
+    " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4, \"activation\": \"relu\"},"
+    "                          {\"class\": \"Dense\", \"units\": 1}]},"
+    " \"compile\": {\"optimizer\": \"adam\", \"loss\": \"mse\"}}";
 
 /* Its checkpoints are written straight from the variables (SNAPSHOT_BYTES). */
 static const char large_text[] =
-    "{\"seed\": 1, \"data\": {\"format\": \"synthetic\", \"name\": \"moons\", \"samples\": 10, \"noise\": 0.1, \"validation_split\": 0.2},"
-    " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4000}, {\"class\": \"Dense\", \"units\": 1100}, {\"class\": \"Dense\", \"units\": 1}]},"
-    " \"compile\": {\"optimizer\": \"sgd\", \"loss\": \"mse\"}, \"fit\": {\"epochs\": 3, \"batch_size\": 8}, \"keep\": 2}";
+    "{\"seed\": 1, \"keep\": 2, \"fit\": {\"epochs\": 3, \"batch_size\": 8},"
+    " \"data\": {\"format\": \"synthetic\", \"name\": \"moons\", \"samples\": 10, \"noise\": 0.1,"
+    "            \"validation_split\": 0.2},"
+    " \"model\": {\"layers\": [{\"class\": \"Dense\", \"units\": 4000}, {\"class\": \"Dense\", \"units\": 1100},"
+    "                          {\"class\": \"Dense\", \"units\": 1}]},"
+    " \"compile\": {\"optimizer\": \"sgd\", \"loss\": \"mse\"}}";
 
 static const char *text = config_text, *device = "reference";
 
@@ -37,7 +44,8 @@ static bool train(const char *folder, int64_t n, enum fault_mode mode, int error
     CHECK(ready);
     steering_init(&steering);
     io_fault_arm(n, error, mode, FAULT_ALL);
-    struct fit_place place = {.run_folder = folder, .run_id = "test", .steering = &steering, .journal = journal_open(folder, err)};
+    struct fit_place place = {
+        .run_folder = folder, .run_id = "test", .steering = &steering, .journal = journal_open(folder, err)};
     bool ok = place.journal && fit_attach(&fit, &place, err) && fit_run(&fit, &end, err);
     fit_release(&fit);
     *hit = io_fault_disarm();

@@ -1,5 +1,5 @@
-/* Runs a fuzz target without libFuzzer for a bounded while: pieces that mean something to terminals and logs, put together
- * and damaged at random, the same ones every time. Linked with a target. */
+/* Runs a fuzz target without libFuzzer for a bounded while: pieces that mean something to terminals and logs, put
+ * together and damaged at random, the same ones every time. Linked with a target. */
 #include "base/rng.h"
 #include "tests/check.h"
 
@@ -7,11 +7,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const pieces[] = {"\033[A",  "\033[1;5C",  "\033[<0;12;7M", "\033[M !!",        "\033[200~", "\033[201~",
-                                     "\033OP",  "\033[[A",    "\033]11;rgb:f", "\a",               "\033\\",    "\033[?62;22c",
-                                     "\033[0n", "\xe6\x97\xa5", "\xf0\x9f\x98\x80", "\xcc\x81", "\xc0\x80",  "\xed\xa0\x80",
-                                     "plain ",  "words\n",    "10 %\r",        "\b\b",             "\t",        "\033[31m",
-                                     "\033]0;t", "\033P1",    "\x7f",          "\x9b"};
+static const char *const pieces[] = {"\033[A",    "\033[1;5C",    "\033[<0;12;7M",
+                                     "\033[M !!", "\033[200~",    "\033[201~",
+                                     "\033OP",    "\033[[A",      "\033]11;rgb:f",
+                                     "\a",        "\033\\",       "\033[?62;22c",
+                                     "\033[0n",   "\xe6\x97\xa5", "\xf0\x9f\x98\x80",
+                                     "\xcc\x81",  "\xc0\x80",     "\xed\xa0\x80",
+                                     "plain ",    "words\n",      "10 %\r",
+                                     "\b\b",      "\t",           "\033[31m",
+                                     "\033]0;t",  "\033P1",       "\x7f",
+                                     "\x9b"};
 enum { PIECES = sizeof pieces / sizeof *pieces, ROUNDS = 20000, MOST = 300 };
 
 static size_t make_input(uint32_t round, uint8_t *out)

@@ -1,5 +1,5 @@
-/* fuzz_history - the input is a history: pieces become frames with right checksums, or, for an odd first byte, the file as it is. The index
- * ingests it and everything is read back. */
+/* fuzz_history - the input is a history: pieces become frames with right checksums, or, for an odd first byte, the file
+ * as it is. The index ingests it and everything is read back. */
 #include "persistence/index/index.h"
 #include "persistence/runs/history_frame.h"
 #include "persistence/runs/run_making.h"
@@ -73,8 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct checkpoint_summary *checkpoints;
     const struct run_event *events;
     size_t n;
-    if (!index || !index_refresh(index, NULL, &err) || !index_history(index, "run", NULL, 0, &arena, &series, &n, &err) ||
-        !index_checkpoints(index, "run", &arena, &checkpoints, &n, &err) || !index_events(index, "run", &arena, &events, &n, &err))
+    if (!index || !index_refresh(index, NULL, &err) ||
+        !index_history(index, "run", NULL, 0, &arena, &series, &n, &err) ||
+        !index_checkpoints(index, "run", &arena, &checkpoints, &n, &err) ||
+        !index_events(index, "run", &arena, &events, &n, &err))
         abort();
     index_close(index);
     arena_release(&arena);

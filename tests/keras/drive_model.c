@@ -260,8 +260,7 @@ int main(int argc, char **argv)
     }
     json_t *reports = json_object();
     size_t i;
-    json_array_foreach(cases, i, test)
-    {
+    json_array_foreach(cases, i, test) {
         struct run r = {.folder = argv[1],
                         .name = js_string(test, "name", "?"),
                         .test = test,

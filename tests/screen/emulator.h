@@ -1,4 +1,5 @@
-/* emulator.h - a terminal emulator (libvterm) that is shown what a painter writes, and compared with the grid cell by cell.
+/* emulator.h - a terminal emulator (libvterm) that is shown what a painter writes, and compared with the grid cell by
+ * cell.
  */
 #ifndef TESTS_SCREEN_EMULATOR_H
 #define TESTS_SCREEN_EMULATOR_H
@@ -60,7 +61,8 @@ static inline void emulator_show(struct emulator *e, struct painter *painter, co
         if (skip)
             continue;
         last = at;
-        while (at < end && (at == last || ((unsigned char)*at & 0xC0) == 0x80)) /* a character, or one byte of an order */
+        /* a character, or one byte of an order */
+        while (at < end && (at == last || ((unsigned char)*at & 0xC0) == 0x80))
             at++;
         vterm_input_write(e->vterm, last, (size_t)(at - last));
     }

@@ -53,7 +53,8 @@ static inline void driver_send(struct driver *d, struct event event)
     app_event(d->app, &event);
 }
 
-/* Keys by their names, separated by blanks: "n Enter Down 2 0 0 Ctrl-U". What each of them leaves is drawn, as on a terminal. */
+/* Keys by their names, separated by blanks: "n Enter Down 2 0 0 Ctrl-U". What each of them leaves is
+ * drawn, as on a terminal. */
 static inline void driver_keys(struct driver *d, const char *keys)
 {
     char copy[512], *rest = NULL;

@@ -167,8 +167,8 @@ static inline void zoo_paint(void)
     for (int i = 0; i < 8 * 12; i++)
         str_addf(&pixels, "%02x%02x%02x", i % 12 * 23, i % 12 * 23, i / 12 * 36);
     zoo_write("picture",
-              json_pack("{s:s,s:i,s:i,s:[i,i,i],s:s}", "file", "", "height", 8, "width", 12, "shown", 8, 12, 3, "pixels",
-                        str_text(&pixels)),
+              json_pack("{s:s,s:i,s:i,s:[i,i,i],s:s}", "file", "", "height", 8, "width", 12, "shown", 8, 12, 3,
+                        "pixels", str_text(&pixels)),
               "result");
     str_release(&pixels);
 }

@@ -15,8 +15,9 @@ const char *__lsan_default_suppressions(void)
 static const struct {
     const char *name;
     bool ascii;
-} terminals[] = {{"xterm-256color", false}, {"screen-256color", false}, {"tmux-256color", false},
-                 {"linux", false},          {"vt100", true},            {"xterm", false}};
+} terminals[] = {{"xterm-256color", false}, {"screen-256color", false},
+                 {"tmux-256color", false},  {"linux", false},
+                 {"vt100", true},           {"xterm", false}};
 enum { TERMINALS = sizeof terminals / sizeof *terminals, STEPS = 24, SIZES = 4 };
 
 static uint32_t draw(uint32_t *n, uint32_t below)

@@ -52,8 +52,7 @@ static const char *classes(const struct form *form, const char *path)
     const json_t *item;
     size_t i, n = 0;
     text[0] = 0;
-    json_array_foreach(js_at(form->config, path), i, item)
-    {
+    json_array_foreach(js_at(form->config, path), i, item) {
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "",
                               json_is_string(item) ? json_string_value(item) : js_string(item, "class", "?"));
     }

@@ -1,5 +1,6 @@
-/* The screens as they stood when somebody looked at them and found them good: literal text, one file per view and size in
- * tests/screen/golden. After a change that is meant: ANTLER_UPDATE_GOLDEN=1 ctest -R screen_golden, and read the diff.
+/* The screens as they stood when somebody looked at them and found them good: literal text, one file per view and size
+ * in tests/screen/golden. After a change that is meant: ANTLER_UPDATE_GOLDEN=1 ctest -R screen_golden, and read the
+ * diff.
  */
 #include "tests/screen/screen_zoo.h"
 
@@ -7,8 +8,8 @@ static const struct {
     const char *name;
     int width, height;
     bool ascii;
-} looks[] = {{"80x24", 80, 24, false}, {"100x30", 100, 30, false}, {"60x16", 60, 16, false}, {"40x10", 40, 10, false}, {"200x50", 200, 50, false},
-             {"ascii", 80, 24, true}};
+} looks[] = {{"80x24", 80, 24, false}, {"100x30", 100, 30, false}, {"60x16", 60, 16, false},
+             {"40x10", 40, 10, false}, {"200x50", 200, 50, false}, {"ascii", 80, 24, true}};
 enum { LOOKS = sizeof looks / sizeof *looks };
 
 /* The folder of the test is another one every time. */

@@ -1,5 +1,5 @@
-/* The mouse as a second way to everything: press, press twice, wheel, drag, in every view that has a list, tabs, a chart
- * or a menu. */
+/* The mouse as a second way to everything: press, press twice, wheel, drag, in every view that has a list, tabs, a
+ * chart or a menu. */
 #include "tests/screen/screen_zoo.h"
 
 static const struct zoo_view *zoo(const char *name)

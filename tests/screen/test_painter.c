@@ -99,7 +99,8 @@ static void scribble_areas(struct grid *grid, uint32_t round)
     static const uint32_t fills[] = {0x28FF, ' ', '-', 0x2588};
     for (uint32_t k = 0; k < 4; k++) {
         uint32_t bits = rng_u32(9, RNG_STREAM_DATA, round, k);
-        struct rect rect = {(int)(bits % 90), (int)(bits / 128 % 25), (int)(bits / 4096 % 60), (int)(bits / 262144 % 9)};
+        struct rect rect = {(int)(bits % 90), (int)(bits / 128 % 25), (int)(bits / 4096 % 60),
+                            (int)(bits / 262144 % 9)};
         grid_fill(grid, rect, (enum style)(STYLE_SERIES + bits % 3), fills[bits / 8 % 4]);
         grid_text(grid, grid_all(grid), (int)(bits % 97), (int)(bits / 64 % 30), STYLE_TEXT, "⡇⣀⣤");
     }
@@ -109,7 +110,8 @@ static void test_a_terminal_that_repeats_shows_the_same_with_fewer_bytes(void)
 {
     size_t bytes[2] = {0}, n;
     for (int repeats = 0; repeats < 2; repeats++) {
-        struct painter *painter = painter_for("xterm-256color", 100, 30), *counted = painter_for("xterm-256color", 100, 30);
+        struct painter *painter = painter_for("xterm-256color", 100, 30),
+                       *counted = painter_for("xterm-256color", 100, 30);
         struct emulator e = emulator_new(100, 30);
         struct grid grid = {0};
         int wrong = 0;

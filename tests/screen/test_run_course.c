@@ -1,5 +1,5 @@
-/* What events and configs tell of a run's course: the time nobody trained does not count, and the learning rate is known
- * where nobody recorded it. */
+/* What events and configs tell of a run's course: the time nobody trained does not count, and the learning rate is
+ * known where nobody recorded it. */
 #include "tests/screen/screen_home.h"
 
 #include "tui/client/histories.h"
@@ -7,7 +7,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static const char config[] = "{\"compile\": {\"optimizer\": {\"class\": \"SGD\", \"learning_rate\": 0.1}}, \"fit\": {\"epochs\": 4}}";
+static const char config[] =
+    "{\"compile\": {\"optimizer\": {\"class\": \"SGD\", \"learning_rate\": 0.1}}, \"fit\": {\"epochs\": 4}}";
 
 static void event(const char *id, double after, int64_t step, json_t *json)
 {
@@ -64,7 +65,8 @@ static void check_since(const struct history *history, const double *wanted)
 {
     const struct metric_series *loss = series_of(history, "loss");
     for (size_t i = 0; i < loss->n; i++)
-        CHECK_NEAR(curve_x(AXIS_RELATIVE, history->origin, loss->epoch[i], loss->step[i], loss->time[i]), wanted[i], 1e-6);
+        CHECK_NEAR(curve_x(AXIS_RELATIVE, history->origin, loss->epoch[i], loss->step[i], loss->time[i]), wanted[i],
+                   1e-6);
 }
 
 static void check_rates(const struct history *history, const double *wanted)
@@ -77,7 +79,8 @@ static void check_rates(const struct history *history, const double *wanted)
 
 static char *parent, *branch;
 
-/* Paused for an hour in epoch 2, ordered another rate at step 20, resumed a day later, branched off epoch 2 a week later. */
+/* Paused for an hour in epoch 2, ordered another rate at step 20, resumed a day later, branched
+ * off epoch 2 a week later. */
 static void make_home(void)
 {
     screen_clock(1700000000);
@@ -87,7 +90,8 @@ static void make_home(void)
     event(parent, 4, 14, order("pause"));
     event(parent, 3600, 14, order("continue"));
     train(parent, 2, 2);
-    event(parent, 0, 20, json_pack("{s:s, s:s, s:f, s:b}", "event", "command", "command", "learning_rate", "value", 0.01, "ok", 1));
+    event(parent, 0, 20,
+          json_pack("{s:s, s:s, s:f, s:b}", "event", "command", "command", "learning_rate", "value", 0.01, "ok", 1));
     train(parent, 3, 3);
     event(parent, 86400, 30, json_pack("{s:s, s:f}", "event", "resumed", "learning_rate", 0.01));
     train(parent, 4, 4);

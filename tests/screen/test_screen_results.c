@@ -50,11 +50,11 @@ static void test_the_worst_class_is_first_and_counts_add_up(void)
     double worst = 2;
     int64_t worst_class = -1;
     size_t i;
-    json_array_foreach((json_t *)classes, i, one) if (js_double(one, "f1", 9) < worst)
-    {
-        worst = js_double(one, "f1", 9);
-        worst_class = js_int(one, "label", -1);
-    }
+    json_array_foreach((json_t *)classes, i, one)
+        if (js_double(one, "f1", 9) < worst) {
+            worst = js_double(one, "f1", 9);
+            worst_class = js_int(one, "label", -1);
+        }
     char line[64];
     snprintf(line, sizeof line, "\n %lld ", (long long)worst_class);
     const char *table = strstr(driver_screen(&d), "precision");

@@ -1,5 +1,5 @@
-/* The screen over a line of 9,600 bit/s with 300 ms each way: frames are left out, not queued, and the last one is right.
- * Bytes are counted, not seconds. */
+/* The screen over a line of 9,600 bit/s with 300 ms each way: frames are left out, not queued, and the last one is
+ * right. Bytes are counted, not seconds. */
 #include "tests/screen/screen_home.h"
 #include "tui/terminal/pace.h"
 
@@ -11,7 +11,15 @@
 #include <utmp.h>
 #include <vterm.h>
 
-enum { WIDTH = 80, HEIGHT = 24, RUNS = 40, PRESSES = 30, TICK_MS = 20, BYTES_A_TICK = 19 /* 9,600 bit/s */, DELAY_TICKS = 15 };
+enum {
+    WIDTH = 80,
+    HEIGHT = 24,
+    RUNS = 40,
+    PRESSES = 30,
+    TICK_MS = 20,
+    BYTES_A_TICK = 19, /* 9,600 bit/s */
+    DELAY_TICKS = 15,
+};
 
 struct line { /* what is under way, in ticks */
     char bytes[65536];

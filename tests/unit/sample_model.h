@@ -46,7 +46,8 @@ static inline bool sample_matches(struct keras_file *file, struct err *err)
 
 static inline void sample_put_bytes(const char *path, const void *data, size_t n)
 {
-    remove(path); /* a file that is cut to nothing and written again is flushed to disk at once by ext4: slow in sweeps */
+    /* a file that is cut to nothing and written again is flushed to disk at once by ext4: slow in sweeps */
+    remove(path);
     FILE *file = fopen(path, "wb");
     CHECK(file && fwrite(data, 1, n, file) == n);
     if (file)

@@ -1,5 +1,6 @@
-/* step_counts.c - what a training step is made of: step_counts CONFIG BATCH STEPS prints {"kernels": {"matmul:packed+": 3, ...}, "nodes", "live_bytes"} of
- * the planned step (a + stands for a fused epilogue), after so many steps. A program of tests/unit/test_step_counts.py, which runs it under valgrind too.
+/* step_counts.c - what a training step is made of: step_counts CONFIG BATCH STEPS prints {"kernels": {"matmul:packed+":
+ * 3, ...}, "nodes", "live_bytes"} of the planned step (a + stands for a fused epilogue), after so many steps. A program
+ * of tests/unit/test_step_counts.py, which runs it under valgrind too.
  */
 #include "base/io.h"
 #include "engine/train/step.h"
@@ -12,7 +13,8 @@ static json_t *count_kernels(const struct plan *plan, int n_kernels)
     json_t *counts = json_object();
     for (int k = 0; k < n_kernels; k++) {
         struct plan_kernel kernel = plan_kernel(plan, k);
-        char *name = xprintf("%s%s%s%s", kernel.op, *kernel.variant ? ":" : "", kernel.variant, kernel.fused ? "+" : "");
+        char *name =
+            xprintf("%s%s%s%s", kernel.op, *kernel.variant ? ":" : "", kernel.variant, kernel.fused ? "+" : "");
         json_object_set_new(counts, name, json_integer(js_int(counts, name, 0) + 1));
         free(name);
     }
@@ -33,8 +35,8 @@ static bool count(struct session *session, int64_t batch, int64_t steps, struct 
         step_run(step);
     }
     struct plan_stats stats = plan_stats(step_plan(step));
-    json_t *result = json_pack("{s:o,s:i,s:I}", "kernels", count_kernels(step_plan(step), stats.n_kernels), "nodes", stats.n_nodes, "live_bytes",
-                               (json_int_t)stats.live_bytes);
+    json_t *result = json_pack("{s:o,s:i,s:I}", "kernels", count_kernels(step_plan(step), stats.n_kernels), "nodes",
+                               stats.n_nodes, "live_bytes", (json_int_t)stats.live_bytes);
     json_dumpf(result, stdout, JSON_SORT_KEYS);
     json_decref(result);
     free(positions);

@@ -20,7 +20,8 @@ static void check_refused(const char *text, const char *because)
 
 static void test_what_is_written_reads_back_the_same(void)
 {
-    static const char text[] = "{\"a\": 0.1, \"b\": [1, 2.5, -3e-07, true, null], \"c\": {\"d\": \"x\\\"\\n\\u0001\\\\\"}, \"e\": 1.0}";
+    static const char text[] =
+        "{\"a\": 0.1, \"b\": [1, 2.5, -3e-07, true, null], \"c\": {\"d\": \"x\\\"\\n\\u0001\\\\\"}, \"e\": 1.0}";
     struct err err;
     json_t *json = parse(text, JS_STRICT, &err);
     char *written = js_text(json, 0);
@@ -109,7 +110,8 @@ static void test_dotted_paths_reach_and_change_values(void)
 static void test_equal_means_the_same_number(void)
 {
     struct err err;
-    json_t *a = parse("{\"x\": [1, {\"y\": 2}]}", JS_STRICT, &err), *b = parse("{\"x\": [1.0, {\"y\": 2.0}]}", JS_STRICT, &err);
+    json_t *a = parse("{\"x\": [1, {\"y\": 2}]}", JS_STRICT, &err),
+           *b = parse("{\"x\": [1.0, {\"y\": 2.0}]}", JS_STRICT, &err);
     CHECK(js_equal(a, b));
     json_object_set_new(b, "z", json_null());
     CHECK(!js_equal(a, b));

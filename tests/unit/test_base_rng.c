@@ -2,7 +2,8 @@
 #include "base/rng.h"
 #include "tests/check.h"
 
-static void check_vector(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1, const uint32_t *expected)
+static void check_vector(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1,
+                         const uint32_t *expected)
 {
     uint32_t counter[4] = {c0, c1, c2, c3}, key[2] = {k0, k1}, out[4];
     rng_philox(counter, key, out);

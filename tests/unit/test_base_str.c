@@ -96,7 +96,8 @@ static void test_appending_grows_and_take_hands_over(void)
 static void test_what_is_utf8_is_told_apart(void)
 {
     CHECK(str_is_utf8("") && str_is_utf8("plain") && str_is_utf8("\xC3\xA9 \xF0\x9F\xA6\x8C"));
-    CHECK(!str_is_utf8("\xFF") && !str_is_utf8("cut \xC3") && !str_is_utf8("overlong \xC0\x80") && !str_is_utf8("surrogate \xED\xA0\x80"));
+    CHECK(!str_is_utf8("\xFF") && !str_is_utf8("cut \xC3") && !str_is_utf8("overlong \xC0\x80") &&
+          !str_is_utf8("surrogate \xED\xA0\x80"));
 }
 
 int main(void)

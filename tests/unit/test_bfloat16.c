@@ -1,4 +1,5 @@
-/* test_bfloat16.c - the casts of mixed_bfloat16: how numbers are rounded, which values are marked, what gradients get */
+/* test_bfloat16.c - the casts of mixed_bfloat16: how numbers are rounded, which values are
+ * marked, what gradients get */
 #include "engine/cpu/rows.h"
 #include "engine/plan/plan.h"
 #include "tests/check.h"
@@ -98,7 +99,8 @@ static void test_what_only_moves_or_chooses_stays_marked(void)
     CHECK(op_reshape(g, b, SHAPE(24))->bfloat16 && op_transpose(g, b, (const int[]){1, 0})->bfloat16);
     CHECK(op_expr(g, "relu(a)", b, NULL, NULL, NULL)->bfloat16);
     CHECK(op_expr(g, "where(a > b, a, -b)", b, op_bfloat16(g, op_scale(g, x, 2)), NULL, NULL)->bfloat16);
-    CHECK(op_concat(g, (struct value *[]){b, b}, 2, 0)->bfloat16 && !op_concat(g, (struct value *[]){b, x}, 2, 0)->bfloat16);
+    CHECK(op_concat(g, (struct value *[]){b, b}, 2, 0)->bfloat16 &&
+          !op_concat(g, (struct value *[]){b, x}, 2, 0)->bfloat16);
     CHECK(!op_expr(g, "tanh(a)", b, NULL, NULL, NULL)->bfloat16 && !op_add(g, b, b)->bfloat16);
     CHECK(!op_float32(g, b)->bfloat16 && !op_expr(g, "relu(a)", op_float32(g, b), NULL, NULL, NULL)->bfloat16);
     graph_free(g);
@@ -123,8 +125,10 @@ static void test_products_of_two_marked_values_are_bfloat16_and_of_one_are_not(v
 static void test_gradients_of_products_are_products_of_rounded_values(void)
 {
     struct graph *g = graph_new();
-    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(8, 6)), *w = op_input(g, "w", DTYPE_F32, SHAPE(6, 5)), *wanted[] = {x, w};
-    struct value *y = op_expr(g, "tanh(a)", op_matmul(g, op_bfloat16(g, x), op_bfloat16(g, w), false, false), NULL, NULL, NULL);
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(8, 6)), *w = op_input(g, "w", DTYPE_F32, SHAPE(6, 5)),
+                 *wanted[] = {x, w};
+    struct value *y =
+        op_expr(g, "tanh(a)", op_matmul(g, op_bfloat16(g, x), op_bfloat16(g, w), false, false), NULL, NULL, NULL);
     struct value *gradients[2], *loss = op_sum_all(g, op_expr(g, "square(a)", y, NULL, NULL, NULL));
     CHECK(graph_gradient(g, loss, wanted, 2, gradients));
     CHECK(gradients[0]->bfloat16 && gradients[1]->bfloat16);

@@ -1,5 +1,5 @@
-/* bfloat16 products of AMX and AVX512_BF16. Operands are small multiples of 1/8, so that every sum is exact in float32 whatever its
- * order: the result must be the rounded sum, bit for bit. */
+/* bfloat16 products of AMX and AVX512_BF16. Operands are small multiples of 1/8, so that every sum is exact in float32
+ * whatever its order: the result must be the rounded sum, bit for bit. */
 #include "base/rng.h"
 #include "engine/cpu/gemm_bfloat16.h"
 #include "engine/cpu/rows.h"
@@ -39,9 +39,9 @@ static void compare(const struct gemm *g, const char *what)
 {
     for (int64_t i = 0; i < g->m * g->ldc; i++)
         if (memcmp(&got[i], &want[i], sizeof *got) && !(isnan(got[i]) && isnan(want[i])) && got[i] != want[i]) {
-            CHECK_FAIL("%s, %s: %d x %d x %d, transposed %d %d: element %d,%d is %.9g, expected %.9g", gemm_bfloat16_name(), what,
-                       (int)g->m, (int)g->n, (int)g->k, g->transpose_a, g->transpose_b, (int)(i / g->ldc), (int)(i % g->ldc),
-                       (double)got[i], (double)want[i]);
+            CHECK_FAIL("%s, %s: %d x %d x %d, transposed %d %d: element %d,%d is %.9g, expected %.9g",
+                       gemm_bfloat16_name(), what, (int)g->m, (int)g->n, (int)g->k, g->transpose_a, g->transpose_b,
+                       (int)(i / g->ldc), (int)(i % g->ldc), (double)got[i], (double)want[i]);
             return;
         }
 }
@@ -70,7 +70,8 @@ static struct gemm problem(int64_t m, int64_t n, int64_t k, bool transpose_a, bo
 
 /* The parts that finish is given, put together. */
 static int64_t n_finished;
-static void put_together(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m, int64_t n)
+static void put_together(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m,
+                         int64_t n)
 {
     const struct gemm *g = context;
     n_finished += m * n;
@@ -120,8 +121,9 @@ static void fill_exactly(void)
 
 static void test_products_are_the_rounded_sums(void)
 {
-    static const int sizes[][3] = {{1, 1, 1},    {16, 16, 32},  {32, 32, 64},   {17, 31, 33},  {33, 10, 64},  {5, 70, 1},    {64, 48, 31},
-                                   {1, 200, 65}, {130, 3, 100}, {140, 600, 40}, {300, 33, 17}, {20, 40, 4097}, {3, 2, 9000}, {47, 47, 47}};
+    static const int sizes[][3] = {{1, 1, 1},     {16, 16, 32},   {32, 32, 64}, {17, 31, 33},  {33, 10, 64},
+                                   {5, 70, 1},    {64, 48, 31},   {1, 200, 65}, {130, 3, 100}, {140, 600, 40},
+                                   {300, 33, 17}, {20, 40, 4097}, {3, 2, 9000}, {47, 47, 47}};
     fill_exactly();
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         for (int t = 0; t < 4; t++)
@@ -135,7 +137,8 @@ static void test_random_products(void)
         check_problem(problem(1 + draw(90), 1 + draw(90), 1 + draw(200), draw(2), draw(2)));
 }
 
-/* Numbers that bfloat16 does not hold: the sums then differ in their last bits by order, and so by one rounding at most. */
+/* Numbers that bfloat16 does not hold: the sums then differ in their last bits by order, and so
+ * by one rounding at most. */
 static void test_operands_are_rounded_on_the_way(void)
 {
     rng_fill_normal(3, RNG_STREAM_DATA, 0, a, MOST);

@@ -192,10 +192,10 @@ static void test_products_of_odd_shapes(void)
 
 static void large_shapes(const char *level)
 {
-    static const int shapes[][3] = {{50, 10, 600}, {600, 10, 50}, {33, 450, 500}, {120, 130, 512},
-                                    {400, 90, 70}, {70, 512, 45}, {1, 600, 400},
-                                    {48, 1, 192},  {61, 16, 300}, {128, 300, 600}, {70, 12, 530}, {45, 300, 9},
-                                    {30, 600, 12}, {1, 1, 700},   {1, 700, 520},   {5, 11, 48}};
+    static const int shapes[][3] = {{50, 10, 600}, {600, 10, 50},   {33, 450, 500}, {120, 130, 512},
+                                    {400, 90, 70}, {70, 512, 45},   {1, 600, 400},  {48, 1, 192},
+                                    {61, 16, 300}, {128, 300, 600}, {70, 12, 530},  {45, 300, 9},
+                                    {30, 600, 12}, {1, 1, 700},     {1, 700, 520},  {5, 11, 48}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int t = 0; t < 4; t++)
             check_product((struct gemm){.transpose_a = t & 1,
@@ -259,8 +259,8 @@ static void check_cut(struct gemm g, int64_t row, int64_t column, const char *le
         gemm_run(&p);
     }
     if (memcmp(got, want, (size_t)(g.m * g.n) * sizeof *got))
-        CHECK_FAIL("%s, %d x %d x %d, transposed %d %d: parts differ from the whole", level, (int)g.m, (int)g.n, (int)g.k,
-                   g.transpose_a, g.transpose_b);
+        CHECK_FAIL("%s, %d x %d x %d, transposed %d %d: parts differ from the whole", level, (int)g.m, (int)g.n,
+                   (int)g.k, g.transpose_a, g.transpose_b);
 }
 
 static void same_bytes(const char *level)
@@ -304,7 +304,8 @@ static void operands_at_ends(const char *level)
         struct gemm g = {.transpose_a = i & 1, .transpose_b = i >> 1 & 1, .alpha = 1};
         g.m = few[i / 4 % N], g.n = few[i / 4 / N % N], g.k = few[i / 4 / N / N];
         g.lda = g.transpose_a ? g.m : g.k, g.ldb = g.transpose_b ? g.k : g.n, g.ldc = g.n;
-        g.a = numbers_at_an_end(g.m * g.k, 0), g.b = numbers_at_an_end(g.k * g.n, 1), g.c = numbers_at_an_end(g.m * g.n, 2);
+        g.a = numbers_at_an_end(g.m * g.k, 0), g.b = numbers_at_an_end(g.k * g.n, 1),
+        g.c = numbers_at_an_end(g.m * g.n, 2);
         reference(&g, want);
         gemm_run(&g);
         memcpy(got, g.c, (size_t)(g.m * g.n) * sizeof *got);

@@ -38,12 +38,14 @@ static void fill_input(const struct one_case *c, int i, void *data)
 }
 
 /* Runs the graph and copies every kept value, one behind the other. */
-static float *run_with(const struct one_case *c, const struct backend *backend, const struct device_options *options, bool no_fusion, size_t *n)
+static float *run_with(const struct one_case *c, const struct backend *backend, const struct device_options *options,
+                       bool no_fusion, size_t *n)
 {
     struct err err = {0};
     float *all = NULL;
     struct device *device = backend->open(options, &err);
-    struct plan *plan = device ? plan_new(c->g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err) : NULL;
+    struct plan *plan =
+        device ? plan_new(c->g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err) : NULL;
     if (!plan) {
         CHECK_FAIL("%s: %s", backend->name, err.text);
         return NULL;
@@ -77,7 +79,8 @@ static void compare(const char *what, const float *got, const float *want, size_
     for (size_t i = 0; i < n; i++)
         scale = isfinite(want[i]) ? fmax(scale, fabs((double)want[i])) : scale;
     for (size_t i = 0; i < n; i++)
-        if (!(got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) || fabs((double)got[i] - (double)want[i]) <= tolerance * (1 + scale))) {
+        if (!(got[i] == want[i] || (isnan(got[i]) && isnan(want[i])) ||
+              fabs((double)got[i] - (double)want[i]) <= tolerance * (1 + scale))) {
             CHECK_FAIL("%s: element %zu of %zu is %.9g, expected %.9g", what, i, n, (double)got[i], (double)want[i]);
             return;
         }
@@ -105,7 +108,8 @@ static void check_case(const char *what, struct one_case *c, struct value *y, bo
         size_t n = 0, m = 0;
         float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_on(c, &backend_cpu, 1, true, &m);
         float *fused = run_on(c, &backend_cpu, 1, false, &m), *threads = run_on(c, &backend_cpu, 3, false, &m);
-        float *direct = run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
+        float *direct =
+            run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
         if (want && plain && fused && threads && direct) {
             CHECK_EQ(n, m);
             compare(what, plain, want, n, c->tolerance ? c->tolerance : 3e-5);
@@ -129,49 +133,68 @@ static void check_case(const char *what, struct one_case *c, struct value *y, bo
 
 static void test_maps_broadcast_like_numpy(void)
 {
-    static const char *const texts[] = {"a * b + c", "where(a > b, exp(-abs(a)), tanh(b)) * c", "sigmoid(a) * maximum(b, c) - 0.5", "erf(a) / (1 + b * b) + c"};
+    static const char *const texts[] = {"a * b + c", "where(a > b, exp(-abs(a)), tanh(b)) * c",
+                                        "sigmoid(a) * maximum(b, c) - 0.5", "erf(a) / (1 + b * b) + c"};
     for (size_t t = 0; t < 4; t++) {
-        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(5, 7, 11)), feed(&c, SHAPE(7, 1)), feed(&c, SHAPE(11)), NULL););
-        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(1, 3)), feed(&c, SHAPE(400, 1)), feed(&c, SHAPE(1, 1)), NULL););
-        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(33000)), feed(&c, SHAPE(1)), feed(&c, SHAPE(33000)), NULL););
-        CASE(texts[t], true, y = op_expr(c.g, texts[t], feed(&c, SHAPE(3, 1, 5, 1)), feed(&c, SHAPE(2, 1, 9)), feed(&c, SHAPE(1, 5, 9)), NULL););
+        CASE(texts[t], true,
+             y = op_expr(c.g, texts[t], feed(&c, SHAPE(5, 7, 11)), feed(&c, SHAPE(7, 1)), feed(&c, SHAPE(11)), NULL););
+        CASE(texts[t], true,
+             y = op_expr(c.g, texts[t], feed(&c, SHAPE(1, 3)), feed(&c, SHAPE(400, 1)), feed(&c, SHAPE(1, 1)), NULL););
+        CASE(texts[t], true,
+             y = op_expr(c.g, texts[t], feed(&c, SHAPE(33000)), feed(&c, SHAPE(1)), feed(&c, SHAPE(33000)), NULL););
+        CASE(texts[t], true,
+             y = op_expr(c.g, texts[t], feed(&c, SHAPE(3, 1, 5, 1)), feed(&c, SHAPE(2, 1, 9)), feed(&c, SHAPE(1, 5, 9)),
+                         NULL););
     }
 }
 
 static void test_expressions_with_loops_of_their_own(void)
 {
-    static const char *const texts[] = {"a + b", "relu(a + b)", "relu(a + c)", "where(a > 0, c, 0)", "where(a > 0, a + c, 0)", "a - c * d"};
+    static const char *const texts[] = {
+        "a + b", "relu(a + b)", "relu(a + c)", "where(a > 0, c, 0)", "where(a > 0, a + c, 0)", "a - c * d"};
     static const int64_t widths[] = {3, 33, 300};
     for (size_t t = 0; t < 6; t++)
         for (size_t w = 0; w < 3; w++)
             CASE(texts[t], true,
-                 y = op_expr(c.g, texts[t], feed(&c, SHAPE(70, widths[w])), feed(&c, SHAPE(1, widths[w])), feed(&c, SHAPE(70, widths[w])),
-                             feed(&c, SHAPE(1))););
+                 y = op_expr(c.g, texts[t], feed(&c, SHAPE(70, widths[w])), feed(&c, SHAPE(1, widths[w])),
+                             feed(&c, SHAPE(70, widths[w])), feed(&c, SHAPE(1))););
 }
 
 static void test_products_of_every_orientation(void)
 {
-    static const int sizes[][3] = {{1, 1, 1}, {32, 10, 64}, {3, 129, 17}, {130, 5, 33}, {257, 66, 31}, {40, 33, 1900}, {31, 12, 530}, {37, 530, 11}};
+    static const int sizes[][3] = {{1, 1, 1},     {32, 10, 64},   {3, 129, 17},  {130, 5, 33},
+                                   {257, 66, 31}, {40, 33, 1900}, {31, 12, 530}, {37, 530, 11}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int t = 0; t < 4; t++) {
             bool ta = t & 1, tb = t & 2;
             int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
-            CASE("matmul", true, y = op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb););
+            CASE("matmul", true,
+                 y = op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)),
+                               ta, tb););
             CASE("matmul with bias and relu", true,
                  y = op_expr(c.g, "relu(a + b)",
-                             op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb),
+                             op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)),
+                                       feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb),
                              feed(&c, SHAPE(n)), NULL, NULL););
         }
     CASE("gradient of a wide layer's input", false,
-         y = op_expr(c.g, "where(b > 0, a, 0)", op_matmul(c.g, feed(&c, SHAPE(130, 600)), feed(&c, SHAPE(520, 600)), false, true),
+         y = op_expr(c.g, "where(b > 0, a, 0)",
+                     op_matmul(c.g, feed(&c, SHAPE(130, 600)), feed(&c, SHAPE(520, 600)), false, true),
                      feed(&c, SHAPE(130, 520)), NULL, NULL););
-    CASE("row times matrix, several slices", true, y = op_matmul(c.g, feed(&c, SHAPE(1, 601)), feed(&c, SHAPE(601, 333)), false, false););
+    CASE("row times matrix, several slices", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(1, 601)), feed(&c, SHAPE(601, 333)), false, false););
     CASE("row times matrix with bias and relu", true,
-         y = op_expr(c.g, "relu(a + b)", op_matmul(c.g, feed(&c, SHAPE(1, 517)), feed(&c, SHAPE(517, 131)), false, false), feed(&c, SHAPE(131)), NULL, NULL););
-    CASE("row times matrix of few rows", true, y = op_matmul(c.g, feed(&c, SHAPE(1, 1, 3)), feed(&c, SHAPE(3, 70001)), false, false););
-    CASE("batch of matmuls", true, y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
-    CASE("matmul broadcast", true, y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
-    CASE("matmul of a batch with one matrix", true, y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
+         y = op_expr(c.g, "relu(a + b)",
+                     op_matmul(c.g, feed(&c, SHAPE(1, 517)), feed(&c, SHAPE(517, 131)), false, false),
+                     feed(&c, SHAPE(131)), NULL, NULL););
+    CASE("row times matrix of few rows", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(1, 1, 3)), feed(&c, SHAPE(3, 70001)), false, false););
+    CASE("batch of matmuls", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(6, 5, 7)), feed(&c, SHAPE(6, 7, 3)), false, false););
+    CASE("matmul broadcast", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
+    CASE("matmul of a batch with one matrix", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
 }
 
 static struct value *feed_rounded(struct one_case *c, struct shape shape)
@@ -198,7 +221,8 @@ static void test_bfloat16_products(void)
         }
     CASE("batch of bfloat16 matmuls", true,
          y = op_matmul(c.g, feed_rounded(&c, SHAPE(6, 5, 7)), feed_rounded(&c, SHAPE(6, 7, 3)), false, false););
-    CASE("bfloat16 row times matrix", true, y = op_matmul(c.g, feed_rounded(&c, SHAPE(1, 601)), feed_rounded(&c, SHAPE(601, 333)), false, false););
+    CASE("bfloat16 row times matrix", true,
+         y = op_matmul(c.g, feed_rounded(&c, SHAPE(1, 601)), feed_rounded(&c, SHAPE(601, 333)), false, false););
     CASE("bfloat16 row times matrix with bias and relu", true,
          y = op_expr(c.g, "bfloat16(relu(a + b))",
                      op_matmul(c.g, feed_rounded(&c, SHAPE(1, 517)), feed_rounded(&c, SHAPE(517, 131)), false, false),
@@ -241,10 +265,13 @@ static void check_conv(const struct conv_case *v)
     int rank = v->n_spatial + 2;
     struct window w = window_of(v, x, k);
     char what[200];
-    snprintf(what, sizeof what, "conv %d-D, batch %d, size %d, stride %d, dilation %d, pad %d, groups %d, in %d, %d -> %d channels", v->n_spatial,
-             (int)v->batch, (int)v->size, (int)v->stride, (int)v->dilation, (int)v->pad, (int)v->groups, (int)v->in, (int)v->channels, (int)v->out);
-    CASE(what, true, y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, rank)), feed(&c, shape_make(k, rank)), &w),
-                                 feed(&c, SHAPE(v->out)), NULL, NULL););
+    snprintf(what, sizeof what,
+             "conv %d-D, batch %d, size %d, stride %d, dilation %d, pad %d, groups %d, in %d, %d -> %d channels",
+             v->n_spatial, (int)v->batch, (int)v->size, (int)v->stride, (int)v->dilation, (int)v->pad, (int)v->groups,
+             (int)v->in, (int)v->channels, (int)v->out);
+    CASE(what, true,
+         y = op_expr(c.g, "relu(a + b)", op_conv(c.g, feed(&c, shape_make(x, rank)), feed(&c, shape_make(k, rank)), &w),
+                     feed(&c, SHAPE(v->out)), NULL, NULL););
     CASE(what, true,
          y = op_expr(c.g, "bfloat16(relu(a + b))",
                      op_conv(c.g, feed_rounded(&c, shape_make(x, rank)), feed_rounded(&c, shape_make(k, rank)), &w),
@@ -254,11 +281,12 @@ static void check_conv(const struct conv_case *v)
 static void test_convolutions(void)
 {
     static const struct conv_case cases[] = {
-        {2, 3, 3, 1, 1, 1, 1, 9, 3, 5},  {2, 3, 3, 2, 1, 0, 1, 10, 4, 6}, {2, 3, 1, 1, 1, 0, 1, 7, 5, 3},    {2, 3, 3, 1, 2, 2, 1, 9, 2, 4},
-        {2, 3, 3, 1, 1, 1, 2, 8, 4, 6},  {2, 3, 2, 3, 1, 1, 4, 8, 4, 8},  {1, 3, 5, 1, 1, 2, 1, 21, 3, 4},   {1, 3, 3, 2, 2, 4, 1, 17, 2, 3},
-        {3, 3, 2, 1, 1, 1, 1, 4, 2, 3},  {2, 3, 3, 1, 1, 1, 1, 40, 16, 24}, {2, 1, 5, 1, 1, 0, 1, 5, 1, 33}, {2, 1, 1, 2, 1, 0, 1, 13, 20, 40},
-        {2, 2, 7, 4, 1, 3, 1, 30, 3, 17}, {3, 2, 3, 2, 1, 1, 2, 6, 4, 6},  {1, 1, 3, 1, 1, 1, 1, 1, 1, 1},    {2, 2, 2, 2, 2, 1, 1, 11, 3, 70},
-        {2, 70, 1, 1, 1, 0, 1, 1, 9, 65}, {1, 2, 4, 1, 3, 0, 3, 40, 6, 9},
+        {2, 3, 3, 1, 1, 1, 1, 9, 3, 5},    {2, 3, 3, 2, 1, 0, 1, 10, 4, 6},  {2, 3, 1, 1, 1, 0, 1, 7, 5, 3},
+        {2, 3, 3, 1, 2, 2, 1, 9, 2, 4},    {2, 3, 3, 1, 1, 1, 2, 8, 4, 6},   {2, 3, 2, 3, 1, 1, 4, 8, 4, 8},
+        {1, 3, 5, 1, 1, 2, 1, 21, 3, 4},   {1, 3, 3, 2, 2, 4, 1, 17, 2, 3},  {3, 3, 2, 1, 1, 1, 1, 4, 2, 3},
+        {2, 3, 3, 1, 1, 1, 1, 40, 16, 24}, {2, 1, 5, 1, 1, 0, 1, 5, 1, 33},  {2, 1, 1, 2, 1, 0, 1, 13, 20, 40},
+        {2, 2, 7, 4, 1, 3, 1, 30, 3, 17},  {3, 2, 3, 2, 1, 1, 2, 6, 4, 6},   {1, 1, 3, 1, 1, 1, 1, 1, 1, 1},
+        {2, 2, 2, 2, 2, 1, 1, 11, 3, 70},  {2, 70, 1, 1, 1, 0, 1, 1, 9, 65}, {1, 2, 4, 1, 3, 0, 3, 40, 6, 9},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_conv(&cases[i]);
@@ -274,12 +302,14 @@ static void test_convolutions_of_every_small_size(void)
     check_conv(&(struct conv_case){2, 3, 3, 1, 1, 2, 1, 8, 8, 8});
 }
 
-/* With channels enough for the kernels of bfloat16, whose strips have 32 positions and whose sums run over all of them. */
+/* With channels enough for the kernels of bfloat16, whose strips have 32 positions and whose
+ * sums run over all of them. */
 static void test_bfloat16_convolutions(void)
 {
-    static const struct conv_case cases[] = {{2, 3, 3, 1, 1, 1, 1, 9, 32, 40},  {2, 2, 3, 2, 1, 1, 1, 10, 33, 70}, {1, 3, 5, 1, 1, 2, 1, 50, 35, 32},
-                                             {2, 2, 3, 1, 2, 2, 1, 9, 32, 33},  {2, 3, 3, 1, 1, 1, 2, 8, 64, 64},  {3, 2, 2, 1, 1, 1, 1, 4, 32, 32},
-                                             {2, 2, 1, 1, 1, 0, 1, 13, 48, 40}, {2, 2, 3, 1, 1, 0, 1, 40, 32, 64}, {1, 1, 3, 1, 1, 1, 1, 7, 1000, 32}};
+    static const struct conv_case cases[] = {
+        {2, 3, 3, 1, 1, 1, 1, 9, 32, 40},  {2, 2, 3, 2, 1, 1, 1, 10, 33, 70}, {1, 3, 5, 1, 1, 2, 1, 50, 35, 32},
+        {2, 2, 3, 1, 2, 2, 1, 9, 32, 33},  {2, 3, 3, 1, 1, 1, 2, 8, 64, 64},  {3, 2, 2, 1, 1, 1, 1, 4, 32, 32},
+        {2, 2, 1, 1, 1, 0, 1, 13, 48, 40}, {2, 2, 3, 1, 1, 0, 1, 40, 32, 64}, {1, 1, 3, 1, 1, 1, 1, 7, 1000, 32}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_conv(&cases[i]);
 }
@@ -333,7 +363,8 @@ static void check_variant(const struct conv_case *v, const char *forward, const 
 static void check_product_variant(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const char *expected)
 {
     struct one_case c = {.g = graph_new()};
-    graph_keep(c.g, op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)), ta, tb));
+    graph_keep(c.g, op_matmul(c.g, feed(&c, ta ? SHAPE(k, m) : SHAPE(m, k)), feed(&c, tb ? SHAPE(n, k) : SHAPE(k, n)),
+                              ta, tb));
     CHECK_STR(variant_of(&c, OP_MATMUL, &(struct device_options){.n_threads = 1}), expected);
     graph_free(c.g);
 }
@@ -372,8 +403,15 @@ static void test_pooling(void)
 {
     for (int kind = 0; kind < 2; kind++)
         for (int variant = 0; variant < 3; variant++) {
-            struct window w = {.n_spatial = 2, .size = {2 + variant % 2, 3}, .stride = {2, 1 + variant}, .dilation = {1, 1}, .pad_before = {variant == 1, 1}, .pad_after = {1, 0}, .groups = 1};
-            CASE(kind ? "average pooling" : "max pooling", true, y = op_pool(c.g, kind ? POOL_AVERAGE : POOL_MAX, feed(&c, SHAPE(3, 7, 8, 5)), &w););
+            struct window w = {.n_spatial = 2,
+                               .size = {2 + variant % 2, 3},
+                               .stride = {2, 1 + variant},
+                               .dilation = {1, 1},
+                               .pad_before = {variant == 1, 1},
+                               .pad_after = {1, 0},
+                               .groups = 1};
+            CASE(kind ? "average pooling" : "max pooling", true,
+                 y = op_pool(c.g, kind ? POOL_AVERAGE : POOL_MAX, feed(&c, SHAPE(3, 7, 8, 5)), &w););
         }
 }
 
@@ -382,8 +420,11 @@ static void test_relu_before_and_after_pooling(void)
     struct window w = {.n_spatial = 2, .size = {2, 2}, .stride = {2, 2}, .dilation = {1, 1}, .groups = 1};
     for (int kind = 0; kind < 2; kind++) {
         enum pool_kind pool = kind ? POOL_AVERAGE : POOL_MAX;
-        CASE("pooling of a relu", true, y = op_pool(c.g, pool, op_expr(c.g, "relu(a)", feed(&c, SHAPE(3, 6, 8, 21)), NULL, NULL, NULL), &w););
-        CASE("relu of a pooling", true, y = op_expr(c.g, "relu(a + b)", op_pool(c.g, pool, feed(&c, SHAPE(3, 6, 8, 21)), &w), feed(&c, SHAPE(21)), NULL, NULL););
+        CASE("pooling of a relu", true,
+             y = op_pool(c.g, pool, op_expr(c.g, "relu(a)", feed(&c, SHAPE(3, 6, 8, 21)), NULL, NULL, NULL), &w););
+        CASE("relu of a pooling", true,
+             y = op_expr(c.g, "relu(a + b)", op_pool(c.g, pool, feed(&c, SHAPE(3, 6, 8, 21)), &w), feed(&c, SHAPE(21)),
+                         NULL, NULL););
     }
 }
 
@@ -393,11 +434,14 @@ static void test_norms_with_what_follows(void)
     for (size_t i = 0; i < 5; i++) {
         int64_t n = channels[i];
         CASE("batch norm and relu", true,
-             y = op_expr(c.g, "relu(a)", op_batch_norm(c.g, feed(&c, SHAPE(9, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3, NULL, NULL),
+             y = op_expr(c.g, "relu(a)",
+                         op_batch_norm(c.g, feed(&c, SHAPE(9, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3,
+                                       NULL, NULL),
                          NULL, NULL, NULL););
         CASE("batch norm, a sum and relu", true,
              y = op_expr(c.g, "relu(a + b)",
-                         op_batch_norm(c.g, feed(&c, SHAPE(130, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3, NULL, NULL),
+                         op_batch_norm(c.g, feed(&c, SHAPE(130, 3, 5, n)), feed(&c, SHAPE(n)), feed(&c, SHAPE(n)), 1e-3,
+                                       NULL, NULL),
                          feed(&c, SHAPE(130, 3, 5, n)), NULL, NULL););
     }
 }
@@ -406,7 +450,8 @@ static void test_a_relu_runs_behind_the_norm_before_it(void)
 {
     struct err err = {0};
     struct graph *g = graph_new();
-    struct value *norm = op_batch_norm(g, op_input(g, "x", DTYPE_F32, SHAPE(8, 6, 6, 16)), NULL, NULL, 1e-3, NULL, NULL);
+    struct value *norm =
+        op_batch_norm(g, op_input(g, "x", DTYPE_F32, SHAPE(8, 6, 6, 16)), NULL, NULL, 1e-3, NULL, NULL);
     graph_keep(g, op_expr(g, "relu(a + b)", norm, op_input(g, "r", DTYPE_F32, SHAPE(8, 6, 6, 16)), NULL, NULL));
     struct device *device = backend_cpu.open(&(struct device_options){.n_threads = 1}, &err);
     struct plan *plan = plan_new(g, &backend_cpu, device, &(struct plan_options){0}, &err);
@@ -432,12 +477,18 @@ static void test_a_fused_norm_still_gives_its_moments(void)
 static void test_transposed_convolutions(void)
 {
     for (int64_t stride = 1; stride <= 3; stride++) {
-        struct window w = {.n_spatial = 2, .size = {3, 2}, .stride = {stride, stride}, .dilation = {1, 1}, .pad_before = {1, 0}, .groups = 1};
+        struct window w = {.n_spatial = 2,
+                           .size = {3, 2},
+                           .stride = {stride, stride},
+                           .dilation = {1, 1},
+                           .pad_before = {1, 0},
+                           .groups = 1};
         struct shape x = SHAPE(2, 4 * stride + 1, 4 * stride + 2, 9);
         int64_t h = window_out(&w, 0, x.dim[1]), v = window_out(&w, 1, x.dim[2]);
         CASE("transposed conv, bias and relu", true,
-             y = op_expr(c.g, "relu(a + b)", op_conv_dx(c.g, feed(&c, SHAPE(2, h, v, 5)), feed(&c, SHAPE(3, 2, 9, 5)), &w, x), feed(&c, SHAPE(9)),
-                         NULL, NULL););
+             y = op_expr(c.g, "relu(a + b)",
+                         op_conv_dx(c.g, feed(&c, SHAPE(2, h, v, 5)), feed(&c, SHAPE(3, 2, 9, 5)), &w, x),
+                         feed(&c, SHAPE(9)), NULL, NULL););
     }
 }
 
@@ -447,7 +498,8 @@ static void test_reductions(void)
     static const int counts[] = {1, 1, 1, 2, 2, 2, 3};
     for (int kind = REDUCE_SUM; kind <= REDUCE_PROD; kind++)
         for (size_t i = 0; i < 7; i++)
-            CASE("reduce", kind <= REDUCE_MEAN, y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, SHAPE(6, 5, 7)), axes[i], counts[i], i % 2););
+            CASE("reduce", kind <= REDUCE_MEAN,
+                 y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, SHAPE(6, 5, 7)), axes[i], counts[i], i % 2););
     CASE("sum of many", true, y = op_reduce(c.g, REDUCE_SUM, feed(&c, SHAPE(3000, 70)), axes[0], 1, false););
     CASE("mean of many", true, y = op_reduce(c.g, REDUCE_MEAN, feed(&c, SHAPE(70, 3000)), axes[1], 1, true););
 }
@@ -455,8 +507,10 @@ static void test_reductions(void)
 static void test_ctc(void)
 {
     CASE("ctc", true, y = op_ctc(c.g, feed(&c, SHAPE(7, 11, 5)), feed_i32(&c, SHAPE(7, 4), 5)););
-    CASE("ctc of more samples than slices", true, y = op_ctc(c.g, feed(&c, SHAPE(70, 3, 2)), feed_i32(&c, SHAPE(70, 2), 2)););
-    CASE("ctc of one step and one class", true, y = op_ctc(c.g, feed(&c, SHAPE(1, 1, 1)), feed_i32(&c, SHAPE(1, 1), 1)););
+    CASE("ctc of more samples than slices", true,
+         y = op_ctc(c.g, feed(&c, SHAPE(70, 3, 2)), feed_i32(&c, SHAPE(70, 2), 2)););
+    CASE("ctc of one step and one class", true,
+         y = op_ctc(c.g, feed(&c, SHAPE(1, 1, 1)), feed_i32(&c, SHAPE(1, 1), 1)););
 }
 
 static void test_softmax_and_cross_entropies(void)
@@ -466,8 +520,10 @@ static void test_softmax_and_cross_entropies(void)
         int64_t n = widths[i];
         CASE("softmax", true, y = op_softmax(c.g, feed(&c, SHAPE(4, 9, n))););
         CASE("xent", true, y = op_xent(c.g, feed(&c, SHAPE(33, n)), feed(&c, SHAPE(33, n))););
-        CASE("sparse xent", true, y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), INT32_MIN););
-        CASE("sparse xent with an ignored label", true, y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), 0););
+        CASE("sparse xent", true,
+             y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), INT32_MIN););
+        CASE("sparse xent with an ignored label", true,
+             y = op_sparse_xent(c.g, feed(&c, SHAPE(33, n)), feed_i32(&c, SHAPE(33), (int)n), 0););
     }
 }
 
@@ -476,9 +532,11 @@ struct attention_sizes {
 };
 
 /* y and, where probabilities count too, a function of them added to it. */
-static struct value *attention(struct one_case *c, struct attention_sizes s, struct attention how, const int64_t *mask, bool scores)
+static struct value *attention(struct one_case *c, struct attention_sizes s, struct attention how, const int64_t *mask,
+                               bool scores)
 {
-    struct value *q = feed(c, SHAPE(s.n, s.queries, s.heads, s.depth)), *k = feed(c, SHAPE(s.n, s.keys, s.groups, s.depth));
+    struct value *q = feed(c, SHAPE(s.n, s.queries, s.heads, s.depth)),
+                 *k = feed(c, SHAPE(s.n, s.keys, s.groups, s.depth));
     struct value *v = feed(c, SHAPE(s.n, s.keys, s.groups, s.width)), *p;
     struct value *m = mask ? op_expr(c->g, "a > 1", feed_i32(c, shape_make(mask, 4), 5), NULL, NULL, NULL) : NULL;
     struct value *step = how.rate > 0 ? feed_i32(c, SHAPE(1), 1000) : NULL;
@@ -489,46 +547,85 @@ static struct value *attention(struct one_case *c, struct attention_sizes s, str
 static void test_attention(void)
 {
     static const int64_t masks[][4] = {{2, 1, 33, 50}, {1, 3, 1, 7}, {3, 1, 5, 1}};
-    CASE("attention", true, y = attention(&c, (struct attention_sizes){3, 33, 50, 2, 2, 16, 16}, (struct attention){.scale = 0.2f}, NULL, false););
-    CASE("causal attention", true, y = attention(&c, (struct attention_sizes){5, 40, 40, 3, 3, 16, 32}, (struct attention){.scale = 0.3f, .causal = true}, NULL, false););
-    CASE("causal attention, fewer keys", true, y = attention(&c, (struct attention_sizes){1, 37, 21, 1, 1, 3, 5}, (struct attention){.scale = 1, .causal = true}, NULL, true););
-    CASE("attention in groups with dropout", true, y = attention(&c, (struct attention_sizes){2, 9, 11, 6, 2, 7, 10}, (struct attention){.scale = 0.5f, .rate = 0.3f, .causal = true}, NULL, true););
-    CASE("masked attention", true, y = attention(&c, (struct attention_sizes){2, 33, 50, 2, 1, 8, 24}, (struct attention){.scale = 0.4f}, masks[0], false););
-    CASE("attention with a mask of keys", true, y = attention(&c, (struct attention_sizes){2, 5, 7, 3, 3, 4, 3}, (struct attention){.scale = 1, .rate = 0.5f, .window = 3}, masks[1], true););
-    CASE("attention of queries that look nowhere", true, y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3}, (struct attention){.scale = 1}, masks[2], true););
-    CASE("attention of queries that give nothing", true, y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3}, (struct attention){.scale = 1, .zero_empty = true}, masks[2], true););
-    CASE("attention of one number", true, y = attention(&c, (struct attention_sizes){1, 1, 1, 1, 1, 1, 1}, (struct attention){.scale = 1, .causal = true}, NULL, false););
-    CASE("attention behind the window", true, y = attention(&c, (struct attention_sizes){1, 9, 3, 1, 1, 2, 2}, (struct attention){.scale = 1, .window = 2}, NULL, true););
+    CASE("attention", true,
+         y = attention(&c, (struct attention_sizes){3, 33, 50, 2, 2, 16, 16}, (struct attention){.scale = 0.2f}, NULL,
+                       false););
+    CASE("causal attention", true,
+         y = attention(&c, (struct attention_sizes){5, 40, 40, 3, 3, 16, 32},
+                       (struct attention){.scale = 0.3f, .causal = true}, NULL, false););
+    CASE("causal attention, fewer keys", true,
+         y = attention(&c, (struct attention_sizes){1, 37, 21, 1, 1, 3, 5},
+                       (struct attention){.scale = 1, .causal = true}, NULL, true););
+    CASE("attention in groups with dropout", true,
+         y = attention(&c, (struct attention_sizes){2, 9, 11, 6, 2, 7, 10},
+                       (struct attention){.scale = 0.5f, .rate = 0.3f, .causal = true}, NULL, true););
+    CASE("masked attention", true,
+         y = attention(&c, (struct attention_sizes){2, 33, 50, 2, 1, 8, 24}, (struct attention){.scale = 0.4f},
+                       masks[0], false););
+    CASE("attention with a mask of keys", true,
+         y = attention(&c, (struct attention_sizes){2, 5, 7, 3, 3, 4, 3},
+                       (struct attention){.scale = 1, .rate = 0.5f, .window = 3}, masks[1], true););
+    CASE("attention of queries that look nowhere", true,
+         y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3}, (struct attention){.scale = 1}, masks[2],
+                       true););
+    CASE("attention of queries that give nothing", true,
+         y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3},
+                       (struct attention){.scale = 1, .zero_empty = true}, masks[2], true););
+    CASE("attention of one number", true,
+         y = attention(&c, (struct attention_sizes){1, 1, 1, 1, 1, 1, 1},
+                       (struct attention){.scale = 1, .causal = true}, NULL, false););
+    CASE("attention behind the window", true,
+         y = attention(&c, (struct attention_sizes){1, 9, 3, 1, 1, 2, 2}, (struct attention){.scale = 1, .window = 2},
+                       NULL, true););
 }
 
 static void test_norms(void)
 {
-    CASE("batch norm", true, y = op_batch_norm(c.g, feed(&c, SHAPE(9, 5, 4, 7)), feed(&c, SHAPE(7)), feed(&c, SHAPE(7)), 1e-3, NULL, NULL););
-    CASE("batch norm of much", true, y = op_batch_norm(c.g, feed(&c, SHAPE(4000, 17)), feed(&c, SHAPE(17)), feed(&c, SHAPE(17)), 1e-3, NULL, NULL););
-    CASE("layer norm", true, y = op_layer_norm(c.g, feed(&c, SHAPE(9, 5, 33)), 1, feed(&c, SHAPE(33)), feed(&c, SHAPE(33)), 1e-3););
-    CASE("layer norm over two axes", true, y = op_layer_norm(c.g, feed(&c, SHAPE(300, 5, 33)), 2, feed(&c, SHAPE(5, 33)), feed(&c, SHAPE(5, 33)), 1e-3););
+    CASE(
+        "batch norm", true,
+        y = op_batch_norm(c.g, feed(&c, SHAPE(9, 5, 4, 7)), feed(&c, SHAPE(7)), feed(&c, SHAPE(7)), 1e-3, NULL, NULL););
+    CASE(
+        "batch norm of much", true,
+        y = op_batch_norm(c.g, feed(&c, SHAPE(4000, 17)), feed(&c, SHAPE(17)), feed(&c, SHAPE(17)), 1e-3, NULL, NULL););
+    CASE("layer norm", true,
+         y = op_layer_norm(c.g, feed(&c, SHAPE(9, 5, 33)), 1, feed(&c, SHAPE(33)), feed(&c, SHAPE(33)), 1e-3););
+    CASE("layer norm over two axes", true,
+         y = op_layer_norm(c.g, feed(&c, SHAPE(300, 5, 33)), 2, feed(&c, SHAPE(5, 33)), feed(&c, SHAPE(5, 33)), 1e-3););
 }
 
 static void test_movement(void)
 {
     CASE("transpose", true, y = op_transpose(c.g, feed(&c, SHAPE(3, 5, 1, 7)), (const int[]){2, 3, 0, 1}););
     CASE("broadcast", true, y = op_broadcast(c.g, feed(&c, SHAPE(5, 1, 3)), SHAPE(2, 5, 4, 3)););
-    CASE("slice", true, y = op_slice(c.g, feed(&c, SHAPE(7, 9, 4)), (const int64_t[]){1, 0, 2}, (const int64_t[]){7, 8, 4}, (const int64_t[]){2, 3, 1}););
-    CASE("pad", true, y = op_pad(c.g, feed(&c, SHAPE(3, 4, 5)), (const int64_t[]){1, 0, 2}, (const int64_t[]){0, 3, 1}, 0.5););
+    CASE("slice", true,
+         y = op_slice(c.g, feed(&c, SHAPE(7, 9, 4)), (const int64_t[]){1, 0, 2}, (const int64_t[]){7, 8, 4},
+                      (const int64_t[]){2, 3, 1}););
+    CASE("pad", true,
+         y = op_pad(c.g, feed(&c, SHAPE(3, 4, 5)), (const int64_t[]){1, 0, 2}, (const int64_t[]){0, 3, 1}, 0.5););
     CASE("reverse", true, y = op_reverse(c.g, feed(&c, SHAPE(4, 6, 3)), 1););
-    CASE("concat", true, y = op_concat(c.g, (struct value *const[]){feed(&c, SHAPE(4, 2, 3)), feed(&c, SHAPE(4, 5, 3)), feed(&c, SHAPE(4, 1, 3))}, 3, 1););
+    CASE("concat", true,
+         y = op_concat(
+             c.g, (struct value *const[]){feed(&c, SHAPE(4, 2, 3)), feed(&c, SHAPE(4, 5, 3)), feed(&c, SHAPE(4, 1, 3))},
+             3, 1););
     CASE("gather", true, y = op_gather(c.g, feed(&c, SHAPE(11, 6)), feed_i32(&c, SHAPE(5, 7), 11)););
-    CASE("one hot and argmax", false, y = op_mul(c.g, op_one_hot(c.g, op_argmax(c.g, feed(&c, SHAPE(6, 9))), 9), feed(&c, SHAPE(6, 9))););
+    CASE("one hot and argmax", false,
+         y = op_mul(c.g, op_one_hot(c.g, op_argmax(c.g, feed(&c, SHAPE(6, 9))), 9), feed(&c, SHAPE(6, 9))););
 }
 
 static void test_random_masks_are_the_same_everywhere(void)
 {
     test_attention();
-    CASE("dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(130, 257)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, NULL););
+    CASE("dropout", true,
+         y = op_dropout(c.g, feed(&c, SHAPE(130, 257)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2,
+                        NULL););
     struct shape noise = SHAPE(13, 1, 5);
-    CASE("spatial dropout", true, y = op_dropout(c.g, feed(&c, SHAPE(13, 7, 5)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2, &noise););
-    CASE("uniform", false, y = op_random(c.g, RANDOM_UNIFORM, feed_i32(&c, SHAPE(1), 1000), SHAPE(130, 257), 99, RNG_STREAM_LAYERS + 3););
-    CASE("normal", false, y = op_random(c.g, RANDOM_NORMAL, feed_i32(&c, SHAPE(1), 1000), SHAPE(13, 7), 99, RNG_STREAM_LAYERS + 3););
+    CASE("spatial dropout", true,
+         y = op_dropout(c.g, feed(&c, SHAPE(13, 7, 5)), feed_i32(&c, SHAPE(1), 1000), 0.3, 99, RNG_STREAM_LAYERS + 2,
+                        &noise););
+    CASE("uniform", false,
+         y = op_random(c.g, RANDOM_UNIFORM, feed_i32(&c, SHAPE(1), 1000), SHAPE(130, 257), 99, RNG_STREAM_LAYERS + 3););
+    CASE("normal", false,
+         y = op_random(c.g, RANDOM_NORMAL, feed_i32(&c, SHAPE(1), 1000), SHAPE(13, 7), 99, RNG_STREAM_LAYERS + 3););
 }
 
 struct training { /* a classifier of one layer */
@@ -559,15 +656,18 @@ static float *train(const struct training *t, const struct backend *backend, int
     struct graph *g = graph_new();
     struct variable v[6], *all[6];
     for (int i = 0; i < 6; i++) {
-        v[i] = (struct variable){.name = "v", .path = "v", .shape = i < 3 ? SHAPE(t->in, t->out) : SHAPE(t->out), .trainable = true};
+        v[i] = (struct variable){
+            .name = "v", .path = "v", .shape = i < 3 ? SHAPE(t->in, t->out) : SHAPE(t->out), .trainable = true};
         all[i] = &v[i];
     }
     struct device *device = backend->open(&(struct device_options){.n_threads = n_threads}, &err);
     CHECK_OK(variables_allocate(all, 6, backend, device, 1, &err), err);
-    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(t->batch, t->in)), *labels = op_input(g, "y", DTYPE_I32, SHAPE(t->batch));
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(t->batch, t->in)),
+                 *labels = op_input(g, "y", DTYPE_I32, SHAPE(t->batch));
     struct value *alpha = op_input(g, "alpha", DTYPE_F32, (struct shape){0});
     struct value *logits = op_add(g, op_matmul(g, x, op_variable(g, &v[0]), false, false), op_variable(g, &v[3]));
-    struct value *loss = op_scale(g, op_sum_all(g, op_sparse_xent(g, logits, labels, INT32_MIN)), 1.0 / (double)t->batch);
+    struct value *loss =
+        op_scale(g, op_sum_all(g, op_sparse_xent(g, logits, labels, INT32_MIN)), 1.0 / (double)t->batch);
     struct value *wanted[] = {op_variable(g, &v[0]), op_variable(g, &v[3])}, *gradients[2];
     graph_gradient(g, loss, wanted, 2, gradients);
     for (int i = 0; i < 2; i++)
@@ -595,7 +695,8 @@ static float *train(const struct training *t, const struct backend *backend, int
 
 static void test_updates_work_in_place(void)
 {
-    static const struct training cases[] = {{33, 20, 7, false}, {33, 20, 7, true}, {40, 300, 260, true}, {40, 300, 260, false}};
+    static const struct training cases[] = {
+        {33, 20, 7, false}, {33, 20, 7, true}, {40, 300, 260, true}, {40, 300, 260, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n = (size_t)((cases[i].in + 1) * cases[i].out);
         float *want = train(&cases[i], &backend_reference, 1), *got = train(&cases[i], &backend_cpu, 1);
@@ -617,12 +718,16 @@ static struct value *maybe_rounded(struct one_case *c, const struct recurrent_ca
     return r->bfloat16 ? op_bfloat16(c->g, x) : x;
 }
 
-static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind kind, enum recurrent_function activation,
-                            enum recurrent_function gate)
+static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind kind,
+                            enum recurrent_function activation, enum recurrent_function gate)
 {
     struct one_case c = {.g = graph_new()};
-    const struct recurrent recurrent = {.kind = kind, .activation = activation, .gate = gate, .backwards = r->backwards,
-                                        .bfloat16 = r->bfloat16, .reset_before = r->reset_before && kind == RECURRENT_GRU};
+    const struct recurrent recurrent = {.kind = kind,
+                                        .activation = activation,
+                                        .gate = gate,
+                                        .backwards = r->backwards,
+                                        .bfloat16 = r->bfloat16,
+                                        .reset_before = r->reset_before && kind == RECURRENT_GRU};
     int64_t gates = (kind == RECURRENT_LSTM ? 4 : kind == RECURRENT_GRU ? 3 : 1) * r->u;
     struct value *results[3], *in[6] = {NULL}, *mask = NULL, *factors = NULL;
     struct value *step = op_constant(c.g, DTYPE_I32, (struct shape){0}, &(int32_t){1});
@@ -640,20 +745,28 @@ static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind 
     if (r->dropped)
         factors = op_dropout(c.g, op_fill(c.g, SHAPE(r->n, gates), 1), step, 0.3, 1, 3, NULL);
     op_recurrent(c.g, &recurrent, x, r->projected ? NULL : in[1], in[2], in[3], in[4], in[5], mask, factors, results);
-    struct value *last = kind == RECURRENT_LSTM ? op_expr(c.g, "a * b", results[1], results[2], NULL, NULL) : results[1];
+    struct value *last =
+        kind == RECURRENT_LSTM ? op_expr(c.g, "a * b", results[1], results[2], NULL, NULL) : results[1];
     struct value *y = op_add(c.g, results[0], op_reshape(c.g, last, SHAPE(r->n, 1, r->u)));
     check_case("recurrent", &c, y, true);
 }
 
 static void test_recurrent_layers(void)
 {
-    static const struct recurrent_case cases[] = {{1, 1, 1, 1, false, false},   {3, 5, 7, 9, true, false},
-                                                  {17, 4, 20, 33, false, true}, {100, 3, 5, 16, true, true},
-                                                  {9, 27, 3, 40, false, false}, {2, 3, 1100, 64, true, false},
-                                                  {3, 5, 7, 9, true, false, true},  {33, 4, 20, 48, false, true, true},
-                                                  {3, 5, 7, 9, true, true, .dropped = true}, {17, 4, 20, 33, .dropped = true, .projected = true},
-                                                  {1, 1, 1, 1, .dropped = true, .reset_before = true}, {3, 5, 7, 9, true, .reset_before = true},
-                                                  {100, 13, 5, 48, true, true, .dropped = true, .projected = true, .reset_before = true}};
+    static const struct recurrent_case cases[] = {
+        {1, 1, 1, 1, false, false},
+        {3, 5, 7, 9, true, false},
+        {17, 4, 20, 33, false, true},
+        {100, 3, 5, 16, true, true},
+        {9, 27, 3, 40, false, false},
+        {2, 3, 1100, 64, true, false},
+        {3, 5, 7, 9, true, false, true},
+        {33, 4, 20, 48, false, true, true},
+        {3, 5, 7, 9, true, true, .dropped = true},
+        {17, 4, 20, 33, .dropped = true, .projected = true},
+        {1, 1, 1, 1, .dropped = true, .reset_before = true},
+        {3, 5, 7, 9, true, .reset_before = true},
+        {100, 13, 5, 48, true, true, .dropped = true, .projected = true, .reset_before = true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int kind = RECURRENT_SIMPLE; kind <= RECURRENT_LSTM; kind++) {
             check_recurrent(&cases[i], kind, FUNCTION_TANH, FUNCTION_SIGMOID);

@@ -236,7 +236,8 @@ static void check_rows_of_adam(const struct rows *rows)
         rows->adam(w, m, v, x, w, m, v, 0.1f, (const float[]){0.1f, 0.01f, 1e-7f}, n);
         for (int i = 0; i < 40; i++) {
             float one = y[i], moment = 0.1f, square = 0.2f;
-            rows->adam(&one, &moment, &square, &x[i], &one, &moment, &square, 0.1f, (const float[]){0.1f, 0.01f, 1e-7f}, 1);
+            rows->adam(&one, &moment, &square, &x[i], &one, &moment, &square, 0.1f, (const float[]){0.1f, 0.01f, 1e-7f},
+                       1);
             CHECK(w[i] == (i < n ? one : y[i]) && m[i] == (i < n ? moment : 0.1f) && v[i] == (i < n ? square : 0.2f));
         }
     }

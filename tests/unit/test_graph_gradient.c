@@ -247,12 +247,12 @@ static struct value *random_times(struct graph *g, struct value **x)
 static struct value *recurrent_of(struct graph *g, struct value **x, const struct recurrent *r, const int64_t *sizes,
                                   bool masked)
 {
-    static const float mask[] = {1, 0, 1, 1, 0, 1}, factors[] = {2, 0, 1.5f, 1, 0, 3, 0.5f, 1, 0, 2, 1, 1.5f, 2, 0, 1, 3};
+    static const float mask[] = {1, 0, 1, 1, 0, 1},
+                       factors[] = {2, 0, 1.5f, 1, 0, 3, 0.5f, 1, 0, 2, 1, 1.5f, 2, 0, 1, 3};
     int64_t n = sizes[0], t = sizes[1], f = sizes[2], u = sizes[3], gates = recurrent_gates(r->kind) * u, at = 0;
     bool lstm = r->kind == RECURRENT_LSTM, pair = r->kind == RECURRENT_GRU && !r->reset_before;
-    const struct shape shapes[] = {SHAPE(n, t, r->projected ? gates : f),  SHAPE(f, gates),
-                                   SHAPE(u, gates), pair ? SHAPE(2, gates) : SHAPE(gates),
-                                   SHAPE(n, u),     SHAPE(n, u)};
+    const struct shape shapes[] = {SHAPE(n, t, r->projected ? gates : f), SHAPE(f, gates), SHAPE(u, gates),
+                                   pair ? SHAPE(2, gates) : SHAPE(gates), SHAPE(n, u),     SHAPE(n, u)};
     struct value *parts[6] = {NULL}, *results[3];
     for (int i = 0; i < (lstm ? 6 : 5); i++) {
         if (i == 1 && r->projected)

@@ -342,12 +342,12 @@ static void test_every_class_describes_its_arguments(void)
         json_t *list = json_object_get(all, kinds[k]), *row;
         size_t i;
         CHECK(json_array_size(list) >= at_least[k]);
-        json_array_foreach(list, i, row)
-        {
+        json_array_foreach(list, i, row) {
             CHECK(*js_string(row, "name", "") && *js_string(row, "help", ""));
             size_t n;
             json_t *argument;
-            json_array_foreach(json_object_get(row, "arguments"), n, argument) CHECK(*js_string(argument, "help", ""));
+            json_array_foreach(json_object_get(row, "arguments"), n, argument)
+                CHECK(*js_string(argument, "help", ""));
         }
     }
     json_decref(all);

@@ -93,8 +93,10 @@ static size_t count(const json_t *json)
     size_t n = 1, i;
     const char *key;
     json_t *child;
-    json_array_foreach((json_t *)json, i, child) n += count(child);
-    json_object_foreach((json_t *)json, key, child) n += count(child);
+    json_array_foreach((json_t *)json, i, child)
+        n += count(child);
+    json_object_foreach((json_t *)json, key, child)
+        n += count(child);
     return n;
 }
 
@@ -123,8 +125,7 @@ static void mutate(json_t *json, const json_t *whole, size_t *place)
     size_t i;
     const char *key;
     json_t *child;
-    json_array_foreach(json, i, child)
-    {
+    json_array_foreach(json, i, child) {
         if (--*place == 0) {
             json_array_set_new(json, i, random_value(whole, child));
             return;
@@ -133,8 +134,7 @@ static void mutate(json_t *json, const json_t *whole, size_t *place)
         if (!*place)
             return;
     }
-    json_object_foreach(json, key, child)
-    {
+    json_object_foreach(json, key, child) {
         if (--*place == 0) {
             if (draw(6))
                 json_object_set_new(json, key, random_value(whole, child));

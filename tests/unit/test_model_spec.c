@@ -66,8 +66,8 @@ static void test_layers_that_the_config_lists_in_another_order_are_sorted(void)
 static void test_the_short_form_makes_sequential_and_functional_models(void)
 {
     struct err err;
-    struct model_spec *spec =
-        read_spec("{\"layers\": [{\"class\": \"Dense\", \"units\": 3}, {\"class\": \"Dense\", \"units\": 2}]}", false, &err);
+    struct model_spec *spec = read_spec(
+        "{\"layers\": [{\"class\": \"Dense\", \"units\": 3}, {\"class\": \"Dense\", \"units\": 2}]}", false, &err);
     CHECK(spec && spec->sequential && spec->n_layers == 3);
     CHECK_STR(spec->layers[0].name, "input_layer");
     CHECK_STR(spec->layers[2].name, "dense_1");

@@ -9,8 +9,13 @@ static struct metric_summary loss(double last, double best, int64_t best_epoch)
 
 static struct run_summary run(const char *id, enum run_state state, const struct metric_summary *metrics)
 {
-    return (struct run_summary){
-        .id = id, .name = id, .state = state, .epoch = 7, .metrics = metrics, .n_metrics = metrics ? 1 : 0, .monitor = "loss"};
+    return (struct run_summary){.id = id,
+                                .name = id,
+                                .state = state,
+                                .epoch = 7,
+                                .metrics = metrics,
+                                .n_metrics = metrics ? 1 : 0,
+                                .monitor = "loss"};
 }
 
 static const char *told(struct run_summary before, struct run_summary after, bool best, int expected)
@@ -25,7 +30,8 @@ static const char *told(struct run_summary before, struct run_summary after, boo
 static void test_the_end_of_a_run_is_told_once(void)
 {
     struct metric_summary m = loss(0.2, 0.1, 5);
-    CHECK_STR(told(run("a", RUN_RUNNING, &m), run("a", RUN_FINISHED, &m), false, 1), "a has finished: loss 0.1 at epoch 5");
+    CHECK_STR(told(run("a", RUN_RUNNING, &m), run("a", RUN_FINISHED, &m), false, 1),
+              "a has finished: loss 0.1 at epoch 5");
     told(run("a", RUN_FINISHED, &m), run("a", RUN_FINISHED, &m), false, 0);
     told(run("a", RUN_RUNNING, &m), run("a", RUN_PAUSED, &m), false, 0);
     CHECK_HAS(told(run("a", RUN_PAUSED, &m), run("a", RUN_INTERRUPTED, &m), false, 1), "was interrupted");
@@ -41,7 +47,8 @@ static void test_a_failure_says_why(void)
 static void test_nan_is_told_when_it_comes(void)
 {
     struct metric_summary fine = loss(0.2, 0.1, 5), bad = loss(NAN, 0.1, 5);
-    CHECK_STR(told(run("a", RUN_RUNNING, &fine), run("a", RUN_RUNNING, &bad), false, 1), "a: loss became NaN in epoch 7");
+    CHECK_STR(told(run("a", RUN_RUNNING, &fine), run("a", RUN_RUNNING, &bad), false, 1),
+              "a: loss became NaN in epoch 7");
     told(run("a", RUN_RUNNING, &bad), run("a", RUN_RUNNING, &bad), false, 0);
 }
 
@@ -55,7 +62,8 @@ static void test_a_new_best_value_is_told_only_where_wanted(void)
 
 static void test_new_and_deleted_runs_are_no_news(void)
 {
-    struct run_summary a = run("a", RUN_RUNNING, NULL), b = run("b", RUN_RUNNING, NULL), c = run("c", RUN_FINISHED, NULL);
+    struct run_summary a = run("a", RUN_RUNNING, NULL), b = run("b", RUN_RUNNING, NULL),
+                       c = run("c", RUN_FINISHED, NULL);
     struct run_summary b_done = run("b", RUN_FINISHED, NULL);
     const struct run_summary *before[] = {&a, &b}, *after[] = {&b_done, &c};
     struct str out = {0};

@@ -43,21 +43,20 @@ static struct chart example(void)
 static void test_a_braille_chart_looks_like_this(void)
 {
     struct chart chart = example();
-    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 14),
-              "      loss\n"
-              "     │\n"
-              " 2.0 ┤⡀\n"
-              "     │⢱\n"
-              " 1.5 ┤ ⢣\n"
-              "     │  ⢇      ⣀\n"
-              " 1.0 ┤  ⠘⢄      ⠉ ⠒⠤⢄\n"
-              "     │    ⠉⠢⡀         ⠉⠑⠒ ⠢⠤⠤ ⢄⣀⣀ ⣀⣀⣀\n"
-              " 0.5 ┤      ⠈⠑⠢⠤⢄⣀⣀                   ⠉⠉⠉ ⠉⠉⠉ ⠒⠒⠒ ⠒ val_loss\n"
-              "     │             ⠉⠉⠑⠒⠒⠢⠤⠤⠤⠤⢄⣀⡠⢄⣀⣀ ⣀⡀ ⢀⡀\n"
-              " 0.0 ┤                             ⠉ ⠈⠉⠁⠈⠉⠉⠉⠉⠉⠉⠉⠑⠉⠉ loss\n"
-              "     └┬────────┬────────┬───────┬────────┬────────┬\n"
-              "      0       10       20      30       40       50 step\n"
-              "ckpt           ◇        ◇       ◇        ◆        ●\n");
+    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 14), "      loss\n"
+                                                   "     │\n"
+                                                   " 2.0 ┤⡀\n"
+                                                   "     │⢱\n"
+                                                   " 1.5 ┤ ⢣\n"
+                                                   "     │  ⢇      ⣀\n"
+                                                   " 1.0 ┤  ⠘⢄      ⠉ ⠒⠤⢄\n"
+                                                   "     │    ⠉⠢⡀         ⠉⠑⠒ ⠢⠤⠤ ⢄⣀⣀ ⣀⣀⣀\n"
+                                                   " 0.5 ┤      ⠈⠑⠢⠤⢄⣀⣀                   ⠉⠉⠉ ⠉⠉⠉ ⠒⠒⠒ ⠒ val_loss\n"
+                                                   "     │             ⠉⠉⠑⠒⠒⠢⠤⠤⠤⠤⢄⣀⡠⢄⣀⣀ ⣀⡀ ⢀⡀\n"
+                                                   " 0.0 ┤                             ⠉ ⠈⠉⠁⠈⠉⠉⠉⠉⠉⠉⠉⠑⠉⠉ loss\n"
+                                                   "     └┬────────┬────────┬───────┬────────┬────────┬\n"
+                                                   "      0       10       20      30       40       50 step\n"
+                                                   "ckpt           ◇        ◇       ◇        ◆        ●\n");
 }
 
 static void test_an_ascii_chart_with_a_log_axis_looks_like_this(void)
@@ -65,21 +64,20 @@ static void test_an_ascii_chart_with_a_log_axis_looks_like_this(void)
     struct chart chart = example();
     chart.log_y = true;
     chart.legend = true;
-    CHECK_STR(drawn(&chart, RUNG_ASCII, 60, 14),
-              "      loss                              * loss  o val_loss\n"
-              "   2 +*\n"
-              "     | **\n"
-              "     |  **       ooooo\n"
-              "   1 +    ***         oooooooooooooo\n"
-              "     |       *****                  oooooooooooooooooooooooo\n"
-              " 0.5 +            ****\n"
-              "     |                ******* *\n"
-              "     |                      ** ******** *\n"
-              " 0.2 +                                ** ********** **  *  *\n"
-              "     |                                         *   *  *****\n"
-              "     ++----------+---------+----------+---------+----------+\n"
-              "      0         10        20         30        40         50\n"
-              "ckpt             o         o          o         *          @\n");
+    CHECK_STR(drawn(&chart, RUNG_ASCII, 60, 14), "      loss                              * loss  o val_loss\n"
+                                                 "   2 +*\n"
+                                                 "     | **\n"
+                                                 "     |  **       ooooo\n"
+                                                 "   1 +    ***         oooooooooooooo\n"
+                                                 "     |       *****                  oooooooooooooooooooooooo\n"
+                                                 " 0.5 +            ****\n"
+                                                 "     |                ******* *\n"
+                                                 "     |                      ** ******** *\n"
+                                                 " 0.2 +                                ** ********** **  *  *\n"
+                                                 "     |                                         *   *  *****\n"
+                                                 "     ++----------+---------+----------+---------+----------+\n"
+                                                 "      0         10        20         30        40         50\n"
+                                                 "ckpt             o         o          o         *          @\n");
 }
 
 /* An accuracy near 1 runs where the text usually stands. */
@@ -91,19 +89,18 @@ static void test_what_is_said_beside_the_cursor_hides_no_curve(void)
     struct chart_line line = {.series = &high, .name = "accuracy", .fork_x = NAN};
     struct chart chart = CHART_INIT;
     chart.lines = &line, chart.n_lines = 1, chart.x_name = "epoch", chart.cursor_x = 6;
-    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 12),
-              "     │      ┊\n"
-              "1.00 ┤   ⢀⠤⠒⠒⠒⠊⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉ accuracy\n"
-              "     │  ⡔⠁  ┊\n"
-              "     │ ⢰⠁   ┊\n"
-              "     │ ⡜    ┊\n"
-              "0.75 ┤ ⡇    ┊\n"
-              "     │⢰⠁    ┊\n"
-              "     │⢸     ┊\n"
-              "     │⡎     ┊ epoch 6\n"
-              "0.50 ┤⠁     ┊ accuracy 0.9865\n"
-              "     └┬──────────┬──────────┬──────────┬──────────┬\n"
-              "      0         10         20         30         40 epoch\n");
+    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 12), "     │      ┊\n"
+                                                   "1.00 ┤   ⢀⠤⠒⠒⠒⠊⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉ accuracy\n"
+                                                   "     │  ⡔⠁  ┊\n"
+                                                   "     │ ⢰⠁   ┊\n"
+                                                   "     │ ⡜    ┊\n"
+                                                   "0.75 ┤ ⡇    ┊\n"
+                                                   "     │⢰⠁    ┊\n"
+                                                   "     │⢸     ┊\n"
+                                                   "     │⡎     ┊ epoch 6\n"
+                                                   "0.50 ┤⠁     ┊ accuracy 0.9865\n"
+                                                   "     └┬──────────┬──────────┬──────────┬──────────┬\n"
+                                                   "      0         10         20         30         40 epoch\n");
     series_release(&high);
 }
 
@@ -113,17 +110,16 @@ static void test_a_cursor_tells_the_exact_values_beside_it(void)
     lines[0].smooth = &smooth;
     chart.cursor_x = 40;
     chart.n_marks = 0;
-    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 10),
-              "      loss\n"
-              "   2 ┤⡀   step 40                        ┊\n"
-              "     │⠘⢄  loss 0.2018 (smooth 0.2223)    ┊\n"
-              "     │ ⠱⠱ val_loss 0.6800                ┊\n"
-              "   1 ┤  ⠘⢄⠉⠢⡀  ⠉⠑ ⠢⠤⠤ ⣀                  ┊\n"
-              "     │    ⠉⠒⠈⠉⠑⠢⢄⣀     ⠉⠉ ⠑⠒⠒ ⠢⠤⠤ ⠤⠤⠤ ⣀⣀⣀┊⣀⣀⣀ ⣀⣀⣀ ⣀ val_loss\n"
-              "     │       ⠈⠉⠉⠑⠒⠉⠉⠑⠒⠒⠢⠤⠤⠤⣀⣀⣀⣀⣀⣀        ┊\n"
-              "   0 ┤                     ⠉ ⠈⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠒⠒⠒⠒⠒⠒⠒ loss\n"
-              "     └┬────────┬────────┬───────┬────────┬────────┬\n"
-              "      0       10       20      30       40       50 step\n");
+    CHECK_STR(drawn(&chart, RUNG_BRAILLE, 60, 10), "      loss\n"
+                                                   "   2 ┤⡀   step 40                        ┊\n"
+                                                   "     │⠘⢄  loss 0.2018 (smooth 0.2223)    ┊\n"
+                                                   "     │ ⠱⠱ val_loss 0.6800                ┊\n"
+                                                   "   1 ┤  ⠘⢄⠉⠢⡀  ⠉⠑ ⠢⠤⠤ ⣀                  ┊\n"
+                                                   "     │    ⠉⠒⠈⠉⠑⠢⢄⣀     ⠉⠉ ⠑⠒⠒ ⠢⠤⠤ ⠤⠤⠤ ⣀⣀⣀┊⣀⣀⣀ ⣀⣀⣀ ⣀ val_loss\n"
+                                                   "     │       ⠈⠉⠉⠑⠒⠉⠉⠑⠒⠒⠢⠤⠤⠤⣀⣀⣀⣀⣀⣀        ┊\n"
+                                                   "   0 ┤                     ⠉ ⠈⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉⠒⠒⠒⠒⠒⠒⠒ loss\n"
+                                                   "     └┬────────┬────────┬───────┬────────┬────────┬\n"
+                                                   "      0       10       20      30       40       50 step\n");
 }
 
 static void test_a_diverged_run_is_marked_where_it_happened(void)

@@ -283,7 +283,8 @@ static void test_ticks_inside_a_decade_stand_two_rows_apart_and_align_at_the_poi
         for (size_t i = 1; i < n; i++) {
             const char *point = strchr(ticks[i].label, '.'), *before = strchr(ticks[i - 1].label, '.');
             CHECK_EQ(point ? strlen(point) : 0, before ? strlen(before) : 0);
-            CHECK(row_of(range, true, rows, dots, ticks[i - 1].value) - row_of(range, true, rows, dots, ticks[i].value) >=
+            CHECK(row_of(range, true, rows, dots, ticks[i - 1].value) -
+                      row_of(range, true, rows, dots, ticks[i].value) >=
                   2);
         }
     }

@@ -74,7 +74,7 @@ static const struct wrong {
      ", \"data\": {\"format\": \"csv\", \"path\": \"a\", \"validation_split\": 0.5, \"test_split\": 0.5}}",
      {"data.validation_split", "nothing is left to train on"}},
     {"{" MODEL ", " COMPILE ", \"data\": {\"format\": \"csv\", \"path\": \"a\", \"validation\": {\"path\": \"b\"}, "
-                            "\"validation_split\": 0.5}}",
+     "\"validation_split\": 0.5}}",
      {"data.validation: stands beside data.validation_split"}},
     {"{" MODEL ", " COMPILE ", \"data\": {\"format\": \"csv\", \"path\": \"a\", \"test\": {\"pat\": \"b\"}}}",
      {"data.test.pat: unknown key, did you mean 'path'?"}},
@@ -262,7 +262,8 @@ static void test_set_takes_json_or_a_bare_word(void)
 static void test_set_gives_an_argument_to_a_class_named_by_a_word(void)
 {
     struct err err = {0};
-    const char *text = "{\"compile\": {\"optimizer\": \"adam\", \"metrics\": [\"accuracy\", \"AUC\"]}, \"data\": {\"path\": \"a.csv\"},"
+    const char *text = "{\"compile\": {\"optimizer\": \"adam\", \"metrics\": [\"accuracy\", \"AUC\"]}, \"data\": "
+                       "{\"path\": \"a.csv\"},"
                        " \"model\": {\"layers\": [{\"class\": \"Dense\", \"kernel_initializer\": \"he_normal\"}]}}";
     json_t *config = js_parse(text, strlen(text), "text", JS_STRICT, &err);
     CHECK_OK(config_set(config, "compile.optimizer.learning_rate=0.01", &err), err);

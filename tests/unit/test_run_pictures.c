@@ -35,8 +35,8 @@ static void list(const char *folder)
 
 static void test_every_tag_comes_back_from_its_name(void)
 {
-    static const char *const names[] = {"loss",  "a/b/c", "..",    "/etc/passwd", "a@7.png", "100%", "%2F",
-                                        "tag with blanks", "日本語", "new\nline", "\xff\xfe", "."};
+    static const char *const names[] = {"loss", "a/b/c",           "..",     "/etc/passwd", "a@7.png",  "100%",
+                                        "%2F",  "tag with blanks", "日本語", "new\nline",   "\xff\xfe", "."};
     enum { N = sizeof names / sizeof *names };
     char *folder = folder_of("names");
     for (int i = 0; i < N; i++) {
@@ -79,7 +79,8 @@ static void test_long_tags_with_the_same_beginning_stay_apart(void)
 
 static void test_steps_stand_in_order_and_strangers_are_passed_over(void)
 {
-    static const char *const files[] = {"t@10.png", "t@9.png", "t@x.png", "t@.png", "t@4.gif", ".t@4.png", "t.png", "u@1.jpg"};
+    static const char *const files[] = {"t@10.png", "t@9.png",  "t@x.png", "t@.png",
+                                        "t@4.gif",  ".t@4.png", "t.png",   "u@1.jpg"};
     char *folder = folder_of("steps"), *link = xprintf("%s/pictures/l@1.png", folder);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         put(folder, files[i]);

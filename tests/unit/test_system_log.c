@@ -1,4 +1,5 @@
-/* test_system_log.c - what the machine did: bounded however long a run is, safe with a torn end, and what was done again counts. */
+/* test_system_log.c - what the machine did: bounded however long a run is, safe with a torn end, and
+ * what was done again counts. */
 #include "base/io.h"
 #include "persistence/index/system_log.h"
 #include "tests/check.h"

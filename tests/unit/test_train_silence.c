@@ -130,16 +130,17 @@ static bool is_entry_of(pid_t tid, long *number)
     return true;
 }
 
-/* Helpers sleep and are woken, and who waits for one looks after it (engine/cpu/crowd.h); OpenBLAS maps a buffer when for the first time two
- * threads are in a product together. */
+/* Helpers sleep and are woken, and who waits for one looks after it (engine/cpu/crowd.h); OpenBLAS maps a buffer when
+ * for the first time two threads are in a product together. */
 static bool of_several_threads(long number)
 {
-    return number == SYS_futex || number == SYS_getrusage || number == SYS_clock_gettime || number == SYS_sched_getaffinity ||
-           number == SYS_sched_setaffinity || number == SYS_mmap || number == SYS_mbind;
+    return number == SYS_futex || number == SYS_getrusage || number == SYS_clock_gettime ||
+           number == SYS_sched_getaffinity || number == SYS_sched_setaffinity || number == SYS_mmap ||
+           number == SYS_mbind;
 }
 
-/* How many system calls the training thread makes between the two marks, -1 when they did not come. The other threads are
- * followed too, so that they go on, but not counted: writing the history and checkpoints is what they are for. */
+/* How many system calls the training thread makes between the two marks, -1 when they did not come. The other threads
+ * are followed too, so that they go on, but not counted: writing the history and checkpoints is what they are for. */
 static long count_calls(pid_t pid, bool several)
 {
     int status, marks = 0;
