@@ -95,7 +95,11 @@ static struct device *cpu_open(const struct device_options *options, struct err 
     gemm_choose(device->rows->name);
     gemm_bfloat16_choose(device->rows->name, NULL);
     device->direct_convolutions = options->direct_convolutions;
+    device->never_alone = options->never_alone;
     choose_tables(device);
+    device->alone = xmalloc(sizeof *device->alone);
+    *device->alone = *device;
+    device->alone->threads = NULL;
     const char *bfloat16 = gemm_bfloat16_name();
     snprintf(device->description, sizeof device->description,
              "%s loops, %s products%s%s, %s convolutions, denormals %s, %d thread%s", device->rows->name,
@@ -110,6 +114,7 @@ static void cpu_close(struct device *device)
     if (!device)
         return;
     threads_close(device->threads);
+    free(device->alone);
     free(device);
 }
 
@@ -172,14 +177,16 @@ static prepare_function *const prepare_table[OP_COUNT] = {
 static bool cpu_prepare(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err)
 {
     prepare_function *prepare = prepare_table[kernel->node->op];
-    return (prepare && prepare(device, kernel, arena)) ||
-           err_set(err, ERR_FAILED, "the cpu backend has no kernel for this %s", op_table[kernel->node->op].name);
+    if (!prepare || !prepare(device, kernel, arena))
+        return err_set(err, ERR_FAILED, "the cpu backend has no kernel for this %s", op_table[kernel->node->op].name);
+    kernel->alone = !device->never_alone && (kernel->alone || cpu_works_alone(kernel));
+    return true;
 }
 
 static void cpu_run(struct device *device, const struct kernel *kernels, int n_kernels)
 {
     for (int i = 0; i < n_kernels; i++)
-        kernels[i].run(&kernels[i], device);
+        kernels[i].run(&kernels[i], kernels[i].alone ? device->alone : device);
 }
 
 static void cpu_spread(struct device *device, void (*work)(void *context, int slice), void *context, int n_slices)

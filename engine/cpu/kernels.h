@@ -18,7 +18,8 @@ struct device {
     const struct winograd_kernels *winograd;
     const struct pool_kernels *pool;
     const struct norm_kernels *norm;
-    bool direct_convolutions;
+    bool direct_convolutions, never_alone;
+    struct device *alone; /* the same without threads: for kernels that the caller does by itself */
     char description[160];
 };
 
@@ -52,6 +53,10 @@ void epilogue_run_part(const struct map_program *epilogue, const struct kernel *
 /* Whether the product must not be computed in the first output: an output may be the memory of an operand that the
  * epilogue reads. */
 bool epilogue_may_overwrite(const struct kernel *kernel);
+
+/* alone.c: whether the calling thread is done with a prepared kernel sooner than several would be. The bits are the
+ * same: slices stay as they were cut. */
+bool cpu_works_alone(const struct kernel *kernel);
 
 /* measure.c: see struct backend. */
 void cpu_measure(struct device *device, double *gflops, double *gbytes_per_s);

@@ -236,8 +236,9 @@ static bool cut_along_k(struct matmul *m)
     return m->by_k;
 }
 
-/* Slices of at least a million multiply-adds, or a quarter of it where nothing is shared and each takes longer; the
- * smaller operand is shared by all of them. */
+/* Slices of at least a million multiply-adds, or a quarter of it where nothing is shared and each takes longer. The
+ * smaller operand is packed once for all when there are as many as may be: panels that another core wrote take longer
+ * to fetch than to pack, which a short slice would feel. */
 static void choose_slices(struct matmul *m)
 {
     struct gemm *g = &m->shape;
@@ -249,7 +250,7 @@ static void choose_slices(struct matmul *m)
     m->n_slices = m->batch > 4 || wide < 2
                       ? 1
                       : slices_for(g->m * g->n * g->k, grain, (int)(wide < MATMUL_SLICES ? wide : MATMUL_SLICES));
-    if (m->n_slices == 1 || m->batch > 1)
+    if (m->n_slices < MATMUL_SLICES || m->batch > 1)
         return;
     if (!m->by_columns && g->n > gemm_panel()) {
         m->shared = SHARED_B;

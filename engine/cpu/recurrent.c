@@ -400,5 +400,6 @@ bool prepare_recurrent(struct device *device, struct kernel *kernel, struct aren
         (size_t)(w->kernel_floats + w->s.recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
     kernel->prepared = w;
     kernel->run = run_recurrent;
+    kernel->alone = w->s.n_slices == 1;
     return true;
 }

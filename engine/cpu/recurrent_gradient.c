@@ -282,5 +282,6 @@ bool prepare_recurrent_dx(struct device *device, struct kernel *kernel, struct a
     kernel->workspace_bytes = (size_t)(w->s.turned_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
     kernel->prepared = w;
     kernel->run = run_recurrent_dx;
+    kernel->alone = w->s.n_slices == 1;
     return true;
 }

@@ -354,7 +354,7 @@ static void shut_gate(struct threads *t)
 
 void threads_run(struct threads *t, void (*work)(void *context, int slice), void *context, int n_slices)
 {
-    if (n_slices == 1 || t->n_threads == 1) {
+    if (n_slices == 1 || !t || t->n_threads == 1) {
         for (int slice = 0; slice < n_slices; slice++)
             work(context, slice);
         return;

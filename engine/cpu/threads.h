@@ -19,7 +19,7 @@ struct threads *threads_open(int n_threads, struct err *err);
 void threads_close(struct threads *threads); /* NULL-safe */
 
 /* Calls work(context, slice) for every slice in 0..n_slices-1 and returns when all are done. Runs inline when there is
- * one slice or one thread. Not reentrant: slices must not call it. */
+ * one slice or one thread, and when `threads` is NULL. Not reentrant: slices must not call it. */
 void threads_run(struct threads *threads, void (*work)(void *context, int slice), void *context, int n_slices);
 
 /* From now on each thread that worked on a job with several slices tells when; by itself, number 0 is the caller.

@@ -39,6 +39,7 @@ struct kernel {
     void *workspace; /* as many bytes as prepare asked for, from the plan's arena; 64-byte aligned */
     size_t workspace_bytes;
     const void *prepared; /* what prepare computed for run (strides, tilings); in the plan's own arena */
+    bool alone;           /* the calling thread does it by itself: too little work for several */
     /* which of its algorithms the backend chose ("winograd", "direct"), for profiles and tests; NULL = it has one */
     const char *variant;
 };
@@ -46,6 +47,7 @@ struct kernel {
 struct device_options {
     int n_threads;            /* 0 = what affinity and cgroup allow */
     bool direct_convolutions; /* no Winograd: sums of plain products, as exact as float32 allows */
+    bool never_alone;         /* several threads do the smallest kernels too: for tests */
 };
 
 struct backend {

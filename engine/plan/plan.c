@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/io.h"
-#include "engine/graph/recurrent.h"
 #include "engine/plan/plan_internal.h"
+#include "engine/plan/work.h"
 
 static bool fill_kernel(struct plan *plan, const struct step *step, struct kernel *kernel, struct err *err)
 {
@@ -19,6 +19,7 @@ static bool fill_kernel(struct plan *plan, const struct step *step, struct kerne
     if (!plan->backend->host_memory)
         return err_prefix(err, "cannot plan '%s' on '%s'", op_table[step->node->op].name, plan->backend->name);
     kernel->run = NULL;
+    kernel->alone = true;
     kernel->prepared = NULL;
     kernel->variant = NULL;
     kernel->workspace_bytes = 0;
@@ -143,46 +144,10 @@ static bool allocate_staging(struct plan *plan, struct err *err)
     return true;
 }
 
-static const struct step *plan_step_of(const struct plan *plan, const struct kernel *kernel)
-{
-    const struct step *step = plan->steps;
-    while (step->node != kernel->node)
-        step++;
-    return step;
-}
-
-static int64_t multiply_adds_of(const struct node *node)
-{
-    if (node->op == OP_MATMUL) {
-        struct shape a = node->inputs[0]->shape;
-        return shape_elements(node->outputs[0]->shape) * a.dim[a.rank - (node->attrs.transpose_a ? 2 : 1)];
-    }
-    if (node->op == OP_ATTENTION || node->op == OP_ATTENTION_DX) { /* two products, and four for their gradients */
-        struct shape q = node->inputs[0]->shape, v = node->inputs[2]->shape;
-        int64_t products = node->op == OP_ATTENTION ? 1 : 2;
-        return products * q.dim[0] * q.dim[1] * q.dim[2] * v.dim[1] * (q.dim[3] + v.dim[3]);
-    }
-    if (node->op == OP_RECURRENT || node->op == OP_RECURRENT_DX) {
-        const struct recurrent_places p = recurrent_places(&node->attrs.recurrent);
-        bool forward = node->op == OP_RECURRENT;
-        struct shape x = node->inputs[0]->shape, r = node->inputs[forward ? p.recurrent_kernel : 0]->shape;
-        int64_t rows = shape_elements(node->outputs[0]->shape) / node->outputs[0]->shape.dim[2];
-        return rows * (shape_elements(r) + (forward && p.kernel >= 0 ? x.dim[2] * r.dim[1] : 0));
-    }
-    if (node->op != OP_CONV && node->op != OP_CONV_DX && node->op != OP_CONV_DW)
-        return 0;
-    /* outputs times taps times channels of a group */
-    struct shape w = node->op == OP_CONV_DW ? node->attrs.shape : node->inputs[1]->shape;
-    const struct value *y = node->op == OP_CONV      ? node->outputs[0]
-                            : node->op == OP_CONV_DX ? node->inputs[0]
-                                                     : node->inputs[1];
-    return shape_elements(y->shape) * (shape_elements(w) / w.dim[w.rank - 1]);
-}
-
 static void count_multiply_adds(struct plan *plan)
 {
     for (int s = 0; s < plan->n_steps; s++)
-        plan->multiply_adds += multiply_adds_of(plan->steps[s].node);
+        plan->multiply_adds += work_multiply_adds(plan->steps[s].node);
 }
 
 struct plan *plan_new(struct graph *graph, const struct backend *backend, struct device *device,
@@ -291,22 +256,6 @@ const int64_t *plan_times(const struct plan *plan)
     return plan->options.profile && plan->calls ? plan->times : NULL;
 }
 
-/* What a kernel has to read and write, each value once. */
-static int64_t traffic_bytes(const struct plan *plan, const struct kernel *kernel)
-{
-    int64_t bytes = 0;
-    for (int i = 0; i < kernel->n_inputs; i++) {
-        bool again = false;
-        for (int e = 0; e < i; e++)
-            again = again || kernel->in[e] == kernel->in[i];
-        bytes += again ? 0 : (int64_t)bytes_of(kernel->in_value[i]);
-    }
-    const struct step *step = plan_step_of(plan, kernel);
-    for (int i = 0; i < kernel->n_outputs; i++)
-        bytes += (int64_t)bytes_of(step->outputs[i]);
-    return bytes;
-}
-
 struct plan_kernel plan_kernel(const struct plan *plan, int k)
 {
     const struct kernel *kernel = &plan->kernels[k];
@@ -314,11 +263,12 @@ struct plan_kernel plan_kernel(const struct plan *plan, int k)
                                 .op = op_table[kernel->node->op].name,
                                 .variant = kernel->variant ? kernel->variant : "",
                                 .fused = kernel->epilogue != NULL,
+                                .alone = kernel->alone,
                                 .shape = kernel->node->outputs[0]->shape,
                                 .calls = plan->calls,
                                 .nanoseconds = plan->nanoseconds[k],
-                                .multiply_adds = multiply_adds_of(kernel->node),
-                                .bytes = traffic_bytes(plan, kernel)};
+                                .multiply_adds = work_multiply_adds(kernel->node),
+                                .bytes = work_bytes(kernel)};
 }
 
 /* "arena+128", "variable 'dense/kernel'", "constant" */
@@ -332,6 +282,14 @@ static void write_place(struct str *out, const struct plan *plan, const struct v
         str_addf(out, "'%s'", s->variable->path);
     else
         str_addf(out, s->kind == STORED_IN_ARENA ? "arena+%zu" : "constant+%zu", s->offset);
+}
+
+static const struct step *plan_step_of(const struct plan *plan, const struct kernel *kernel)
+{
+    const struct step *step = plan->steps;
+    while (step->node != kernel->node)
+        step++;
+    return step;
 }
 
 void plan_write(struct str *out, const struct plan *plan)

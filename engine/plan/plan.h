@@ -52,6 +52,7 @@ struct plan_kernel {
     const char *label, *op;
     const char *variant; /* the algorithm where the backend has several, else "" */
     bool fused;          /* has an epilogue */
+    bool alone;          /* computed by one thread: too little work for several */
     struct shape shape;  /* of its first result */
     int64_t calls, nanoseconds, multiply_adds, bytes;
 };

@@ -1,6 +1,7 @@
-/* step_counts.c - what a training step is made of: step_counts CONFIG BATCH STEPS prints {"kernels": {"matmul:packed+":
- * 3, ...}, "nodes", "live_bytes"} of the planned step (a + stands for a fused epilogue), after so many steps. A program
- * of tests/unit/test_step_counts.py, which runs it under valgrind too.
+/* step_counts.c - what a training step is made of: step_counts CONFIG BATCH STEPS prints {"kernels":
+ * {"matmul:packed+": 3, ...}, "shared", "nodes", "live_bytes"} of the planned step (a + stands for a fused epilogue;
+ * shared: kernels that several threads work on), after so many steps. A program of tests/unit/test_step_counts.py,
+ * which runs it under valgrind too.
  */
 #include "base/io.h"
 #include "engine/train/step.h"
@@ -21,6 +22,15 @@ static json_t *count_kernels(const struct plan *plan, int n_kernels)
     return counts;
 }
 
+/* Kernels that several threads work on, where there are several. */
+static int count_shared(const struct plan *plan, int n_kernels)
+{
+    int n = 0;
+    for (int k = 0; k < n_kernels; k++)
+        n += plan_kernel(plan, k).alone ? 0 : 1;
+    return n;
+}
+
 static bool count(struct session *session, int64_t batch, int64_t steps, struct err *err)
 {
     struct step *step =
@@ -35,8 +45,9 @@ static bool count(struct session *session, int64_t batch, int64_t steps, struct 
         step_run(step);
     }
     struct plan_stats stats = plan_stats(step_plan(step));
-    json_t *result = json_pack("{s:o,s:i,s:I}", "kernels", count_kernels(step_plan(step), stats.n_kernels), "nodes",
-                               stats.n_nodes, "live_bytes", (json_int_t)stats.live_bytes);
+    json_t *result = json_pack("{s:o,s:i,s:i,s:I}", "kernels", count_kernels(step_plan(step), stats.n_kernels),
+                               "shared", count_shared(step_plan(step), stats.n_kernels), "nodes", stats.n_nodes,
+                               "live_bytes", (json_int_t)stats.live_bytes);
     json_dumpf(result, stdout, JSON_SORT_KEYS);
     json_decref(result);
     free(positions);

@@ -70,7 +70,7 @@ static float *run_with(const struct one_case *c, const struct backend *backend, 
 
 static float *run_on(const struct one_case *c, const struct backend *backend, int n_threads, bool no_fusion, size_t *n)
 {
-    return run_with(c, backend, &(struct device_options){.n_threads = n_threads}, no_fusion, n);
+    return run_with(c, backend, &(struct device_options){.n_threads = n_threads, .never_alone = true}, no_fusion, n);
 }
 
 static void compare(const char *what, const float *got, const float *want, size_t n, double tolerance)
@@ -386,6 +386,30 @@ static void test_the_kernel_of_a_product_follows_its_shape(void)
     check_product_variant(true, false, 784, 512, 128, "packed");
     check_product_variant(false, true, 128, 512, 512, "packed-left");
     check_product_variant(true, false, 64, 65, 2048, "cut-k");
+}
+
+static bool is_alone(int64_t m, int64_t n, int64_t k, bool never_alone)
+{
+    struct err err = {0};
+    struct one_case c = {.g = graph_new()};
+    graph_keep(c.g, op_matmul(c.g, feed(&c, SHAPE(m, k)), feed(&c, SHAPE(k, n)), false, false));
+    struct device *device =
+        backend_cpu.open(&(struct device_options){.n_threads = 2, .never_alone = never_alone}, &err);
+    struct plan *plan = plan_new(c.g, &backend_cpu, device, &(struct plan_options){0}, &err);
+    bool alone = plan_kernel(plan, 0).alone;
+    plan_free(plan);
+    backend_cpu.close(device);
+    graph_free(c.g);
+    return alone;
+}
+
+static void test_one_thread_does_small_kernels(void)
+{
+    CHECK(is_alone(32, 64, 10, false));
+    CHECK(is_alone(256, 32, 64, false));
+    CHECK(!is_alone(256, 64, 64, false)); /* many products */
+    CHECK(!is_alone(1, 512, 512, false)); /* a large operand */
+    CHECK(!is_alone(32, 64, 10, true));
 }
 
 static void test_the_algorithm_follows_the_shape(void)
@@ -790,6 +814,7 @@ int main(void)
     RUN(test_bfloat16_convolutions);
     RUN(test_depthwise_convolutions);
     RUN(test_the_kernel_of_a_product_follows_its_shape);
+    RUN(test_one_thread_does_small_kernels);
     RUN(test_the_algorithm_follows_the_shape);
     RUN(test_transposed_convolutions);
     RUN(test_relu_before_and_after_pooling);
