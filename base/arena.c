@@ -105,6 +105,14 @@ void *arena_array(struct arena *arena, size_t count, size_t size_bytes)
     return arena_alloc(arena, bytes);
 }
 
+void *arena_copy(struct arena *arena, const void *array, size_t count, size_t size_bytes)
+{
+    void *copy = arena_array(arena, count, size_bytes);
+    if (count)
+        memcpy(copy, array, count * size_bytes);
+    return copy;
+}
+
 char *arena_strndup(struct arena *arena, const char *text, size_t length)
 {
     char *copy = arena_alloc(arena, length + 1);

@@ -22,6 +22,8 @@ struct arena {
 void *arena_alloc(struct arena *arena, size_t size_bytes);
 /* count * size_bytes with overflow check (aborts: the caller must have bounded count). */
 void *arena_array(struct arena *arena, size_t count, size_t size_bytes);
+/* A copy of an array of count elements; it may be NULL when there are none. */
+void *arena_copy(struct arena *arena, const void *array, size_t count, size_t size_bytes);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF(2, 3);

@@ -106,23 +106,28 @@ bool io_write_all(int fd, const void *data, size_t size_bytes, const char *path,
     return true;
 }
 
+bool io_pread_some(int fd, void *data, size_t least, size_t most, off_t offset, const char *path, size_t *read_bytes,
+                   struct err *err)
+{
+    size_t n = 0;
+    ssize_t done = 1;
+    while (n < least && done) {
+        done = io->pread(fd, (char *)data + n, most - n, offset + (off_t)n);
+        if (done < 0 && errno != EINTR)
+            break;
+        n += done > 0 ? (size_t)done : 0;
+    }
+    *read_bytes = n;
+    return done >= 0 || err_errno(err, ERR_FAILED, errno, "cannot read '%s'", path);
+}
+
 bool io_pread_all(int fd, void *data, size_t size_bytes, off_t offset, const char *path, struct err *err)
 {
-    char *p = data;
-    while (size_bytes) {
-        ssize_t done = io->pread(fd, p, size_bytes, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return err_errno(err, ERR_FAILED, errno, "cannot read '%s'", path);
-        if (!done)
-            return err_set(err, ERR_FORMAT, "'%s' ends too early: %zu bytes missing at offset %lld", path, size_bytes,
-                           (long long)offset);
-        p += done;
-        offset += done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
+    size_t n;
+    if (!io_pread_some(fd, data, size_bytes, size_bytes, offset, path, &n, err))
+        return false;
+    return n == size_bytes || err_set(err, ERR_FORMAT, "'%s' ends too early: %zu bytes missing at offset %lld", path,
+                                      size_bytes - n, (long long)offset + (long long)n);
 }
 
 static bool read_open_file(int fd, const char *path, size_t max_bytes, char **data, size_t *size_bytes, struct err *err)

@@ -42,6 +42,10 @@ int io_open(const char *path, int flags, mode_t mode, struct err *err);
 /* All of it or an error that names path. */
 bool io_write_all(int fd, const void *data, size_t size_bytes, const char *path, struct err *err) MUST_USE;
 bool io_pread_all(int fd, void *data, size_t size_bytes, off_t offset, const char *path, struct err *err) MUST_USE;
+/* At least `least` bytes, at most `most`, and fewer than `least` only where the file ends. *read_bytes: how many are
+ * there, also on failure. */
+bool io_pread_some(int fd, void *data, size_t least, size_t most, off_t offset, const char *path, size_t *read_bytes,
+                   struct err *err) MUST_USE;
 /* The whole file, terminated by a 0 that is not counted. ERR_FORMAT when larger than max_bytes or no ordinary file
  * (pipe, device, folder). free() *data. */
 bool io_read_file(const char *path, size_t max_bytes, char **data, size_t *size_bytes, struct err *err) MUST_USE;

@@ -150,6 +150,18 @@ static inline const char *check_tmp(void)
     }
     return check_folder;
 }
+/* Entries of a folder but "." and ".."; 0 when there is none. */
+static inline int check_entries(const char *folder)
+{
+    int n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        n += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
 /* "<tmp>/<name>" in one of eight rotating buffers. */
 static inline const char *check_path(const char *name)
 {

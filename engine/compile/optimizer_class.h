@@ -58,6 +58,8 @@ double optimizer_number(const struct optimizer *optimizer, const char *name);
 int optimizer_scalars(const struct optimizer *optimizer, const char **names);
 
 /* optimizers_whole.c */
+/* The sum of x^2 over all elements, a scalar. */
+struct value *optimizer_square_sum(struct graph *graph, struct value *x);
 void lower_lamb(struct whole_update *update);
 void lower_adafactor(struct whole_update *update);
 void lower_muon(struct whole_update *update);

@@ -4,13 +4,12 @@
 #include <string.h>
 
 /* Sum of squares of a gradient: of the mean of accumulated ones when they are accumulated. */
-static struct value *square_sum(const struct optimizer *o, struct graph *g, int i, struct value *gradient)
+static struct value *squares_of_gradient(const struct optimizer *o, struct graph *g, int i, struct value *gradient)
 {
-    struct value *squares = o->accumulators
-                                ? op_expr(g, "square((a + b) / c)", gradient, op_variable(g, o->accumulators[i]),
-                                          op_scalar(g, o->accumulate), NULL)
-                                : op_expr(g, "square(a)", gradient, NULL, NULL, NULL);
-    return op_sum_all(g, squares);
+    if (o->accumulators)
+        gradient =
+            op_expr(g, "(a + b) / c", gradient, op_variable(g, o->accumulators[i]), op_scalar(g, o->accumulate), NULL);
+    return optimizer_square_sum(g, gradient);
 }
 
 /* What every gradient is multiplied by so that all together are no longer than global_clipnorm. */
@@ -18,7 +17,7 @@ static struct value *global_factor(const struct optimizer *o, struct graph *g, s
 {
     struct value *sum = NULL;
     for (int i = 0; i < o->model->n_trainable; i++) {
-        struct value *one = square_sum(o, g, i, gradients[i]);
+        struct value *one = squares_of_gradient(o, g, i, gradients[i]);
         sum = sum ? op_add(g, sum, one) : one;
     }
     return op_expr(g, "b * minimum(1 / sqrt(a), 1 / b) + (sqrt(a) - sqrt(a))", sum,
@@ -28,7 +27,7 @@ static struct value *global_factor(const struct optimizer *o, struct graph *g, s
 /* clipnorm / max(length, clipnorm) */
 static struct value *own_factor(const struct optimizer *o, struct graph *g, int i, struct value *gradient)
 {
-    return op_expr(g, "b / maximum(sqrt(a), b)", square_sum(o, g, i, gradient),
+    return op_expr(g, "b / maximum(sqrt(a), b)", squares_of_gradient(o, g, i, gradient),
                    op_scalar(g, optimizer_number(o, "clipnorm")), NULL, NULL);
 }
 

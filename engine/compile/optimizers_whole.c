@@ -50,7 +50,7 @@ static struct value *mean_square(struct graph *g, struct value *x)
     return op_reduce(g, REDUCE_MEAN, squares_of(g, x), NULL, 0, false);
 }
 
-static struct value *square_sum(struct graph *g, struct value *x)
+struct value *optimizer_square_sum(struct graph *g, struct value *x)
 {
     return op_sum_all(g, squares_of(g, x));
 }
@@ -65,7 +65,7 @@ void lower_lamb(struct whole_update *u)
     struct value *root = op_expr(g, "sqrt(a / b) + c", u->slots[1], scalar(u, "two"), constant(u, "epsilon"), NULL);
     struct value *step = op_expr(g, "a / b / c", u->slots[0], scalar(u, "one"), root, NULL);
     struct value *ratio = op_expr(g, "where(a > 0 and b > 0, sqrt(a) / sqrt(where(b > 0, b, 1)), 1)",
-                                  square_sum(g, u->weight), square_sum(g, step), NULL, NULL);
+                                  optimizer_square_sum(g, u->weight), optimizer_square_sum(g, step), NULL, NULL);
     u->weight = op_expr(g, "a - b * c * d", u->weight, ratio, scalar(u, "lr"), step);
 }
 
@@ -186,7 +186,7 @@ static struct value *orthogonal(const struct whole_update *u, struct value *x)
     bool tall = shape.dim[0] > shape.dim[1];
     int64_t steps = argument_int(arguments_of(u->optimizer), u->optimizer->config, "ns_steps");
     x = tall ? op_transpose(g, x, turned) : x;
-    x = op_expr(g, "a / (sqrt(b) + 1e-7)", x, square_sum(g, x), NULL, NULL);
+    x = op_expr(g, "a / (sqrt(b) + 1e-7)", x, optimizer_square_sum(g, x), NULL, NULL);
     for (int64_t i = 0; i < steps; i++) {
         struct value *square = op_matmul(g, x, x, false, true);
         struct value *fourth = op_matmul(g, op_mul(g, square, constant(u, "muon_c")), square, false, false);

@@ -57,15 +57,24 @@ static const char *axes_text(int n_spatial)
     return texts[n_spatial - 1];
 }
 
+/* What every family's build begins with: its padding and window, of an input of this rank. NULL and err. */
+static struct conv *begin(struct layer *layer, struct model *model, struct shape in, struct err *err)
+{
+    struct conv *conv = arena_alloc(&model->arena, sizeof *conv);
+    if (!read_window(layer, conv, err))
+        return NULL;
+    int n_spatial = conv->window.n_spatial;
+    return layer_want_rank(layer, in, n_spatial + 1, axes_text(n_spatial), err) ? conv : NULL;
+}
+
 static bool build_conv(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                        struct shape *output, struct err *err)
 {
-    struct conv *conv = arena_alloc(&model->arena, sizeof *conv);
     struct shape in = inputs[0];
+    struct conv *conv = begin(layer, model, in, err);
     int64_t filters = layer_int(layer, "filters"), groups = layer_int(layer, "groups");
     (void)n;
-    if (!read_window(layer, conv, err) ||
-        !layer_want_rank(layer, in, conv->window.n_spatial + 1, axes_text(conv->window.n_spatial), err))
+    if (!conv)
         return false;
     int64_t channels = in.dim[in.rank - 1];
     if (channels % groups || filters % groups)
@@ -82,12 +91,11 @@ static bool build_conv(struct layer *layer, struct model *model, const struct sh
 static bool build_depthwise(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                             struct shape *output, struct err *err)
 {
-    struct conv *conv = arena_alloc(&model->arena, sizeof *conv);
     struct shape in = inputs[0];
+    struct conv *conv = begin(layer, model, in, err);
     int64_t multiplier = layer_int(layer, "depth_multiplier");
     (void)n;
-    if (!read_window(layer, conv, err) ||
-        !layer_want_rank(layer, in, conv->window.n_spatial + 1, axes_text(conv->window.n_spatial), err))
+    if (!conv)
         return false;
     int64_t channels = in.dim[in.rank - 1];
     conv->window.groups = channels;
@@ -132,12 +140,11 @@ static struct value *lower_conv(struct layer *layer, struct lowering *l, struct 
 static bool build_separable(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                             struct shape *output, struct err *err)
 {
-    struct conv *conv = arena_alloc(&model->arena, sizeof *conv);
     struct shape in = inputs[0];
+    struct conv *conv = begin(layer, model, in, err);
     int64_t multiplier = layer_int(layer, "depth_multiplier"), filters = layer_int(layer, "filters");
     (void)n;
-    if (!read_window(layer, conv, err) ||
-        !layer_want_rank(layer, in, conv->window.n_spatial + 1, axes_text(conv->window.n_spatial), err))
+    if (!conv)
         return false;
     int64_t channels = conv->window.groups = in.dim[in.rank - 1];
     struct shape depthwise = shape_make(conv->window.size, conv->window.n_spatial), pointwise = {.rank = in.rank + 1};
@@ -212,13 +219,12 @@ static bool transpose_window(const struct layer *layer, struct window *w, struct
 static bool build_transpose(struct layer *layer, struct model *model, const struct shape *inputs, int n,
                             struct shape *output, struct err *err)
 {
-    struct conv *conv = arena_alloc(&model->arena, sizeof *conv);
     struct shape in = inputs[0];
+    struct conv *conv = begin(layer, model, in, err);
     int64_t filters = layer_int(layer, "filters");
     (void)n;
     layer->state = conv;
-    if (!read_window(layer, conv, err) ||
-        !layer_want_rank(layer, in, conv->window.n_spatial + 1, axes_text(conv->window.n_spatial), err))
+    if (!conv)
         return false;
     struct window window = conv->window;
     struct shape kernel = shape_make(window.size, window.n_spatial);

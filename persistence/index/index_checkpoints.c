@@ -176,10 +176,7 @@ static bool read_checkpoints(struct index *index, void *context, struct err *err
         const char *monitor = monitor_of(list, n, config_monitor);
         bool by_mode = mode && monitor == config_monitor;
         mark(list, n, monitor, by_mode ? mode > 0 : monitor && metric_is_better_upwards(monitor));
-        struct checkpoint_summary *kept = arena_array(call->arena, n + 1, sizeof *kept);
-        if (n)
-            memcpy(kept, list, n * sizeof *kept);
-        *call->list = kept;
+        *call->list = arena_copy(call->arena, list, n, sizeof *list);
         *call->n = n;
     }
     free(list);

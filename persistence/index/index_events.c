@@ -30,12 +30,9 @@ static bool read_events(struct index *index, void *context, struct err *err)
                                          .time = index_real(statement, 2),
                                          .json = json ? json : "{}"};
     }
-    struct run_event *kept = arena_array(call->arena, n + 1, sizeof *kept);
-    if (n)
-        memcpy(kept, events, n * sizeof *kept);
-    free(events);
-    *call->events = kept;
+    *call->events = arena_copy(call->arena, events, n, sizeof *events);
     *call->n = n;
+    free(events);
     return found == 0;
 }
 

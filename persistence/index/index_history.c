@@ -33,16 +33,12 @@ static bool load_groups(struct index *index, int64_t run_id, struct arena *arena
     while (statement && (found = index_step(index, statement, err)) == 1) {
         size_t size = (size_t)sqlite3_column_bytes(statement, 0);
         int64_t records = sqlite3_column_int64(statement, 1);
-        uint16_t *metrics = arena_alloc(arena, size);
-        if (size)
-            memcpy(metrics, sqlite3_column_blob(statement, 0), size);
+        uint16_t *metrics = arena_copy(arena, sqlite3_column_blob(statement, 0), size, 1);
         list = xgrow(list, &capacity, *n + 1, sizeof *list);
         list[(*n)++] =
             (struct loaded_group){.metrics = metrics, .n_metrics = size / 2, .n = records > 0 ? (size_t)records : 0};
     }
-    *groups = arena_array(arena, *n + 1, sizeof **groups);
-    if (*n)
-        memcpy(*groups, list, *n * sizeof *list);
+    *groups = arena_copy(arena, list, *n, sizeof *list);
     free(list);
     return found == 0;
 }
@@ -231,9 +227,7 @@ static bool load_own(struct index *index, int64_t run_id, const char *const *met
             later_wins(&series[list->n], arena);
         list->n++;
     }
-    list->series = arena_array(arena, list->n + 1, sizeof *series);
-    if (list->n)
-        memcpy(list->series, series, list->n * sizeof *series);
+    list->series = arena_copy(arena, series, list->n, sizeof *series);
     free(series);
     return found == 0;
 }

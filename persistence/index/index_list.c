@@ -177,10 +177,7 @@ static bool read_metrics(struct index *index, sqlite3_stmt *statement, struct lo
         found = index_step(index, statement, err);
         int64_t row = found == 1 ? sqlite3_column_int64(statement, 0) : INT64_MAX;
         for (; at < n && runs[at].row < row; at++) { /* all of runs[at]'s metrics have been read */
-            struct metric_summary *metrics = arena_array(arena, n_list + 1, sizeof *metrics);
-            if (n_list)
-                memcpy(metrics, list, n_list * sizeof *list);
-            runs[at].summary.metrics = metrics;
+            runs[at].summary.metrics = arena_copy(arena, list, n_list, sizeof *list);
             runs[at].summary.n_metrics = n_list;
             choose_monitor(&runs[at].summary);
             choose_rate(&runs[at].summary);

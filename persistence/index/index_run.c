@@ -205,12 +205,9 @@ static bool read_params(struct index *index, void *context, struct err *err)
         params = xgrow(params, &capacity, n + 1, sizeof *params);
         params[n++] = (struct run_param){key ? key : "", json ? json : "null"};
     }
-    struct run_param *kept = arena_array(call->arena, n + 1, sizeof *kept);
-    if (n)
-        memcpy(kept, params, n * sizeof *kept);
-    free(params);
-    *call->params = kept;
+    *call->params = arena_copy(call->arena, params, n, sizeof *params);
     *call->n = n;
+    free(params);
     return found == 0;
 }
 

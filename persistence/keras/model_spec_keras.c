@@ -270,9 +270,7 @@ static bool read_ports(struct spec_builder *b, const json_t *config, const char 
     bool ok = read_ports_into(b, json_object_get(config, key), place, &list, err);
     if (ok) {
         *n = (int)list.n;
-        *refs = arena_array(b->spec->arena, list.n, sizeof **refs);
-        if (list.n)
-            memcpy(*refs, list.refs, list.n * sizeof **refs);
+        *refs = arena_copy(b->spec->arena, list.refs, list.n, sizeof *list.refs);
         for (int i = 0; i < *n; i++)
             shift_nested(b->spec, &(*refs)[i]);
     }

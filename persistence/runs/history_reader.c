@@ -160,18 +160,11 @@ static bool fill(struct history_reader *reader, size_t need, struct err *err)
     reader->start = reader->offset;
     reader->filled = kept;
     reader->buffer = xgrow(reader->buffer, &reader->capacity, need > BLOCK_BYTES ? need : BLOCK_BYTES, 1);
-    while (reader->filled < need) {
-        ssize_t n = io->pread(reader->fd, reader->buffer + reader->filled, reader->capacity - reader->filled,
-                              reader->start + (int64_t)reader->filled);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(err, ERR_FAILED, errno, "cannot read '%s'", reader->path);
-        if (!n)
-            break;
-        reader->filled += (size_t)n;
-    }
-    return true;
+    size_t n;
+    bool ok = io_pread_some(reader->fd, reader->buffer + kept, need - kept, reader->capacity - kept,
+                            reader->start + (int64_t)kept, reader->path, &n, err);
+    reader->filled += n;
+    return ok;
 }
 
 static int damaged(const struct history_reader *reader, const char *what, struct err *err)

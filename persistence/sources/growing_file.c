@@ -127,18 +127,11 @@ static bool read_on(struct growing_file *file, size_t size_bytes, struct err *er
     file->buffer = file->memory;
     file->start = file->offset;
     file->filled = kept;
-    while (file->filled < size_bytes) {
-        ssize_t n = io->pread(file->fd, file->buffer + file->filled, file->capacity - file->filled,
-                              file->start + (int64_t)file->filled);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(err, ERR_FAILED, errno, "cannot read '%s'", file->path);
-        if (!n)
-            break;
-        file->filled += (size_t)n;
-    }
-    return true;
+    size_t n, missing = size_bytes > kept ? size_bytes - kept : 0;
+    bool ok = io_pread_some(file->fd, file->buffer + kept, missing, file->capacity - kept, file->start + (int64_t)kept,
+                            file->path, &n, err);
+    file->filled += n;
+    return ok;
 }
 
 static bool fill(struct growing_file *file, size_t size_bytes, struct err *err)

@@ -142,12 +142,8 @@ static void close_group(struct source_reader *r)
     size_t n = r->group.n;
     if (!n)
         return;
-    const char **names = arena_array(&r->arena, n, sizeof *names);
-    double *values = arena_array(&r->arena, n, sizeof *values);
-    memcpy(names, r->group_names, n * sizeof *names);
-    memcpy(values, r->group_values, n * sizeof *values);
-    r->group.names = names;
-    r->group.values = values;
+    r->group.names = arena_copy(&r->arena, r->group_names, n, sizeof *r->group_names);
+    r->group.values = arena_copy(&r->arena, r->group_values, n, sizeof *r->group_values);
     enqueue(r)->record = r->group;
     r->group.n = 0;
 }

@@ -6,8 +6,6 @@
 #include "tests/check.h"
 #include "tests/fault/io_fault.h"
 
-#include <dirent.h>
-
 static char *contents(const char *path)
 {
     static char *data;
@@ -16,17 +14,6 @@ static char *contents(const char *path)
     free(data);
     data = NULL;
     return io_read_file(path, 1 << 26, &data, &n, &err) ? data : NULL;
-}
-
-static int files_in(const char *folder)
-{
-    int n = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        n += entry->d_name[0] != '.' || entry->d_name[1] > '.';
-    if (dir)
-        closedir(dir);
-    return n;
 }
 
 static bool save_in_pieces(const char *path, struct err *err)
@@ -50,7 +37,7 @@ static void test_saving_replaces_the_file_and_leaves_nothing_else(void)
     CHECK_STR(contents(path), "old");
     CHECK_OK(atomic_file_save(path, "newer", 5, &err), err);
     CHECK_STR(contents(path), "newer");
-    CHECK_EQ(files_in(check_path("a")), 1);
+    CHECK_EQ(check_entries(check_path("a")), 1);
 }
 
 static void test_blocks_and_patches_arrive_in_order(void)
@@ -74,7 +61,7 @@ static void test_an_aborted_file_leaves_the_old_one(void)
     atomic_file_abort(&file);
     CHECK(!file);
     CHECK_STR(contents(path), "old");
-    CHECK_EQ(files_in(check_path("b")), 1);
+    CHECK_EQ(check_entries(check_path("b")), 1);
 }
 
 static void test_a_planted_link_at_the_temporary_name_is_not_followed(void)
@@ -115,7 +102,7 @@ static void sweep(int error, enum fault_mode mode)
         CHECK(!ok || visible); /* a refused close of the folder is not worth a failure */
         CHECK(ok || !visible || strstr(err.text, "unknown"));
         CHECK(ok || strstr(err.text, "d/"));
-        CHECK_EQ(files_in(check_path("d")), 1);
+        CHECK_EQ(check_entries(check_path("d")), 1);
     }
     CHECK(n > 8);
     free(path);

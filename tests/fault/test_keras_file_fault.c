@@ -5,19 +5,6 @@
 
 #include "persistence/keras/keras_open.h"
 
-#include <dirent.h>
-
-static int files_in(const char *folder)
-{
-    int n = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        n += entry->d_name[0] != '.' || entry->d_name[1] > '.';
-    if (dir)
-        closedir(dir);
-    return n;
-}
-
 /* The epoch that a whole, readable file holds; -1 when it is not whole. */
 static int64_t epoch_of(const char *path)
 {
@@ -48,7 +35,7 @@ static void sweep(const char *name, int error, enum fault_mode mode)
         CHECK(!ok || !archive || epoch == 2);
         CHECK(ok || strstr(err.text, "faults"));
         CHECK(ok || epoch == 1 || strstr(err.text, "unknown"));
-        CHECK_EQ(files_in(folder), 1);
+        CHECK_EQ(check_entries(folder), 1);
     }
     CHECK(n > 5);
     CHECK_EQ(remove(path), 0);

@@ -80,7 +80,14 @@ static void test_reading_is_bounded_and_names_what_is_wrong(void)
     char some[8];
     CHECK(!io_pread_all(fd, some, 8, 6, "c", &err));
     CHECK_HAS(err.text, "4 bytes missing");
+    size_t n;
+    CHECK_OK(io_pread_some(fd, some, 3, 8, 6, "c", &n, &err), err);
+    CHECK(n == 4 && !memcmp(some, "6789", 4)); /* what comes at once is taken */
+    CHECK_OK(io_pread_some(fd, some, 8, 8, 6, "c", &n, &err), err);
+    CHECK_EQ(n, 4); /* the file ends */
     io->close(fd);
+    CHECK(!io_pread_some(fd, some, 1, 8, 0, "c", &n, &err));
+    CHECK(n == 0 && strstr(err.text, "cannot read 'c'"));
 }
 
 static void test_folders_are_made_with_their_parents(void)
@@ -130,6 +137,9 @@ static void test_an_arena_gives_zeroed_aligned_memory_until_reset(void)
         memset(memory, 0xAA, (size_t)i);
     }
     CHECK_STR(arena_printf(&arena, "%s_%d", "conv", 2), "conv_2");
+    const int numbers[] = {3, 1, 2};
+    CHECK(!memcmp(arena_copy(&arena, numbers, 3, sizeof *numbers), numbers, sizeof numbers));
+    CHECK(arena_copy(&arena, NULL, 0, sizeof *numbers) != NULL);
     arena_reset(&arena);
     unsigned char *memory = arena_alloc(&arena, 1000);
     CHECK(!memory[0] && !memory[999]);

@@ -61,9 +61,7 @@ static size_t find_in_trash(const char *trash, const char *prefix, struct arena 
     }
     if (dir)
         closedir(dir);
-    *ids = arena_array(arena, n + 1, sizeof **ids);
-    if (n)
-        memcpy(*ids, list, n * sizeof *list);
+    *ids = arena_copy(arena, list, n, sizeof *list);
     free(list);
     return n;
 }
