@@ -83,7 +83,7 @@ static bool is_direct(const struct gemm_product *p)
 static void run_product(const struct gemm *g)
 {
     struct gemm_product p = start_product(g);
-    enum gemm_narrow_kind kind = gemm_narrow_kind(g);
+    enum gemm_narrow_kind kind = gemm_narrow_kind(kernels, g);
     if (kind != NOT_NARROW) {
         narrow_loops[kind].run(&p);
         return;
@@ -112,7 +112,7 @@ const char *gemm_kind(const struct gemm *g)
     if (!kernels)
         return "openblas";
     struct gemm_product p = {.m = g->m, .n = g->n, .k = g->k, .right_stride = g->ldb};
-    enum gemm_narrow_kind kind = gemm_narrow_kind(g);
+    enum gemm_narrow_kind kind = gemm_narrow_kind(kernels, g);
     return kind != NOT_NARROW ? narrow_loops[kind].name
            : is_turned(g)     ? "turned"
            : g->transpose_b   ? "packed"
@@ -209,7 +209,7 @@ void gemm_run_packed(const struct gemm *g, int64_t first)
     p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
     p.right = g->b + first * g->k;
     p.kind = RIGHT_PACKED;
-    if (gemm_narrow_kind(g) == NARROW_SHORT_K) {
+    if (gemm_narrow_kind(kernels, g) == NARROW_SHORT_K) {
         gemm_run_short_k(&p);
         return;
     }

@@ -1,15 +1,14 @@
 /* gemm.h - matrix products of one thread: own kernels for AVX-512 and AVX2+FMA, OpenBLAS elsewhere.
  *
- *     struct gemm g = {.m = 64, .n = 10, .k = 128, .a = x, .lda = 128, .b = w, .ldb = 10, .c = y, .ldc = 10};
- *     g.alpha = 1;
- *     gemm_run(&g);
+ *     gemm_run(&(struct gemm){.m = 64, .n = 10, .k = 128, .a = x, .lda = 128, .b = w, .ldb = 10, .c = y, .ldc = 10,
+ * .alpha = 1});
  *
  * Callers cut large products into slices and run each slice in one thread. With the own kernels an element of C does
  * not depend on how C was cut (rows or columns): it is the same chain of fused multiply-adds, in blocks of k that
- * depend on k alone. Except: at most 12 columns with A by rows and sums of at least 16 terms, and a single row times a
- * transposed B, are computed with vectors along k (gemm_narrow.c), a few chains an element: where such a product is cut
- * by columns, or a single row is cut off, the bits differ. NaN and infinity travel; beta = 0 does not read C. Panels
- * lie in memory of the calling thread (scratch.h), which its first product allocates.
+ * depend on k alone. Except: few columns (16 with AVX-512, 12 with AVX2) with A by rows and sums of at least 16 terms,
+ * and a single row times a transposed B, are computed with vectors along k (gemm_narrow.c), a few chains an element:
+ * where such a product is cut by columns, or a single row is cut off, the bits differ. NaN and infinity travel; beta =
+ * 0 does not read C. Panels lie in memory of the calling thread (scratch.h), which its first product allocates.
  *
  * A right operand that several products share (weights, filters) is packed once, into gemm_packed_b_floats(k, n)
  * floats that are 64-byte aligned:

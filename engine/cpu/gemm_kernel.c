@@ -7,9 +7,11 @@
 #if defined(__AVX512F__)
 enum { ROWS = 14 };
 #define NARROW gemm_narrow_kernel_avx512
+#define ALONG_K gemm_along_k_kernel_avx512
 #else
 enum { ROWS = 6 };
 #define NARROW gemm_narrow_kernel_avx2
+#define ALONG_K gemm_along_k_kernel_avx2
 #endif
 
 enum {
@@ -19,16 +21,6 @@ enum {
     LINE = 16,
     CONFLICT = 1024, /* floats: rows that are so far apart push each other out of the L1 cache */
 };
-
-/* sum += a * b, in its register: left to itself the compiler moves sums around and runs out of registers. */
-INLINE void vec_add_product(vec *sum, vec a, vec b)
-{
-#if defined(__AVX512F__)
-    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
-#else
-    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
-#endif
-}
 
 /* One row of a panel. In memory it may begin inside a cache line. */
 INLINE void fetch_row(const float *b, const int vecs, const bool packed)
@@ -315,6 +307,7 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
                {TILES(pack_k, 1), TILES(pack_k, 2)},
                {TILES(pack_copied, 1), TILES(pack_copied, 2)}}},
     .narrow = &NARROW,
+    .along_k = ALONG_K,
     .pack = pack,
     .pack_transposed = pack_transposed,
     .gather_left = gather_left,

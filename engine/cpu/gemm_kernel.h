@@ -46,12 +46,14 @@ typedef void gemm_tile_function(struct gemm_tile *tile);
 enum { GEMM_ROWS_MAX = 14, GEMM_LANES_MAX = 16 };
 
 struct gemm_narrow_kernels;
+struct gemm_along_k_kernel;
 
 struct gemm_kernels {
     const char *name;
     int rows, lanes;                                       /* tallest tile (at most lanes); floats in a vector */
     gemm_tile_function *tiles[2][3][2][GEMM_ROWS_MAX + 1]; /* [packs B][enum gemm_left][vectors - 1][rows] */
     const struct gemm_narrow_kernels *narrow;              /* gemm_narrow_kernel.h */
+    const struct gemm_along_k_kernel *along_k;             /* [columns], there */
     /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes). From
      * [k][columns], or transposed from [columns][k]; the rows of a left operand become a strip along k in the same way.
      */

@@ -99,7 +99,7 @@ void gemm_run_turned(const struct gemm_product *p);
 /* Which of the kernels of gemm_narrow_kernel.h a product gets; these loops read it from p->g. Short sums take packed
  * panels, too. */
 enum gemm_narrow_kind { NOT_NARROW, NARROW_ALONG_K, NARROW_ALONG_M, NARROW_SHORT_K, NARROW_ROW };
-enum gemm_narrow_kind gemm_narrow_kind(const struct gemm *g);
+enum gemm_narrow_kind gemm_narrow_kind(const struct gemm_kernels *kernels, const struct gemm *g);
 void gemm_run_along_k(const struct gemm_product *p);
 void gemm_run_along_m(const struct gemm_product *p);
 void gemm_run_short_k(const struct gemm_product *p);

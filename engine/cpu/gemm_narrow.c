@@ -4,12 +4,12 @@
 #include "engine/cpu/gemm_loops.h"
 
 enum {
-    LEAST_K = 16,       /* terms of sums along k that pay for adding up the vectors, */
-    LEAST_M = 16,       /* rows that fill vectors along m, */
-    LEAST_ROWS = 4,     /* and that pay for a panel in registers */
-    SMALL_PANEL = 4096, /* floats of packed columns that are in nobody's way */
-    SHORT_ROWS = 16,    /* of short sums at once: C is written in its own order, more or less, */
-    FETCH_ROWS = 8,     /* and fetched so many rows ahead */
+    LEAST_K = 16,    /* terms of sums along k that pay for adding up the vectors, */
+    LEAST_M = 16,    /* rows that fill vectors along m, */
+    LEAST_ROWS = 4,  /* and that pay for a panel in registers */
+    K_BLOCK = 1024,  /* terms along k at once: their columns stay in the caches, rows are long enough to be streams */
+    SHORT_ROWS = 16, /* of short sums at once: C is written in its own order, more or less, */
+    FETCH_ROWS = 8,  /* and fetched so many rows ahead */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
 };
 
@@ -19,16 +19,16 @@ static bool is_column(const struct gemm *g)
     return g->m == 1 && g->transpose_b;
 }
 
-static bool goes_along_k(const struct gemm *g)
+static bool goes_along_k(const struct gemm_kernels *kernels, const struct gemm *g)
 {
     int64_t columns = is_column(g) ? 1 : g->n;
     bool by_rows = is_column(g) || (!g->transpose_a && !g->transpose_b);
-    return by_rows && g->c && columns <= GEMM_NARROW_MAX && g->k >= LEAST_K;
+    return by_rows && g->c && g->k >= LEAST_K && columns <= GEMM_ALONG_K_MAX && kernels->along_k[columns].run;
 }
 
-enum gemm_narrow_kind gemm_narrow_kind(const struct gemm *g)
+enum gemm_narrow_kind gemm_narrow_kind(const struct gemm_kernels *kernels, const struct gemm *g)
 {
-    if (goes_along_k(g))
+    if (goes_along_k(kernels, g))
         return NARROW_ALONG_K;
     if (g->c && g->transpose_a && !g->transpose_b && g->n <= GEMM_NARROW_MAX && g->m >= LEAST_M)
         return NARROW_ALONG_M;
@@ -71,12 +71,13 @@ void gemm_run_along_k(const struct gemm_product *p)
         b = g->a, b_stride = g->transpose_a ? g->lda : 1;
         t.columns = t.ldc = 1;
     }
-    int64_t halves = divide_up(t.columns, 2), block = 2 * halves * g->k <= SMALL_PANEL ? g->k : gemm_k_block(g->k);
+    const struct gemm_along_k_kernel *kernel = &p->kernels->along_k[t.columns];
+    int64_t block = divide_up(divide_up(g->k, divide_up(g->k, K_BLOCK)), 16) * GEMM_LINE;
     t.b = p->buffers->right_block;
     for (int64_t k = 0; k < g->k; k += block) {
         t.k = clamp(g->k - k, 0, block);
-        p->kernels->narrow->pack[halves](p->buffers->right_block, b + k * b_stride, b_stride, t.k, (int)t.columns);
-        p->kernels->narrow->along_k[halves](&t);
+        kernel->pack(p->buffers->right_block, b + k * b_stride, b_stride, t.k, (int)t.columns);
+        kernel->run(&t);
         t.a += block;
         t.beta = 1;
     }

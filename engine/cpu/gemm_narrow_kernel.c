@@ -6,148 +6,6 @@
 
 #include <stdbool.h>
 
-enum { HALF = LANES / 2, HALVES_MAX = GEMM_NARROW_MAX / 2 };
-
-/* ---- along k ---- */
-
-#if defined(__AVX512F__)
-enum { STRIP = 4 };
-#else
-enum { STRIP = 2 };
-#endif
-enum { TOGETHER = HALF / 2 }; /* columns whose sums end in one half vector, for each of two rows */
-
-/* HALF rows of b; up to four floats behind the columns are read. */
-INLINE void pack_block(float *to, const float *b, int64_t ldb, const int halves)
-{
-    const int64_t down = LANES == 16 ? 4 * ldb : halves; /* to the second quarter of a vector */
-    for (int first = 0; first < halves; first += 4) {
-        vec x[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            x[i] = vec_quads(b + first + i * ldb, down, halves, halves + down);
-        quads_transpose(x);
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            if (first + i < halves)
-                vec_store(to + (first + i) * LANES, x[i]);
-    }
-}
-
-/* Rows behind the last are zeros. */
-INLINE void pack_halves(float *to, const float *b, int64_t ldb, int64_t k, int columns, const int halves)
-{
-    for (; (k - HALF) * ldb >= 4; k -= HALF, b += HALF * ldb, to += halves * LANES)
-        pack_block(to, b, ldb, halves);
-    for (; k > 0; k -= HALF, b += HALF * ldb, to += halves * LANES) {
-        float rows[HALF + 1][GEMM_NARROW_MAX] = {{0}};
-        for (int i = 0; i < HALF && i < k; i++)
-            memcpy(rows[i], b + i * ldb, (size_t)columns * sizeof *b);
-        pack_block(to, rows[0], GEMM_NARROW_MAX, halves);
-    }
-}
-
-/* Where the sum of column j of row i is among the vectors of store_sums. */
-#define AT(i, j) ((j) / halves * HALF + TOGETHER * (i) + (j) % halves % TOGETHER + (j) % halves / TOGETHER * LANES)
-#if defined(__AVX512F__)
-typedef int32_t lane_numbers __attribute__((vector_size(LANES * 4)));
-
-INLINE void store_row(const struct gemm_narrow *t, const vec *sums, int i, float *c, const int halves, const bool adds)
-{
-    const lane_numbers at = {AT(i, 0), AT(i, 1), AT(i, 2),  AT(i, 3),  AT(i, 4),  AT(i, 5),  AT(i, 6),  AT(i, 7),
-                             AT(i, 8), AT(i, 9), AT(i, 10), AT(i, 11), AT(i, 12), AT(i, 13), AT(i, 14), AT(i, 15)};
-    const vec_mask mask = mask_first(t->columns);
-    vec row = _mm512_permutex2var_ps(sums[0], (__m512i)at, sums[halves > TOGETHER]);
-    if (adds)
-        row = vec_fma(vec_load_masked(c, mask), vec_all(t->beta), row);
-    vec_store_masked(c, mask, row);
-}
-#else
-INLINE void store_row(const struct gemm_narrow *t, const vec *sums, int i, float *c, const int halves, const bool adds)
-{
-    const float *sum = (const float *)sums, beta = t->beta;
-#pragma GCC unroll 16
-    for (int j = 0; j < 2 * halves; j++)
-        if (j < 2 * halves - 1 || j < t->columns)
-            c[j] = adds ? sum[AT(i, j)] + beta * c[j] : sum[AT(i, j)];
-}
-#endif
-#undef AT
-
-/* Two rows of a strip, or one that is given twice. */
-INLINE void store_sums(const struct gemm_narrow *t, const vec *acc, const vec *next, float *c, const int rows,
-                       const int halves, const bool adds)
-{
-    vec both[HALVES_MAX + TOGETHER], sums[(HALVES_MAX + TOGETHER - 1) / TOGETHER];
-#pragma GCC unroll 8
-    for (int j = 0; j < halves; j++)
-        both[j] = vec_fold(acc[j], next[j], TOGETHER);
-#pragma GCC unroll 4
-    for (int j = halves; j < halves + TOGETHER; j++)
-        both[j] = both[halves - 1];
-#pragma GCC unroll 4
-    for (int j = 0; j < halves; j += TOGETHER) {
-        vec s = LANES == 16 ? vec_fold(vec_fold(both[j], both[j + 2], 2), vec_fold(both[j + 1], both[j + 3], 2), 1)
-                            : vec_fold(both[j], both[j + 1], 1);
-        sums[j / TOGETHER] = s * vec_all(t->alpha);
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < rows; i++)
-        store_row(t, sums, i, c + i * t->ldc, halves, adds);
-}
-
-INLINE void strip_along_k(const struct gemm_narrow *t, const float *a, float *c, const int rows, const int halves)
-{
-    const bool adds = t->beta != 0;
-    vec acc[STRIP][HALVES_MAX];
-    const float *b = t->b;
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < halves; j++)
-            acc[i][j] = vec_all(0);
-#define STEP(load)                                                                                                     \
-    do {                                                                                                               \
-        vec right[HALVES_MAX];                                                                                         \
-        _Pragma("GCC unroll 8") for (int j = 0; j < halves; j++) right[j] = vec_load(b + j * LANES);                   \
-        _Pragma("GCC unroll 4") for (int i = 0; i < rows; i++)                                                         \
-        {                                                                                                              \
-            vec left = load(a + i * t->a_stride);                                                                      \
-            _Pragma("GCC unroll 8") for (int j = 0; j < halves; j++) acc[i][j] = vec_fma(left, right[j], acc[i][j]);   \
-        }                                                                                                              \
-    } while (0)
-    int64_t k = t->k;
-    for (; k >= HALF; k -= HALF, a += HALF, b += halves * LANES) {
-#pragma GCC unroll 4
-        for (int i = 0; i < rows; i++)
-            __builtin_prefetch(a + (i + STRIP) * t->a_stride);
-        STEP(vec_twice);
-    }
-    const vec_mask last = mask_first(k);
-#define LOAD_LAST(p) vec_low_twice(vec_load_masked(p, last))
-    if (k > 0)
-        STEP(LOAD_LAST);
-#undef STEP
-#undef LOAD_LAST
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; i += 2) {
-        const int n = i + 1 < rows ? 2 : 1;
-        if (adds)
-            store_sums(t, acc[i], acc[i + n - 1], c + i * t->ldc, n, halves, true);
-        else
-            store_sums(t, acc[i], acc[i + n - 1], c + i * t->ldc, n, halves, false);
-    }
-}
-
-INLINE void along_k(const struct gemm_narrow *t, const int halves)
-{
-    int64_t i = 0;
-    for (; i + STRIP <= t->m; i += STRIP)
-        strip_along_k(t, t->a + i * t->a_stride, t->c + i * t->ldc, STRIP, halves);
-    for (; i < t->m; i++)
-        strip_along_k(t, t->a + i * t->a_stride, t->c + i * t->ldc, 1, halves);
-}
-
 /* ---- along m ---- */
 
 #if defined(__AVX512F__)
@@ -400,15 +258,6 @@ static void row(const struct gemm_narrow *t)
     }
 }
 
-#define HALVES(n)                                                                                                      \
-    static void pack_##n(float *to, const float *b, int64_t ldb, int64_t k, int columns)                               \
-    {                                                                                                                  \
-        pack_halves(to, b, ldb, k, columns, n);                                                                        \
-    }                                                                                                                  \
-    static void along_k_##n(const struct gemm_narrow *t)                                                               \
-    {                                                                                                                  \
-        along_k(t, n);                                                                                                 \
-    }
 #define COUNT(n)                                                                                                       \
     static void along_m_##n(const struct gemm_narrow *t)                                                               \
     {                                                                                                                  \
@@ -418,12 +267,6 @@ static void row(const struct gemm_narrow *t)
     {                                                                                                                  \
         short_k(t, n);                                                                                                 \
     }
-HALVES(1)
-HALVES(2)
-HALVES(3)
-HALVES(4)
-HALVES(5)
-HALVES(6)
 COUNT(1)
 COUNT(2)
 COUNT(3)
@@ -436,12 +279,11 @@ COUNT(9)
 COUNT(10)
 COUNT(11)
 COUNT(12)
-#define TO_6(name) 0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6
-#define TO_12(name) TO_6(name), name##_7, name##_8, name##_9, name##_10, name##_11, name##_12
+#define TO_12(name)                                                                                                    \
+    0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8, name##_9, name##_10, name##_11, \
+        name##_12
 
 const struct gemm_narrow_kernels GEMM_NARROW_KERNEL_TABLE = {
-    .pack = {TO_6(pack)},
-    .along_k = {TO_6(along_k)},
     .along_m = {TO_12(along_m)},
     .short_k = {TO_12(short_k)},
     .row = row,

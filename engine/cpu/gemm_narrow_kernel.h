@@ -1,11 +1,10 @@
-/* gemm_narrow_kernel.h - the innermost part of products with at most GEMM_NARROW_MAX columns or so many terms in a sum,
- * compiled from one source (gemm_narrow_kernel.c) for AVX2+FMA and for AVX-512. Only gemm*.c include this.
+/* gemm_narrow_kernel.h - the innermost part of products with few columns or short sums, compiled from one source
+ * (gemm_narrow_kernel.c, gemm_along_k_kernel.c) for AVX2+FMA and for AVX-512. Only gemm*.c include this.
  *
- * along_k: a vector holds half a vector of k for each of two columns; a row's numbers, read once into both halves, are
- *     multiplied with the vectors of all columns. An element is the sum of lanes / 2 chains over k, added as a tree.
- * along_m: A is stored [k][m]; vectors of rows times single numbers of B, turned while they are stored.
- * short_k: the panel of B stays in registers while the rows pass.
- * row: one row of A; several rows of B pass at once, each in its own order.
+ * along_k: a vector holds some terms of the sums of some columns, and none is wasted; a row's terms, read once into as
+ * many places, are multiplied with them. An element is the sum of 2 to `lanes` chains over k, added as a tree. along_m:
+ * A is stored [k][m]; vectors of rows times single numbers of B, turned while they are stored. short_k: the panel of B
+ * stays in registers while the rows pass. row: one row of A; several rows of B pass at once, each in its own order.
  *
  * The last three sum as the tiles of gemm_kernel.h do: one chain over k.
  */
@@ -14,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { GEMM_NARROW_MAX = 12 };
+enum { GEMM_NARROW_MAX = 12 /* columns along_m, terms of short_k */, GEMM_ALONG_K_MAX = 16 };
 
 /* C (m x columns) = alpha * A B + beta * C; beta = 0 never reads C. */
 struct gemm_narrow {
@@ -32,17 +31,23 @@ struct gemm_narrow {
     float alpha, beta;
 };
 typedef void gemm_narrow_function(const struct gemm_narrow *t);
-/* From [k][columns], for along_k: blocks of lanes / 2 consecutive k, in each a vector for columns j and j + half. */
-typedef void gemm_narrow_pack(float *to, const float *b, int64_t ldb, int64_t k, int columns);
 
 struct gemm_narrow_kernels {
-    gemm_narrow_pack *pack[GEMM_NARROW_MAX / 2 + 1];        /* [half of the columns, rounded up] */
-    gemm_narrow_function *along_k[GEMM_NARROW_MAX / 2 + 1]; /* [half of the columns, rounded up] */
-    gemm_narrow_function *along_m[GEMM_NARROW_MAX + 1];     /* [columns] */
-    gemm_narrow_function *short_k[GEMM_NARROW_MAX + 1];     /* [k] */
+    gemm_narrow_function *along_m[GEMM_NARROW_MAX + 1]; /* [columns] */
+    gemm_narrow_function *short_k[GEMM_NARROW_MAX + 1]; /* [k] */
     gemm_narrow_function *row;
 };
 
 extern const struct gemm_narrow_kernels gemm_narrow_kernel_avx2, gemm_narrow_kernel_avx512;
+
+/* Table rows, by the number of columns; no functions where tiles are as good. */
+struct gemm_along_k_kernel {
+    int width; /* floats of packed B for each k, of which there is a whole number of vectors */
+    void (*pack)(float *to, const float *b, int64_t ldb, int64_t k, int columns); /* from [k][columns] */
+    gemm_narrow_function *run;
+};
+
+extern const struct gemm_along_k_kernel gemm_along_k_kernel_avx2[GEMM_ALONG_K_MAX + 1],
+    gemm_along_k_kernel_avx512[GEMM_ALONG_K_MAX + 1];
 
 #endif

@@ -1,5 +1,6 @@
 /* quads.h - squares of 4 x 4 floats turned inside vectors: what a transpose costs in moves across a vector is paid by
- * loading quarters of it from where they lie. For files that are compiled for AVX2 or AVX-512.
+ * loading quarters of it from where they lie. And sums that stay in their registers. For files that are compiled for
+ * AVX2 or AVX-512.
  */
 #ifndef ENGINE_CPU_QUADS_H
 #define ENGINE_CPU_QUADS_H
@@ -7,6 +8,16 @@
 #include "engine/cpu/vectors.h"
 
 enum { QUADS = LANES / 4 };
+
+/* sum += a * b, in its register: left to itself the compiler moves sums around and runs out of registers. */
+INLINE void vec_add_product(vec *sum, vec a, vec b)
+{
+#if defined(__AVX512F__)
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
+#endif
+}
 
 #if defined(__AVX512F__)
 /* Four floats at p, at p + second, at p + third, ...: one behind the other, as many as a vector holds. */
@@ -49,31 +60,6 @@ INLINE void quads_transpose(vec *x)
 }
 
 #define QUAD(x, i) _mm512_extractf32x4_ps(x, i)
-
-/* Half a vector at p, twice. */
-INLINE vec vec_twice(const float *p)
-{
-    return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
-}
-
-/* The lower half of x, twice. */
-INLINE vec vec_low_twice(vec x)
-{
-    return _mm512_shuffle_f32x4(x, x, 0x44);
-}
-
-/* Sums of neighbouring runs of `unit` floats: of a in the even runs of the result, of b in the odd ones. */
-INLINE vec vec_fold(vec a, vec b, const int unit)
-{
-    const __m512i over_4 = _mm512_setr_epi32(4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 24, 25, 26, 27);
-    const __m512i over_1 = _mm512_setr_epi32(1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30);
-    if (unit == 4)
-        return _mm512_mask_blend_ps(0xf0f0, a, b) + _mm512_permutex2var_ps(a, over_4, b);
-    if (unit == 2)
-        return _mm512_mask_blend_ps(0xcccc, a, b) +
-               _mm512_castpd_ps(_mm512_shuffle_pd(_mm512_castps_pd(a), _mm512_castps_pd(b), 0x55));
-    return _mm512_mask_blend_ps(0xaaaa, a, b) + _mm512_permutex2var_ps(a, over_1, b);
-}
 #else
 INLINE vec vec_quads(const float *p, int64_t second, int64_t third, int64_t fourth)
 {
@@ -107,24 +93,6 @@ INLINE void quads_transpose(vec *x)
 }
 
 #define QUAD(x, i) _mm256_extractf128_ps(x, i)
-
-INLINE vec vec_twice(const float *p)
-{
-    return _mm256_broadcast_ps((const __m128 *)(const void *)p);
-}
-
-INLINE vec vec_low_twice(vec x)
-{
-    return _mm256_permute2f128_ps(x, x, 0);
-}
-
-INLINE vec vec_fold(vec a, vec b, const int unit)
-{
-    if (unit == 2)
-        return _mm256_blend_ps(a, b, 0xcc) +
-               _mm256_castpd_ps(_mm256_shuffle_pd(_mm256_castps_pd(a), _mm256_castps_pd(b), 0x5));
-    return _mm256_blend_ps(a, b, 0xaa) + _mm256_permute_ps(_mm256_blend_ps(b, a, 0xaa), 0xb1);
-}
 #endif
 
 #endif

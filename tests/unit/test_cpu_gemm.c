@@ -213,6 +213,25 @@ static void test_products_of_several_blocks(void)
     on_every_level(large_shapes);
 }
 
+static void few_columns(const char *level)
+{
+    static const int terms[] = {15, 16, 17, 31, 32, 40, 1030};
+    for (int n = 1; n <= 17; n++)
+        for (int i = 0; i < 14; i++)
+            check_product((struct gemm){.transpose_a = i >= 7,
+                                        .m = 1 + (n + 5 * i) % 21,
+                                        .n = n,
+                                        .k = terms[i % 7],
+                                        .alpha = i % 3 ? 1 : -2,
+                                        .beta = (float)(i % 2)},
+                          level);
+}
+
+static void test_products_of_few_columns(void)
+{
+    on_every_level(few_columns);
+}
+
 static void special_numbers(const char *level)
 {
     numbers_a[3] = NAN;
@@ -222,8 +241,8 @@ static void special_numbers(const char *level)
     for (int t = 0; t < 4; t++)
         check_product((struct gemm){.transpose_a = t & 1, .transpose_b = t >> 1, .m = 19, .n = 37, .k = 11, .alpha = 1},
                       level);
-    static const int narrow[][3] = {{60, 5, 200}, {60, 10, 17}, {21, 70, 5}, {1, 40, 90}};
-    for (int i = 0; i < 16; i++)
+    static const int narrow[][3] = {{60, 5, 200}, {60, 10, 17}, {60, 16, 40}, {21, 70, 5}, {1, 40, 90}};
+    for (int i = 0; i < 20; i++)
         check_product((struct gemm){.transpose_a = i & 1,
                                     .transpose_b = i >> 1 & 1,
                                     .m = narrow[i / 4][0],
@@ -275,6 +294,7 @@ static void same_bytes(const char *level)
     }
     check_cut((struct gemm){.m = 61, .n = 150, .k = 600}, 1, 64, level);
     check_cut((struct gemm){.m = 61, .n = 9, .k = 70}, 1, 9, level);
+    check_cut((struct gemm){.m = 61, .n = 16, .k = 1100}, 13, 16, level);
 }
 
 static void test_a_product_cut_anywhere_has_the_same_bytes(void)
@@ -323,6 +343,7 @@ int main(void)
     gemm_hold_to_one_thread();
     RUN(test_products_of_odd_shapes);
     RUN(test_products_of_several_blocks);
+    RUN(test_products_of_few_columns);
     RUN(test_nan_and_infinity_travel);
     RUN(test_a_product_cut_anywhere_has_the_same_bytes);
     RUN(test_nothing_behind_an_operand_is_touched);
