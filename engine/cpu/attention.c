@@ -165,27 +165,21 @@ static bool looks_nowhere(const struct attention_layout *l, const struct kernel 
     return !any;
 }
 
-/* scores -> probabilities of one query, in place. */
-static void softmax_row(const struct attention_call *call, struct place at, int64_t row, float *s)
+/* scores -> probabilities of one query, in place and to p. */
+static void softmax_row(const struct attention_call *call, struct place at, int64_t row, float *s, float *p)
 {
     const struct attention_layout *l = &call->w->l;
     int64_t end, first = attention_keys(l, at.first + row, &end);
     const float *mask = attention_mask_row(l, call->kernel, at.n, at.h, at.first + row);
     if ((mask || l->how->window) && looks_nowhere(l, call->kernel, at, row)) {
         call->rows->fill(s, l->how->zero_empty ? 0 : 1 / (float)l->keys, (int)l->keys);
+        memcpy(p, s, (size_t)l->keys * sizeof *p);
         return;
     }
     for (int64_t j = first; mask && j < end; j++)
         if (mask[j * l->mask_stride[3]] == 0)
             s[j] = -INFINITY;
-    int64_t lanes = call->w->kernels->lanes, begin = first / lanes * lanes, stop = (end + lanes - 1) / lanes * lanes;
-    for (int64_t j = begin; j < first; j++)
-        s[j] = -INFINITY;
-    for (int64_t j = end; j < stop; j++)
-        s[j] = -INFINITY;
-    call->rows->softmax(s + begin, stop - begin);
-    memset(s, 0, (size_t)begin * sizeof *s);
-    memset(s + stop, 0, (size_t)(call->w->keys - stop) * sizeof *s);
+    call->w->kernels->softmax(s, p, first, end, l->keys, call->w->keys);
 }
 
 /* keep[j] = what dropout multiplies probability j of a query with. */
@@ -225,8 +219,7 @@ static void forward_block(const struct attention_call *call, struct scratch *s, 
                                 .ldc = w->keys});
     for (int64_t i = 0; i < at.rows; i++) {
         float *row = s->scores + i * w->keys;
-        softmax_row(call, at, i, row);
-        memcpy(p + i * l->keys, row, (size_t)l->keys * sizeof *p);
+        softmax_row(call, at, i, row, p + i * l->keys);
         if (l->step < 0)
             continue;
         dropout_row(call, at, i, s->uniform);

@@ -1,5 +1,6 @@
 /* attention_kernels.h - the inner loops of attention, compiled from one source (attention_kernels.c) once per
- * instruction set: products of matrices that are too small for packing to pay, and the gradient of a row of scores.
+ * instruction set: products of matrices that are too small for packing to pay, the softmax of a row of scores and its
+ * gradient.
  * Only attention.c includes this.
  */
 #ifndef ENGINE_CPU_ATTENTION_KERNELS_H
@@ -26,6 +27,9 @@ struct attention_kernels {
     /* to[column][row] = from[row][column] * factor */
     void (*transpose)(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows,
                       int64_t columns, float factor);
+    /* Scores of one query -> its probabilities, in place: keys [first, end) count, the others get 0, up to `padded`, a
+     * multiple of lanes; p gets the first n of them. */
+    void (*softmax)(float *scores, float *p, int64_t first, int64_t end, int64_t n, int64_t padded);
     /* ds = p * (dp - sum(p * dp)) * factor over n elements; ds may equal dp */
     void (*score_gradient)(float *ds, const float *p, const float *dp, float factor, int64_t n);
 };

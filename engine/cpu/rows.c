@@ -1,5 +1,5 @@
 /* rows.c - see rows.h. Compiled three times; ROWS_TABLE and ROWS_NAME name the table and the instruction set.
- * Every loop body is straight-line code so that the compiler vectorizes it.
+ * Every loop body is straight-line code so that the compiler vectorizes it, or written in vectors.
  */
 #include "engine/cpu/rows.h"
 
@@ -21,6 +21,25 @@ extern const struct rows ROWS_TABLE;
             out[i] = (expression);                                                                                     \
         }                                                                                                              \
     }
+/* Of one operand, a vector at a time. */
+#define VECTOR_STEP(name)                                                                                              \
+    static void step_##name(float *out, const float *pa, const float *pb, const float *pc, int n)                      \
+    {                                                                                                                  \
+        (void)pb, (void)pc;                                                                                            \
+        int i = 0;                                                                                                     \
+        for (; i + LANES <= n; i += LANES)                                                                             \
+            vec_store(out + i, vec_##name(vec_load(pa + i)));                                                          \
+        if (i < n)                                                                                                     \
+            vec_store_part(out + i, vec_##name(vec_load_part(pa + i, n - i)), n - i);                                  \
+    }
+VECTOR_STEP(exp)
+VECTOR_STEP(expm1)
+VECTOR_STEP(tanh)
+VECTOR_STEP(sigmoid)
+VECTOR_STEP(erf)
+VECTOR_STEP(gelu)
+VECTOR_STEP(gelu_slope)
+
 #define a pa[i]
 #define b pb[i]
 #define c pc[i]
@@ -46,17 +65,10 @@ STEP(sign, a > 0 ? 1.0f : a < 0 ? -1.0f : a)
 STEP(sqrt, sqrtf(a))
 STEP(rsqrt, 1.0f / sqrtf(a))
 STEP(square, (a * a))
-STEP(exp, exp_1(a))
-STEP(expm1, expm1_1(a))
 STEP(log, log_1(a))
 STEP(log1p, log1p_1(a))
 STEP(sin, sinf(a))
 STEP(cos, cosf(a))
-STEP(tanh, tanh_1(a))
-STEP(sigmoid, sigmoid_1(a))
-STEP(erf, erf_1(a))
-STEP(gelu, gelu_1(a))
-STEP(gelu_slope, gelu_slope_1(a))
 STEP(floor, floor_1(a))
 STEP(ceil, ceil_1(a))
 STEP(round, round_1(a))
@@ -338,7 +350,6 @@ const struct rows ROWS_TABLE = {
     .max = max,
     .min = min,
     .exp_sum = exp_sum,
-    .softmax = softmax,
     .layer_norm_gradient = layer_norm_gradient,
     .square_deviation = square_deviation,
     .normalize = normalize,

@@ -41,8 +41,6 @@ struct rows {
     float (*min)(const float *x, int64_t n);
     /* out = exp(x - shift), returns the sum; out may equal x. */
     float (*exp_sum)(float *out, const float *x, float shift, int64_t n);
-    /* x = exp(x) over its sum, in place, n >= 1; -infinity gives 0 while something is larger. */
-    void (*softmax)(float *x, int64_t n);
     /* One row of layer normalization's gradient: dx, and the row's share added to dgamma and dbeta. */
     void (*layer_norm_gradient)(float *dx, float *dgamma, float *dbeta, const float *x, const float *dy,
                                 const float *gamma, float mean, float rstd, int64_t n);

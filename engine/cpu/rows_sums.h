@@ -6,20 +6,13 @@
 
 #include "engine/cpu/rows.h"
 #include "engine/cpu/rows_functions.h"
-#include "engine/cpu/vectors.h"
+#include "engine/cpu/vector_functions.h"
 
 enum { PARTS = 16 };
 
 /* PARTS numbers become one, in registers: halves over each other, until one number is left. */
 typedef float eight __attribute__((vector_size(32)));
 typedef float four __attribute__((vector_size(16)));
-typedef int32_t four_masks __attribute__((vector_size(16)));
-
-static inline four larger(four a, four b)
-{
-    four_masks first = a > b;
-    return (four)(((four_masks)a & first) | ((four_masks)b & ~first));
-}
 
 static inline float tree(const float *part)
 {
@@ -30,16 +23,6 @@ static inline float tree(const float *part)
     four s = __builtin_shufflevector(low, low, 0, 1, 2, 3) + __builtin_shufflevector(low, low, 4, 5, 6, 7);
     s += __builtin_shufflevector(s, s, 2, 3, 2, 3);
     return s[0] + s[1];
-}
-
-/* Of two numbers the first where it is larger, else the second: NaN does not count unless all are. */
-static inline float tree_of_largest(const float *part)
-{
-    four q[4];
-    memcpy(q, part, sizeof q);
-    four s = larger(larger(q[0], q[2]), larger(q[1], q[3]));
-    s = larger(s, __builtin_shufflevector(s, s, 2, 3, 2, 3));
-    return s[0] > s[1] ? s[0] : s[1];
 }
 
 static float sum(const float *x, int64_t n)
@@ -66,25 +49,33 @@ static float dot(const float *x, const float *y, int64_t n)
     return tree(part);
 }
 
-#define EXTREME(name, better)                                                                                          \
+/* The first operand where it is better or NaN. */
+INLINE vec vec_larger(vec best, vec x)
+{
+    return vec_choose(vec_less(x, best), best, vec_choose(vec_same(best, best), x, best));
+}
+
+INLINE vec vec_smaller(vec best, vec x)
+{
+    return vec_choose(vec_less(best, x), best, vec_choose(vec_same(best, best), x, best));
+}
+
+#define EXTREME(name, vec_better, better)                                                                              \
     static float name(const float *x, int64_t n)                                                                       \
     {                                                                                                                  \
-        float part[PARTS];                                                                                             \
-        for (int k = 0; k < PARTS; k++)                                                                                \
-            part[k] = x[0];                                                                                            \
+        vec part = vec_all(x[0]);                                                                                      \
         int64_t i = 0;                                                                                                 \
-        for (; i + PARTS <= n; i += PARTS)                                                                             \
-            for (int k = 0; k < PARTS; k++)                                                                            \
-                part[k] = ((part[k] better x[i + k]) | (part[k] != part[k])) ? part[k] : x[i + k];                     \
-        for (int k = 0; i < n; i++, k++)                                                                               \
-            part[k] = ((part[k] better x[i]) | (part[k] != part[k])) ? part[k] : x[i];                                 \
+        for (; i + LANES <= n; i += LANES)                                                                             \
+            part = vec_better(part, vec_load(x + i));                                                                  \
         float best = part[0];                                                                                          \
-        for (int k = 1; k < PARTS; k++)                                                                                \
+        for (int k = 1; k < LANES; k++)                                                                                \
             best = ((best better part[k]) | (best != best)) ? best : part[k];                                          \
+        for (; i < n; i++)                                                                                             \
+            best = ((best better x[i]) | (best != best)) ? best : x[i];                                                \
         return best;                                                                                                   \
     }
-EXTREME(max, >)
-EXTREME(min, <)
+EXTREME(max, vec_larger, >)
+EXTREME(min, vec_smaller, <)
 
 static void scale(float *x, float factor, int64_t n)
 {
@@ -94,34 +85,22 @@ static void scale(float *x, float factor, int64_t n)
 
 static float exp_sum(float *out, const float *x, float shift, int64_t n)
 {
-#pragma GCC ivdep
-    for (int64_t i = 0; i < n; i++)
-        out[i] = exp_1(x[i] - shift);
-    return sum(out, n);
-}
-
-static void softmax(float *x, int64_t n)
-{
-    float most[PARTS], part[PARTS] = {0}, shift;
-    int64_t i = 0, k;
-    for (k = 0; k < PARTS; k++)
-        most[k] = x[0];
+    vec parts[PARTS / LANES] = {0};
+    float part[PARTS];
+    int64_t i = 0;
     for (; i + PARTS <= n; i += PARTS)
-        for (k = 0; k < PARTS; k++)
-            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
-    for (k = 0; i < n; i++, k++)
-        most[k] = x[i] > most[k] ? x[i] : most[k];
-    shift = tree_of_largest(most);
-    for (i = 0; i + PARTS <= n; i += PARTS)
-        for (k = 0; k < PARTS; k++) {
-            x[i + k] = exp_1(x[i + k] - shift);
-            part[k] += x[i + k];
+        for (int v = 0; v < PARTS / LANES; v++) {
+            vec e = vec_exp(vec_load(x + i + v * LANES) - shift);
+            vec_store(out + i + v * LANES, e);
+            parts[v] += e;
         }
-    for (k = 0; i < n; i++, k++) {
-        x[i] = exp_1(x[i] - shift);
-        part[k] += x[i];
+    memcpy(part, parts, sizeof part);
+    for (int k = 0; i < n; i += LANES, k += LANES) {
+        vec e = vec_exp(vec_load_part(x + i, n - i) - shift);
+        vec_store_part(out + i, e, n - i);
+        vec_store(part + k, vec_load(part + k) + vec_choose(where_first(n - i), e, vec_all(0)));
     }
-    scale(x, 1.0f / tree(part), n);
+    return tree(part);
 }
 
 static void layer_norm_gradient(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
@@ -194,17 +173,18 @@ static void softmax_narrow(float *p, float *log_sum, const float *x, int64_t n, 
 {
     _Alignas(64) float t[NARROW_MAX][ROWS_TOGETHER], top[ROWS_TOGETHER], total[ROWS_TOGETHER];
     load_side_by_side(t, x, n, count);
-    for (int r = 0; r < ROWS_TOGETHER; r++)
-        top[r] = -INFINITY;
-    for (int64_t i = 0; i < n; i++)
-        for (int r = 0; r < ROWS_TOGETHER; r++)
-            top[r] = ((top[r] > t[i][r]) | (top[r] != top[r])) ? top[r] : t[i][r];
-    memset(total, 0, sizeof total);
-    for (int64_t i = 0; i < n; i++)
-        for (int r = 0; r < ROWS_TOGETHER; r++) {
-            t[i][r] = exp_1(t[i][r] - top[r]);
-            total[r] += t[i][r];
+    for (int r = 0; r < ROWS_TOGETHER; r += LANES) {
+        vec most = vec_all(-INFINITY), sums = {0};
+        for (int64_t i = 0; i < n; i++)
+            most = vec_larger(most, vec_load(&t[i][r]));
+        for (int64_t i = 0; i < n; i++) {
+            vec e = vec_exp(vec_load(&t[i][r]) - most);
+            vec_store(&t[i][r], e);
+            sums += e;
         }
+        vec_store(top + r, most);
+        vec_store(total + r, sums);
+    }
     if (log_sum) {
         float sums[ROWS_TOGETHER];
         for (int r = 0; r < ROWS_TOGETHER; r++)
