@@ -1,10 +1,14 @@
-/* app_parts.h - what the files of the app (app.c, app_overlay.c, app_jobs.c) know of each other and nobody else needs.
- */
+/* app_parts.h - what the files of the app (app.c, app_runs.c, app_overlay.c, app_jobs.c) know of each other and nobody
+ * else needs. */
 #ifndef TUI_APP_APP_PARTS_H
 #define TUI_APP_APP_PARTS_H
 
 #include "tui/app/app.h"
 
+/* by_id anew, after a change of runs. */
+void app_sort_runs(struct app *app);
+/* The view on top takes in what has changed, if it has not yet. */
+void app_refresh_top(struct app *app);
 /* True: something lies over the view and took the event; *flags says what it did. */
 bool app_overlay_event(struct app *app, const struct event *event, int *flags);
 void app_overlay_draw(struct app *app, struct grid *grid, unsigned places);

@@ -1,26 +1,14 @@
 /* pen.c - see pen.h. On the terminals of today (ANSI, ECMA-48) looks are put together here, because terminfo only knows
  * how to drop all of them; others get what their entry says. */
-#include "tui/terminal/pen.h"
+#include "tui/terminal/pen_internal.h"
 
 #include "base/arena.h"
 #include "plots/tile.h"
 
-#include <curses.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <term.h> /* has macros named like words: columns, lines, tab */
 #include <unistd.h>
-
-struct pen_terminal {
-    TERMINAL *entry;
-    const char *cup, *hpa, *vpa, *cuf, *cub, *cuf1, *cub1, *cud, *cuu, *cr, *el, *ech, *clear, *smcup, *rmcup;
-    const char *civis, *cnorm;
-    const char *sgr0, *bold, *dim, *rev, *smul, *setaf, *setab;
-    bool ansi;      /* looks and moves as ECMA-48 has them */
-    bool defaults;  /* its own colours can be restored alone */
-    bool full_line; /* the last cell can be written without scrolling */
-};
 
 static const char *capability(const char *name)
 {
@@ -89,8 +77,7 @@ void pen_close(struct pen *pen)
     free(pen);
 }
 
-/* Without its padding: no terminal that needs any is fed from a buffer. */
-static size_t plain(const char *text, char *out, size_t size)
+size_t pen_plain(const char *text, char *out, size_t size)
 {
     size_t n = 0;
     while (text && *text && n + 1 < size) {
@@ -108,13 +95,13 @@ static size_t plain(const char *text, char *out, size_t size)
 static void add_capability(struct pen *pen, const char *text)
 {
     char bytes[128];
-    str_add_bytes(&pen->out, bytes, plain(text, bytes, sizeof bytes));
+    str_add_bytes(&pen->out, bytes, pen_plain(text, bytes, sizeof bytes));
 }
 
-static size_t format(const struct pen *pen, const char *text, int a, int b, char *out, size_t size)
+size_t pen_format(const struct pen *pen, const char *text, int a, int b, char *out, size_t size)
 {
     set_curterm(pen->terminal->entry);
-    return text ? plain(tparm(text, (long)a, (long)b, 0L, 0L, 0L, 0L, 0L, 0L, 0L), out, size) : 0;
+    return text ? pen_plain(tparm(text, (long)a, (long)b, 0L, 0L, 0L, 0L, 0L, 0L, 0L), out, size) : 0;
 }
 
 bool look_equal(struct look a, struct look b)
@@ -219,9 +206,9 @@ static void entry_look(struct pen *pen, struct look to)
     add_capability(pen, to.attributes & LOOK_UNDERLINE ? t->smul : NULL);
     add_capability(pen, to.attributes & LOOK_REVERSE ? t->rev : NULL);
     if (to.ink >= 0)
-        str_add_bytes(&pen->out, bytes, format(pen, t->setaf, to.ink, 0, bytes, sizeof bytes));
+        str_add_bytes(&pen->out, bytes, pen_format(pen, t->setaf, to.ink, 0, bytes, sizeof bytes));
     if (to.ground >= 0)
-        str_add_bytes(&pen->out, bytes, format(pen, t->setab, to.ground, 0, bytes, sizeof bytes));
+        str_add_bytes(&pen->out, bytes, pen_format(pen, t->setab, to.ground, 0, bytes, sizeof bytes));
 }
 
 void pen_look(struct pen *pen, struct look look)
@@ -234,105 +221,6 @@ void pen_look(struct pen *pen, struct look look)
     else
         entry_look(pen, look);
     pen->look = look;
-}
-
-static size_t absolute(const struct pen *pen, int x, int y, char *out, size_t size)
-{
-    if (!pen->terminal->ansi)
-        return format(pen, pen->terminal->cup, y, x, out, size);
-    if (x == 0)
-        return (size_t)(y == 0 ? snprintf(out, size, "\033[H") : snprintf(out, size, "\033[%dH", y + 1));
-    return (size_t)snprintf(out, size, "\033[%d;%dH", y + 1, x + 1);
-}
-
-struct way {
-    char bytes[64];
-    size_t n; /* NONE: there is no such way */
-};
-enum { NONE = 1000 };
-
-static void consider(struct way *best, const char *bytes, size_t n)
-{
-    if (n == 0 || n >= best->n)
-        return;
-    memcpy(best->bytes, bytes, n + 1);
-    best->n = n;
-}
-
-static void consider_steps(const struct pen *pen, struct way *best, const char *one, const char *many, int count)
-{
-    char bytes[64];
-    size_t n = one ? plain(one, bytes, sizeof bytes) : 0, size = best->n < sizeof bytes ? best->n : sizeof bytes;
-    if (n && n * (size_t)count < size) {
-        for (int k = 1; k < count; k++)
-            memcpy(bytes + n * (size_t)k, bytes, n);
-        bytes[n * (size_t)count] = 0;
-        consider(best, bytes, n * (size_t)count);
-    }
-    consider(best, bytes, many ? format(pen, many, count, 0, bytes, sizeof bytes) : 0);
-}
-
-static struct way way_across(const struct pen *pen, int x)
-{
-    const struct pen_terminal *t = pen->terminal;
-    struct way best = {.n = pen->x == x ? 0 : NONE};
-    char bytes[64];
-    if (pen->x == x)
-        return best;
-    if (x > pen->x)
-        consider_steps(pen, &best, t->cuf1, t->cuf, x - pen->x);
-    else
-        consider_steps(pen, &best, t->cub1, t->cub, pen->x - x);
-    if (x == 0)
-        consider(&best, bytes, plain(t->cr, bytes, sizeof bytes));
-    if (best.n > 3)
-        consider(&best, bytes, format(pen, t->hpa, x, 0, bytes, sizeof bytes));
-    return best;
-}
-
-/* Down by single steps only where that is no line feed: the driver may make a new line of it. */
-static struct way way_down(const struct pen *pen, int y)
-{
-    const struct pen_terminal *t = pen->terminal;
-    struct way best = {.n = pen->y == y ? 0 : NONE};
-    char bytes[64];
-    if (pen->y == y)
-        return best;
-    consider(&best, bytes, format(pen, t->vpa, y, 0, bytes, sizeof bytes));
-    if (y > pen->y)
-        consider_steps(pen, &best, t->ansi ? "\033[B" : NULL, t->cud, y - pen->y);
-    else
-        consider_steps(pen, &best, t->ansi ? "\033[A" : NULL, t->cuu, pen->y - y);
-    return best;
-}
-
-static struct way way_to(const struct pen *pen, int x, int y)
-{
-    struct way best;
-    best.n = absolute(pen, x, y, best.bytes, sizeof best.bytes);
-    if (pen->x < 0)
-        return best;
-    struct way across = way_across(pen, x), down = way_down(pen, y);
-    if (across.n + down.n >= best.n)
-        return best;
-    memcpy(across.bytes + across.n, down.bytes, down.n);
-    across.n += down.n;
-    return across;
-}
-
-size_t pen_distance(const struct pen *pen, int x, int y)
-{
-    return pen->x == x && pen->y == y ? 0 : way_to(pen, x, y).n;
-}
-
-void pen_move(struct pen *pen, int x, int y)
-{
-    if (pen->x == x && pen->y == y)
-        return;
-    struct way way = way_to(pen, x, y);
-    str_add_bytes(&pen->out, way.bytes, way.n);
-    pen->x = x;
-    pen->y = y;
 }
 
 int pen_char_size(uint32_t ch)
@@ -391,7 +279,7 @@ bool pen_erase_rest(struct pen *pen)
 bool pen_erase(struct pen *pen, int cells)
 {
     char bytes[64];
-    size_t n = format(pen, pen->terminal->ech, cells, 0, bytes, sizeof bytes);
+    size_t n = pen_format(pen, pen->terminal->ech, cells, 0, bytes, sizeof bytes);
     if (n == 0)
         return false;
     if (!look_is_blank(pen->look))
