@@ -1,6 +1,6 @@
 /* index_history.c - reads chunks back: series of a run with the part of its parents up to the forks, the tail for
  * sparklines. */
-#include "persistence/index/index_internal.h"
+#include "persistence/index/index_chunks.h"
 #include "persistence/runs/history_log.h"
 
 #include <math.h>
@@ -9,87 +9,10 @@
 
 enum { ANCESTORS_MAX = 200 };
 
-struct loaded_group { /* column arrays of all records of one group, in an arena */
-    const uint16_t *metrics;
-    size_t n_metrics, n;
-    int64_t *ordinal, *epoch, *step;
-    double *time, **values; /* values[metric of the group] */
-};
-
 struct series_list {
     struct metric_series *series;
     size_t n;
 };
-
-static bool load_groups(struct index *index, int64_t run_id, struct arena *arena, struct loaded_group **groups,
-                        size_t *n, struct err *err)
-{
-    sqlite3_stmt *statement =
-        index_query(index, err, "SELECT metrics, n FROM record_group WHERE run=? ORDER BY grp", "i", run_id);
-    struct loaded_group *list = NULL;
-    size_t capacity = 0;
-    int found = -1;
-    *n = 0;
-    while (statement && (found = index_step(index, statement, err)) == 1) {
-        size_t size = (size_t)sqlite3_column_bytes(statement, 0);
-        int64_t records = sqlite3_column_int64(statement, 1);
-        uint16_t *metrics = arena_copy(arena, sqlite3_column_blob(statement, 0), size, 1);
-        list = xgrow(list, &capacity, *n + 1, sizeof *list);
-        list[(*n)++] =
-            (struct loaded_group){.metrics = metrics, .n_metrics = size / 2, .n = records > 0 ? (size_t)records : 0};
-    }
-    *groups = arena_copy(arena, list, *n, sizeof *list);
-    free(list);
-    return found == 0;
-}
-
-/* Copies one chunk behind the `at` records that are there; the number of its records, or 0 when the blob does not fit.
- */
-static size_t copy_chunk(struct loaded_group *group, size_t at, const char *data, size_t size_bytes, size_t n)
-{
-    if (n > group->n - at || size_bytes != n * (group->n_metrics + CHUNK_AXES) * 8)
-        return 0;
-    memcpy(group->ordinal + at, data, n * 8);
-    memcpy(group->epoch + at, data + n * 8, n * 8);
-    memcpy(group->step + at, data + 2 * n * 8, n * 8);
-    memcpy(group->time + at, data + 3 * n * 8, n * 8);
-    for (size_t m = 0; m < group->n_metrics; m++)
-        memcpy(group->values[m] + at, data + (CHUNK_AXES + m) * n * 8, n * 8);
-    return n;
-}
-
-static bool load_chunks(struct index *index, int64_t run_id, size_t g, struct loaded_group *group, struct arena *arena,
-                        struct err *err)
-{
-    size_t total = group->n, capacity = chunk_capacity(group->n_metrics), n_chunks = (total + capacity - 1) / capacity,
-           at = 0;
-    sqlite3_stmt *statement =
-        index_query(index, err, "SELECT n, data FROM chunk WHERE run=? AND grp=? ORDER BY seq LIMIT ?", "iii", run_id,
-                    (int64_t)g, (int64_t)n_chunks);
-    int found = -1;
-    bool whole = total < ((size_t)1 << 40);
-    group->ordinal = arena_array(arena, whole ? total : 0, 8);
-    group->epoch = arena_array(arena, whole ? total : 0, 8);
-    group->step = arena_array(arena, whole ? total : 0, 8);
-    group->time = arena_array(arena, whole ? total : 0, 8);
-    group->values = arena_array(arena, group->n_metrics + 1, sizeof *group->values);
-    for (size_t m = 0; whole && m < group->n_metrics; m++)
-        group->values[m] = arena_array(arena, total, 8);
-    while (statement && whole && (found = index_step(index, statement, err)) == 1) {
-        size_t n = copy_chunk(group, at, sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1),
-                              (size_t)sqlite3_column_int64(statement, 0));
-        at += n;
-        whole = n > 0;
-    }
-    if (statement)
-        sqlite3_reset(statement);
-    if (found == -1 && whole)
-        return false;
-    if (at == total)
-        return true;
-    index->failure = SQLITE_CORRUPT;
-    return err_set(err, ERR_FAILED, "the index '%s' has lost a part of a history", index->path);
-}
 
 struct point {
     int64_t ordinal, epoch, step;
@@ -118,7 +41,7 @@ static struct metric_series series_of_points(const char *name, const struct poin
 
 /* A metric that was logged in different company at different times (val_loss every second epoch): its points are merged
  * in log order. */
-static struct metric_series merge_groups(const char *name, uint16_t id, const struct loaded_group *groups,
+static struct metric_series merge_groups(const char *name, uint16_t id, const struct chunk_columns *groups,
                                          size_t n_groups, struct arena *arena)
 {
     struct point *points = NULL;
@@ -139,10 +62,10 @@ static struct metric_series merge_groups(const char *name, uint16_t id, const st
     return series;
 }
 
-static struct metric_series series_of(const char *name, uint16_t id, const struct loaded_group *groups, size_t n_groups,
-                                      struct arena *arena)
+static struct metric_series series_of(const char *name, uint16_t id, const struct chunk_columns *groups,
+                                      size_t n_groups, struct arena *arena)
 {
-    const struct loaded_group *only = NULL;
+    const struct chunk_columns *only = NULL;
     size_t column = 0, n_found = 0;
     for (size_t g = 0; g < n_groups; g++)
         for (size_t m = 0; m < groups[g].n_metrics; m++)
@@ -204,13 +127,13 @@ static bool wanted(const char *name, const char *const *metrics, size_t n_metric
 static bool load_own(struct index *index, int64_t run_id, const char *const *metrics, size_t n_metrics,
                      struct arena *arena, struct series_list *list, struct err *err)
 {
-    struct loaded_group *groups;
+    struct chunk_columns *groups;
     size_t n_groups, capacity = 0;
     bool foreign;
-    if (!is_foreign(index, run_id, &foreign, err) || !load_groups(index, run_id, arena, &groups, &n_groups, err))
+    if (!is_foreign(index, run_id, &foreign, err) || !chunks_groups(index, run_id, arena, &groups, &n_groups, err))
         return false;
     for (size_t g = 0; g < n_groups; g++)
-        if (!load_chunks(index, run_id, g, &groups[g], arena, err))
+        if (!chunks_read(index, run_id, g, &groups[g], arena, err))
             return false;
     sqlite3_stmt *statement =
         index_query(index, err, "SELECT id, name FROM metric WHERE run=? AND n>0 ORDER BY id", "i", run_id);
@@ -370,7 +293,7 @@ bool index_history(struct index *index, const char *run_id, const char *const *m
 }
 
 /* One group's last values of a metric, newest first, behind those that are there. */
-static bool tail_of_group(struct index *index, int64_t run_id, const struct loaded_group *group, size_t g,
+static bool tail_of_group(struct index *index, int64_t run_id, const struct chunk_columns *group, size_t g,
                           size_t column, size_t n_max, struct point *points, size_t *n, struct err *err)
 {
     sqlite3_stmt *statement = index_query(
@@ -409,10 +332,10 @@ bool index_tail(struct index *index, int64_t run_id, int64_t metric, float *valu
                 struct err *err)
 {
     struct arena arena = {0};
-    struct loaded_group *groups;
+    struct chunk_columns *groups;
     size_t n_groups, n_points = 0;
     bool foreign,
-        ok = is_foreign(index, run_id, &foreign, err) && load_groups(index, run_id, &arena, &groups, &n_groups, err);
+        ok = is_foreign(index, run_id, &foreign, err) && chunks_groups(index, run_id, &arena, &groups, &n_groups, err);
     struct point *points = ok ? arena_array(&arena, (n_groups + 1) * n_max, sizeof *points) : NULL;
     for (size_t g = 0; ok && g < n_groups; g++)
         for (size_t m = 0; ok && m < groups[g].n_metrics; m++)

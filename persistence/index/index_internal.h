@@ -83,14 +83,6 @@ struct index *index_of_run(struct index *index, const char *id);
 /* The row number of a run by its exact id; 0 when there is none, -1 and err. */
 int64_t index_run_id(struct index *index, const char *id, struct err *err);
 
-/* Chunks: `n` records that hold the same `n_columns` metrics. The blob is int64 ordinal[n], epoch[n], step[n], double
- * time[n], then n values per metric. Ordinals number the METRICS records of a log. */
-enum { CHUNK_AXES = 4, CHUNK_MAX_RECORDS = 512, CHUNK_MAX_CELLS = 65536 };
-static inline size_t chunk_capacity(size_t n_columns)
-{
-    size_t n = CHUNK_MAX_CELLS / (n_columns + CHUNK_AXES);
-    return n > CHUNK_MAX_RECORDS ? CHUNK_MAX_RECORDS : n < 8 ? 8 : n;
-}
 /* All metrics of a run without its parents' part; of a history of another tool without what later
  * records took the place of. */
 bool index_own_series(struct index *index, int64_t run_id, struct arena *arena, const struct metric_series **series,

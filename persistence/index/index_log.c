@@ -3,11 +3,8 @@
  *
  * In histories of other tools steps may go back (a restarted run): then best and last values are counted again from
  * what the later records leave (index_own_series).
- *
- * Metrics that are always logged together share one group and so one set of axes (ordinal, epoch, step, time): a
- * history of 20 metrics x 50,000 records is about 10 MB here and is read back at the speed of memory.
  */
-#include "persistence/index/index_internal.h"
+#include "persistence/index/index_chunks.h"
 #include "persistence/runs/history_log.h"
 #include "persistence/runs/metric_direction.h"
 #include "persistence/runs/run_commands.h"
@@ -26,17 +23,6 @@ struct metric_state {
     int64_t n, best_epoch, step;
     double last, best;
     bool upwards, changed, went_back;
-    size_t alone; /* number of the group of records with this metric only, plus 1; 0: there is none yet */
-};
-
-struct group { /* records with the same metrics, in this order */
-    uint16_t *metrics;
-    size_t n_metrics;
-    int64_t n;                    /* records in all chunks */
-    size_t n_open, open_capacity; /* in `open`, the chunk being filled */
-    double *open;                 /* record after record; integers are stored by their bits */
-    size_t capacity;              /* records of a full chunk */
-    bool changed;
 };
 
 struct ingest {
@@ -48,8 +34,7 @@ struct ingest {
     bool foreign, went_back;
     struct metric_state *metrics;
     size_t n_metrics, metrics_capacity;
-    struct group *groups;
-    size_t n_groups, groups_capacity;
+    struct chunk_writer chunks;
     struct {
         const char *monitor;
         int mode;
@@ -94,90 +79,6 @@ static bool load_metrics(struct ingest *in, struct err *err)
     return found == 0;
 }
 
-static struct group *add_group(struct ingest *in, const uint16_t *metrics, size_t n)
-{
-    in->groups = xgrow(in->groups, &in->groups_capacity, in->n_groups + 1, sizeof *in->groups);
-    struct group *group = &in->groups[in->n_groups++];
-    *group = (struct group){.n_metrics = n, .capacity = chunk_capacity(n)};
-    group->metrics = xcalloc(n + 1, sizeof *metrics);
-    if (n)
-        memcpy(group->metrics, metrics, n * sizeof *metrics);
-    if (n == 1)
-        metric_at(in, metrics[0])->alone = in->n_groups;
-    return group;
-}
-
-/* The chunk that was not full when the last ingestion ended. */
-static bool load_open_chunk(struct ingest *in, size_t g, struct err *err)
-{
-    struct group *group = &in->groups[g];
-    size_t n_open = (size_t)(group->n % (int64_t)group->capacity), columns = group->n_metrics + CHUNK_AXES;
-    if (!n_open)
-        return true;
-    sqlite3_stmt *statement = index_query(in->index, err, "SELECT data FROM chunk WHERE run=? AND grp=? AND seq=?",
-                                          "iii", in->run_id, (int64_t)g, group->n / (int64_t)group->capacity);
-    int found = statement ? index_step(in->index, statement, err) : -1;
-    if (found == 1 && (size_t)sqlite3_column_bytes(statement, 0) == n_open * columns * 8) {
-        const char *data = sqlite3_column_blob(statement, 0);
-        group->open = xgrow(NULL, &group->open_capacity, n_open * columns, sizeof *group->open);
-        for (size_t i = 0; i < n_open; i++)
-            for (size_t c = 0; c < columns; c++)
-                memcpy(&group->open[i * columns + c], data + (c * n_open + i) * 8, 8);
-        group->n_open = n_open;
-    } else if (found >= 0) {
-        in->index->failure = SQLITE_CORRUPT;
-        err_set(err, ERR_FAILED, "the index '%s' has lost a part of a history", in->index->path);
-        found = -1;
-    }
-    if (statement)
-        sqlite3_reset(statement);
-    return found >= 0;
-}
-
-static bool load_groups(struct ingest *in, struct err *err)
-{
-    sqlite3_stmt *statement =
-        index_query(in->index, err, "SELECT metrics, n FROM record_group WHERE run=? ORDER BY grp", "i", in->run_id);
-    int found = -1;
-    while (statement && (found = index_step(in->index, statement, err)) == 1) {
-        const uint16_t *metrics = sqlite3_column_blob(statement, 0);
-        struct group *group = add_group(in, metrics, (size_t)sqlite3_column_bytes(statement, 0) / sizeof *metrics);
-        group->n = sqlite3_column_int64(statement, 1);
-    }
-    bool ok = found == 0;
-    for (size_t g = 0; ok && g < in->n_groups; g++)
-        ok = load_open_chunk(in, g, err);
-    return ok;
-}
-
-static bool store_chunk(struct ingest *in, size_t g, struct err *err)
-{
-    struct group *group = &in->groups[g];
-    size_t columns = group->n_metrics + CHUNK_AXES, n = group->n_open;
-    double *packed = xmalloc(n * columns * sizeof *packed);
-    for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < columns; c++)
-            packed[c * n + i] = group->open[i * columns + c];
-    int64_t seq = (group->n - 1) / (int64_t)group->capacity;
-    bool ok = index_exec(in->index, err, "INSERT OR REPLACE INTO chunk VALUES(?,?,?,?,?)", "iiiib", in->run_id,
-                         (int64_t)g, seq, (int64_t)n, packed, n * columns * 8);
-    free(packed);
-    return ok;
-}
-
-static struct group *find_group(struct ingest *in, const uint16_t *ids, size_t n, size_t *g)
-{
-    if (n == 1 && metric_at(in, ids[0])->alone) {
-        *g = metric_at(in, ids[0])->alone - 1;
-        return &in->groups[*g];
-    }
-    for (*g = 0; n != 1 && *g < in->n_groups; ++*g)
-        if (in->groups[*g].n_metrics == n && !memcmp(in->groups[*g].metrics, ids, n * sizeof *ids))
-            return &in->groups[*g];
-    *g = in->n_groups;
-    return add_group(in, ids, n);
-}
-
 static void note_best(struct metric_state *metric, double value, int64_t epoch)
 {
     if (isfinite(value) && (isnan(metric->best) || (metric->upwards ? value > metric->best : value < metric->best))) {
@@ -202,33 +103,6 @@ static void note_value(struct ingest *in, size_t id, const char *name, double va
     note_best(metric, value, epoch);
 }
 
-static void put_integer(double *cell, int64_t value)
-{
-    memcpy(cell, &value, sizeof value);
-}
-
-static bool store_record(struct ingest *in, const struct record *record, size_t from, size_t n, struct err *err)
-{
-    size_t g, columns = n + CHUNK_AXES;
-    struct group *group = find_group(in, record->ids + from, n, &g);
-    group->open = xgrow(group->open, &group->open_capacity, (group->n_open + 1) * columns, sizeof *group->open);
-    double *row = group->open + group->n_open * columns;
-    put_integer(row, in->n_records);
-    put_integer(row + 1, record->epoch);
-    put_integer(row + 2, record->step);
-    row[3] = record->time;
-    if (n)
-        memcpy(row + CHUNK_AXES, record->values + from, n * sizeof *row);
-    group->n++;
-    group->n_open++;
-    group->changed = true;
-    if (group->n_open < group->capacity)
-        return true;
-    bool ok = store_chunk(in, g, err);
-    group->n_open = 0;
-    return ok;
-}
-
 static bool take_metrics(struct ingest *in, const struct record *record, struct err *err)
 {
     bool of_epoch = false, ok = true;
@@ -238,9 +112,9 @@ static bool take_metrics(struct ingest *in, const struct record *record, struct 
     }
     if (of_epoch && record->epoch > in->epoch)
         in->epoch = record->epoch;
-    size_t step = in->n_groups < GROUPS_MAX || record->n < 2 ? record->n : 1;
+    size_t step = in->chunks.n < GROUPS_MAX || record->n < 2 ? record->n : 1;
     for (size_t from = 0; ok && (from < record->n || !from); from += step ? step : 1)
-        ok = store_record(in, record, from, step, err);
+        ok = chunks_add(&in->chunks, in->n_records, record, from, step, err);
     in->n_records++;
     return ok;
 }
@@ -326,20 +200,6 @@ static bool store_metrics(struct ingest *in, const struct history_reader *reader
         if (!index_exec(in->index, err, "INSERT OR REPLACE INTO metric VALUES(?,?,?,?,?,?,?,?)", "iisiddii", in->run_id,
                         (int64_t)id, names[id], metric->n, metric->last, metric->best, metric->best_epoch,
                         metric->step))
-            return false;
-    }
-    return true;
-}
-
-static bool store_groups(struct ingest *in, struct err *err)
-{
-    for (size_t g = 0; g < in->n_groups; g++) {
-        struct group *group = &in->groups[g];
-        if (!group->changed)
-            continue;
-        if ((group->n_open && !store_chunk(in, g, err)) ||
-            !index_exec(in->index, err, "INSERT OR REPLACE INTO record_group VALUES(?,?,?,?)", "iibi", in->run_id,
-                        (int64_t)g, group->metrics, group->n_metrics * sizeof *group->metrics, group->n))
             return false;
     }
     return true;
@@ -439,13 +299,9 @@ static void release(struct ingest *in)
 {
     for (size_t id = 0; id < in->n_metrics; id++)
         free(in->metrics[id].name);
-    for (size_t g = 0; g < in->n_groups; g++) {
-        free(in->groups[g].metrics);
-        free(in->groups[g].open);
-    }
+    chunks_release(&in->chunks);
     free(in->device);
     free(in->metrics);
-    free(in->groups);
 }
 
 static struct history_reader *open_reader(const struct ingest *in, const char *path, int64_t offset, struct err *err)
@@ -460,12 +316,12 @@ static struct history_reader *open_reader(const struct ingest *in, const char *p
 
 bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, int64_t stamp, struct err *err)
 {
-    struct ingest in = {.index = index, .run_id = run_id, .rate = NAN};
+    struct ingest in = {.index = index, .run_id = run_id, .rate = NAN, .chunks = {.index = index, .run_id = run_id}};
     struct err why = {0};
     int64_t offset = 0;
     char *path = path_join(index->home, folder), *monitor = NULL;
     struct history_reader *reader = NULL;
-    bool ok = load_run(&in, path, &offset, &monitor, err) && load_metrics(&in, err) && load_groups(&in, err);
+    bool ok = load_run(&in, path, &offset, &monitor, err) && load_metrics(&in, err) && chunks_load(&in.chunks, err);
     if (ok)
         reader = open_reader(&in, path, offset, &why);
     if (ok && !reader) /* gone or unreadable */
@@ -473,7 +329,7 @@ bool index_ingest_log(struct index *index, const char *folder, int64_t run_id, i
              index_exec(index, err, "UPDATE run SET log_stamp=?, log_error=? WHERE id=?", "isi", stamp,
                         why.code == ERR_NOT_FOUND ? NULL : why.text, run_id);
     else if (ok)
-        ok = take_records(&in, reader, &why, err) && store_metrics(&in, reader, err) && store_groups(&in, err) &&
+        ok = take_records(&in, reader, &why, err) && store_metrics(&in, reader, err) && chunks_store(&in.chunks, err) &&
              (!in.went_back || count_again(&in, err)) && store_run(&in, reader, stamp, why.code ? why.text : NULL, err);
     history_close_reader(reader);
     release(&in);

@@ -1,8 +1,8 @@
 /* source_events.c - a folder of TensorBoard event files is one run.
  *
- *   FOLDER/events.out.tfevents.*              one writer or several, one behind the other: read in the order of their
- * names FOLDER/train/..., FOLDER/validation/...    as Keras' TensorBoard callback writes them: epoch_loss there is
- * loss, here val_loss
+ *   FOLDER/events.out.tfevents.*              one writer or several, one behind the other: read in the order of names
+ *   FOLDER/train/..., FOLDER/validation/...   as Keras' TensorBoard callback writes them: epoch_loss there is loss,
+ *                                             here val_loss
  *
  * Framing (TFRecord): u64 length, masked CRC-32C of it, the payload, masked CRC-32C of that. Scalars with the same step
  * that follow each other become one record. Keras counts epochs from 0; where it also writes values per batch, these
@@ -11,6 +11,7 @@
  */
 #include "base/name_table.h"
 #include "persistence/sources/event_file.h"
+#include "persistence/sources/event_logs.h"
 #include "persistence/sources/growing_file.h"
 #include "persistence/sources/source.h"
 
@@ -18,7 +19,6 @@
 #include "base/hash.h"
 #include "base/io.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +27,11 @@ enum {
     HEADER_BYTES = 12,
     FOOTER_BYTES = 4,
     PAYLOAD_MAX_BYTES = 64 << 20,
-    FILES_MAX = 4096,
     TAG_MAX_BYTES = 900,
     TEXT_MAX_BYTES = 64 << 10,
     IMAGES_MAX = 64 /* of one value */
 };
 #define STEP_MAX (INT64_C(1) << 53)
-static const char *const parts[] = {"", "train", "validation"};
-enum { PART_HERE, PART_TRAIN, PART_VALIDATION, N_PARTS };
-
-struct event_log {
-    struct growing_file file;
-    int part;
-};
 struct tag {
     const char *name;                          /* the metric's, lent by the table */
     bool by_epoch, by_batch, evaluation, text; /* text: words, whatever the later values say of their plugin */
@@ -50,9 +42,8 @@ struct queued {
 };
 
 struct source_reader {
-    char *folder;
-    struct event_log *logs; /* in order */
-    size_t n_logs, capacity, at;
+    struct event_logs logs;
+    size_t at;              /* the one that is read */
     struct name_table tags; /* "<part><tag>": the numbers of tag_list */
     struct tag *tag_list;
     size_t tag_capacity;
@@ -72,61 +63,6 @@ struct source_reader {
     double started;
     bool torn, passed_over;
 };
-
-/* ---- files ---- */
-
-static bool is_event_file(const char *name)
-{
-    return strstr(name, "tfevents") && !str_ends(name, ".profile-empty");
-}
-
-static int compare_logs(const void *a, const void *b)
-{
-    const struct event_log *x = a, *y = b;
-    if ((x->part == PART_VALIDATION) != (y->part == PART_VALIDATION))
-        return x->part == PART_VALIDATION ? 1 : -1;
-    return strcmp(path_name(x->file.path), path_name(y->file.path));
-}
-
-static bool has_log(const struct source_reader *r, const char *path)
-{
-    for (size_t i = 0; i < r->n_logs; i++)
-        if (!strcmp(r->logs[i].file.path, path))
-            return true;
-    return false;
-}
-
-static void look_into(struct source_reader *r, int part)
-{
-    char *folder = *parts[part] ? path_join(r->folder, parts[part]) : xstrdup(r->folder);
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)) && r->n_logs < FILES_MAX) {
-        if (!is_event_file(entry->d_name))
-            continue;
-        char *path = path_join(folder, entry->d_name);
-        struct event_log log = {.part = part};
-        if (!has_log(r, path) && growing_open(&log.file, path, NULL)) {
-            r->logs = xgrow(r->logs, &r->capacity, r->n_logs + 1, sizeof *r->logs);
-            r->logs[r->n_logs++] = log;
-        }
-        free(path);
-    }
-    if (dir)
-        closedir(dir);
-    free(folder);
-}
-
-/* Files that appeared since. */
-static void look_for_files(struct source_reader *r)
-{
-    size_t before = r->n_logs;
-    for (int part = 0; part < N_PARTS; part++)
-        look_into(r, part);
-    if (r->n_logs > before)
-        qsort(r->logs, r->n_logs, sizeof *r->logs, compare_logs);
-    r->at = 0;
-}
 
 /* ---- records of the other kind become ours ---- */
 
@@ -180,7 +116,7 @@ static int64_t epoch_of_step(const struct source_reader *r, int64_t step)
 static void add_scalar(struct source_reader *r, const struct tag *tag, const struct event *event, double value)
 {
     int64_t step = event->step < 0 ? 0 : event->step > STEP_MAX ? STEP_MAX : event->step, epoch = step;
-    bool train = r->logs[r->at].part != PART_VALIDATION;
+    bool train = r->logs.list[r->at].part != PART_VALIDATION;
     if (tag->by_batch && train) {
         r->batch_step = step;
         epoch = (int64_t)r->n_epochs + 1;
@@ -265,7 +201,7 @@ static void add_pictures(struct source_reader *r, const struct event *event, con
 static struct tag make_tag(struct source_reader *r, const struct event_value *value)
 {
     static const char evaluation[] = "evaluation_", iterations[] = "_vs_iterations";
-    int part = r->logs[r->at].part;
+    int part = r->logs.list[r->at].part;
     char *raw = xstrndup(value->tag, value->tag_length < TAG_MAX_BYTES ? value->tag_length : TAG_MAX_BYTES), *name;
     struct tag tag = {.by_epoch = part != PART_HERE && str_starts(raw, "epoch_"),
                       .by_batch = part != PART_HERE && str_starts(raw, "batch_"),
@@ -287,7 +223,7 @@ static struct tag *find_tag(struct source_reader *r, const struct event_value *v
 {
     char key[TAG_MAX_BYTES + 1];
     size_t length = value->tag_length < TAG_MAX_BYTES ? value->tag_length : TAG_MAX_BYTES, known = r->tags.n;
-    key[0] = (char)('0' + r->logs[r->at].part);
+    key[0] = (char)('0' + r->logs.list[r->at].part);
     memcpy(key + 1, value->tag, length);
     if (memchr(key, 0, length + 1))
         return NULL;
@@ -383,74 +319,39 @@ static int take_record(struct source_reader *r, struct event_log *log, struct er
 
 /* ---- the source ---- */
 
-static bool folder_has_events(const char *folder, const char *part)
-{
-    char *path = path_join(folder, part);
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    bool found = false;
-    while (dir && !found && (entry = readdir(dir)))
-        found = is_event_file(entry->d_name);
-    if (dir)
-        closedir(dir);
-    free(path);
-    return found;
-}
-
 static bool recognise(const char *path, const char *head, size_t head_bytes)
 {
-    if (path_is_folder(path)) {
-        bool found = false;
-        for (int part = 0; part < N_PARTS && !found; part++)
-            found = folder_has_events(path, parts[part]);
-        return found;
-    }
+    if (path_is_folder(path))
+        return event_logs_are_in(path);
     return head_bytes >= HEADER_BYTES &&
            masked(hash_crc32c(0, head, 8)) == (uint32_t)bytes_get((const uint8_t *)head + 8, 4);
-}
-
-/* The folder of a file; the one above where that is train/ or validation/. */
-static char *whole(const char *path)
-{
-    char *folder = path_is_folder(path) ? xstrdup(path) : path_folder(path);
-    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
-        folder[n - 1] = 0;
-    if (!strcmp(path_name(folder), parts[PART_TRAIN]) || !strcmp(path_name(folder), parts[PART_VALIDATION])) {
-        char *above = path_folder(folder);
-        free(folder);
-        folder = above;
-    }
-    return folder;
 }
 
 static void close_events(struct source_reader *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < r->n_logs; i++)
-        growing_close(&r->logs[i].file);
+    event_logs_release(&r->logs);
     name_table_release(&r->tags);
     name_table_release(&r->names);
     arena_release(&r->arena);
     json_decref(r->config);
-    free(r->logs);
     free(r->tag_list);
     free(r->group_names);
     free(r->group_values);
     free(r->queue);
     free(r->epoch_steps);
-    free(r->folder);
     free(r);
 }
 
 static struct source_reader *open_events(const char *path, struct err *err)
 {
     struct source_reader *r = xcalloc(1, sizeof *r);
-    *r = (struct source_reader){.folder = whole(path), .config = json_object(), .started = NAN};
-    look_for_files(r);
-    if (r->n_logs)
+    *r = (struct source_reader){.logs.folder = event_logs_folder(path), .config = json_object(), .started = NAN};
+    event_logs_look(&r->logs);
+    if (r->logs.n)
         return r;
-    err_set(err, ERR_NOT_FOUND, "there is no event file in '%s'", r->folder);
+    err_set(err, ERR_NOT_FOUND, "there is no event file in '%s'", r->logs.folder);
     close_events(r);
     return NULL;
 }
@@ -470,17 +371,18 @@ static int next(struct source_reader *r, struct source_record *record, struct er
         return give(r, record);
     r->queue_at = r->n_queue = 0;
     arena_reset(&r->arena);
-    if (r->at >= r->n_logs) {
-        look_for_files(r);
+    if (r->at >= r->logs.n) {
+        event_logs_look(&r->logs);
+        r->at = 0;
         r->torn = false;
     }
-    while (!r->n_queue && r->at < r->n_logs) {
-        int found = take_record(r, &r->logs[r->at], err);
+    while (!r->n_queue && r->at < r->logs.n) {
+        int found = take_record(r, &r->logs.list[r->at], err);
         if (found == -1)
             return -1;
         if (found == 0) {
             close_group(r);
-            growing_rest(&r->logs[r->at++].file);
+            growing_rest(&r->logs.list[r->at++].file);
         }
     }
     return r->n_queue ? give(r, record) : 0;
@@ -505,8 +407,8 @@ static const char *remark(const struct source_reader *r)
 
 static bool is_same(const struct source_reader *r)
 {
-    for (size_t i = 0; i < r->n_logs; i++)
-        if (!growing_is_same(&r->logs[i].file))
+    for (size_t i = 0; i < r->logs.n; i++)
+        if (!growing_is_same(&r->logs.list[i].file))
             return false;
     return true;
 }
@@ -515,7 +417,7 @@ const struct source source_events = {
     .name = "tensorboard",
     .what = "a folder of TensorBoard event files",
     .recognise = recognise,
-    .whole = whole,
+    .whole = event_logs_folder,
     .open = open_events,
     .next = next,
     .about = about,

@@ -1,32 +1,27 @@
 /* source_wandb.c - an offline run of Weights & Biases: run-<id>.wandb, and those of the same id that went on with it
- * later.
- *
- *   wandb/offline-run-<date>_<time>-<id>/run-<id>.wandb     several folders with the same id are one run, in the order
- * of their dates
+ * later (wandb_files.h).
  *
  * Taken are the records run, config, history (with the pictures it names), stats (system metrics), output and exit; all
- * others are passed over.
- * Numbers come as JSON text. Keys of several parts are joined with a dot. Keras' callback for it writes epoch/loss,
- * epoch/val_loss and epoch/epoch (from 0) and batch/loss: these become loss, val_loss, and batch_loss. Metrics that are
- * logged together come in any order: here always in that of their first appearance, so that they stay together in the
- * index.
+ * others are passed over. Keras' callback for it writes epoch/loss, epoch/val_loss and epoch/epoch (from 0) and
+ * batch/loss: these become loss, val_loss, and batch_loss. Metrics that are logged together come in any order: here
+ * always in that of their first appearance, so that they stay together in the index.
  */
 #include "base/name_table.h"
 #include "persistence/sources/source.h"
+#include "persistence/sources/wandb_files.h"
+#include "persistence/sources/wandb_item.h"
 #include "persistence/sources/wandb_log.h"
 #include "persistence/sources/wandb_media.h"
 #include "persistence/sources/wire.h"
 
 #include "base/arena.h"
-#include "base/decimal.h"
 #include "base/io.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES_MAX = 256, KEY_MAX_BYTES = 900, KEYS_MAX = 65000, WORD_BITS = 64 };
+enum { KEYS_MAX = 65000, WORD_BITS = 64 };
 #define STEP_MAX (INT64_C(1) << 53)
 
 enum key_kind { KEY_METRIC, KEY_STEP, KEY_TIME, KEY_EPOCH, KEY_OTHER };
@@ -94,84 +89,15 @@ static const struct key *find_key(struct source_reader *r, const uint8_t *text, 
 {
     struct key_set *set = &r->keys[system];
     const char *name = (const char *)text;
-    size_t id = length && length <= KEY_MAX_BYTES ? name_table_find(&set->names, name, length) : SIZE_MAX;
+    size_t id = length && length <= WANDB_KEY_MAX_BYTES ? name_table_find(&set->names, name, length) : SIZE_MAX;
     if (id != SIZE_MAX)
         return &set->list[id];
-    if (!length || length > KEY_MAX_BYTES || memchr(text, 0, length) || set->names.n > 2 * KEYS_MAX)
+    if (!length || length > WANDB_KEY_MAX_BYTES || memchr(text, 0, length) || set->names.n > 2 * KEYS_MAX)
         return NULL;
     id = name_table_id(&set->names, name, length);
     set->list = xgrow(set->list, &set->capacity, id + 1, sizeof *set->list);
     set->list[id] = make_key(r, set->names.list[id], system);
     return &set->list[id];
-}
-
-/* ---- items: HistoryItem, StatsItem, ConfigItem ---- */
-
-struct item {
-    const uint8_t *key, *json;
-    size_t key_length, json_length, parts;
-    char joined[KEY_MAX_BYTES + 1]; /* a key of several parts */
-    bool is_number;                 /* written as one, not as JSON */
-    double number;
-};
-
-static void take_part(struct item *item, const struct wire_field *f)
-{
-    if (item->parts++ == 0) {
-        item->key = f->data;
-        item->key_length = f->size_bytes;
-        return;
-    }
-    if (item->key_length + f->size_bytes + 1 > KEY_MAX_BYTES) {
-        item->key_length = SIZE_MAX / 2;
-        return;
-    }
-    if (item->key != (const uint8_t *)item->joined)
-        memcpy(item->joined, item->key, item->key_length);
-    item->joined[item->key_length++] = '.';
-    memcpy(item->joined + item->key_length, f->data, f->size_bytes);
-    item->key_length += f->size_bytes;
-    item->key = (const uint8_t *)item->joined;
-}
-
-static bool read_item(const struct wire_field *message, struct item *item)
-{
-    struct wire w = wire_of(message->data, message->size_bytes);
-    struct wire_field f;
-    item->key_length = item->json_length = item->parts = 0;
-    item->is_number = false;
-    while (wire_next(&w, &f)) {
-        if ((f.number == 1 || f.number == 2) && f.type == WIRE_BYTES && f.size_bytes)
-            take_part(item, &f);
-        else if ((f.number == 16 || f.number == 8) && f.type == WIRE_BYTES) {
-            item->json = f.data;
-            item->json_length = f.size_bytes;
-        } else if (wire_is(&f, 5, WIRE_VARINT) || wire_is(&f, 6, WIRE_FIXED64)) {
-            item->number = f.number == 5 ? (double)wire_zigzag(&f) : wire_double(&f);
-            item->is_number = true;
-        }
-    }
-    return !w.bad && item->key_length;
-}
-
-/* The number of an item; false when it is another kind of value. */
-static bool item_number(const struct item *item, double *value)
-{
-    static const struct {
-        const char *word;
-        double value;
-    } words[] = {{"NaN", NAN},     {"Infinity", INFINITY},     {"-Infinity", -INFINITY},
-                 {"\"NaN\"", NAN}, {"\"Infinity\"", INFINITY}, {"\"-Infinity\"", -INFINITY}};
-    if (item->is_number || decimal_parse((const char *)item->json, item->json_length, value)) {
-        *value = item->is_number ? item->number : *value;
-        return true;
-    }
-    for (size_t w = 0; w < sizeof words / sizeof *words; w++)
-        if (strlen(words[w].word) == item->json_length && !memcmp(words[w].word, item->json, item->json_length)) {
-            *value = words[w].value;
-            return true;
-        }
-    return false;
 }
 
 /* ---- records ---- */
@@ -209,11 +135,11 @@ static int64_t step_of(double value)
 static void take_media(struct source_reader *r, struct wire w, const struct source_record *record)
 {
     struct wire_field f;
-    struct item item;
+    struct wandb_item item;
     while (wire_next(&w, &f)) {
-        if (!wire_is(&f, 1, WIRE_BYTES) || !read_item(&f, &item) || !item.json_length || item.json[0] != '{')
+        if (!wire_is(&f, 1, WIRE_BYTES) || !wandb_item_read(&f, &item) || !item.json_length || item.json[0] != '{')
             continue;
-        char *tag = xstrndup((const char *)item.key, item.key_length < KEY_MAX_BYTES ? item.key_length : 0);
+        char *tag = xstrndup((const char *)item.key, item.key_length < WANDB_KEY_MAX_BYTES ? item.key_length : 0);
         wandb_media_add(&r->media, tag, (const char *)item.json, item.json_length, r->at, record);
         free(tag);
     }
@@ -223,7 +149,7 @@ static bool take_history(struct source_reader *r, struct wire w, struct source_r
 {
     const struct wire whole = w;
     struct wire_field f, inner;
-    struct item item;
+    struct wandb_item item;
     int64_t step = -1;
     double epoch = NAN;
     bool by_epoch = false, objects = false;
@@ -237,9 +163,9 @@ static bool take_history(struct source_reader *r, struct wire w, struct source_r
             continue;
         }
         double value;
-        bool read = wire_is(&f, 1, WIRE_BYTES) && read_item(&f, &item);
+        bool read = wire_is(&f, 1, WIRE_BYTES) && wandb_item_read(&f, &item);
         objects = objects || (read && item.json_length && item.json[0] == '{');
-        if (!read || !item_number(&item, &value))
+        if (!read || !wandb_item_number(&item, &value))
             continue;
         const struct key *key = find_key(r, item.key, item.key_length, false);
         switch (key ? key->kind : KEY_OTHER) {
@@ -283,14 +209,14 @@ static double timestamp(struct wire w)
 static bool take_stats(struct source_reader *r, struct wire w, struct source_record *record)
 {
     struct wire_field f;
-    struct item item;
+    struct wandb_item item;
     double value;
     int64_t step = r->step < 0 ? 0 : r->step;
     *record = (struct source_record){.time = NAN, .step = step, .epoch = step};
     while (wire_next(&w, &f)) {
         if (wire_is(&f, 2, WIRE_BYTES))
             record->time = timestamp(wire_of(f.data, f.size_bytes));
-        if (!wire_is(&f, 3, WIRE_BYTES) || !read_item(&f, &item) || !item_number(&item, &value))
+        if (!wire_is(&f, 3, WIRE_BYTES) || !wandb_item_read(&f, &item) || !wandb_item_number(&item, &value))
             continue;
         const struct key *key = find_key(r, item.key, item.key_length, true);
         if (key && key->kind == KEY_METRIC)
@@ -326,11 +252,12 @@ static json_t *plain_setting(json_t *value)
 static void take_config(struct source_reader *r, struct wire w)
 {
     struct wire_field f;
-    struct item item;
+    struct wandb_item item;
     r->changes++;
     while (wire_next(&w, &f)) {
         bool removed = wire_is(&f, 2, WIRE_BYTES);
-        if ((!wire_is(&f, 1, WIRE_BYTES) && !removed) || !read_item(&f, &item) || item.key_length > KEY_MAX_BYTES)
+        if ((!wire_is(&f, 1, WIRE_BYTES) && !removed) || !wandb_item_read(&f, &item) ||
+            item.key_length > WANDB_KEY_MAX_BYTES)
             continue;
         char *key = xstrndup((const char *)item.key, item.key_length);
         if (removed)
@@ -432,67 +359,6 @@ static bool recognise(const char *path, const char *head, size_t head_bytes)
     return wandb_is_log(head, head_bytes);
 }
 
-/* "offline-run-20260101_120000-abc" -> "20260101_120000"; NULL: another name. */
-static const char *date_of(const char *folder, const char *file)
-{
-    const char *id = str_starts(file, "run-") ? file + 4 : NULL, *name = path_name(folder), *date = NULL;
-    size_t length = id ? strcspn(id, ".") : 0, n = strlen(name);
-    if (str_starts(name, "offline-run-"))
-        date = name + 12;
-    else if (str_starts(name, "run-"))
-        date = name + 4;
-    return date && length && n > length && !strncmp(name + n - length, id, length) && name[n - length - 1] == '-'
-               ? date
-               : NULL;
-}
-
-static int compare_dates(const void *a, const void *b)
-{
-    char *const *x = a, *const *y = b;
-    char *fx = path_folder(*x), *fy = path_folder(*y);
-    const char *dx = date_of(fx, path_name(*x)), *dy = date_of(fy, path_name(*y));
-    int order = dx && dy ? strcmp(dx, dy) : strcmp(*x, *y);
-    free(fx);
-    free(fy);
-    return order;
-}
-
-/* All files of the run in order; free() each and the list. */
-static char **files_of(const char *path, size_t *n)
-{
-    char **files = xcalloc(FILES_MAX, sizeof *files), *folder = path_folder(path), *above = path_folder(folder);
-    DIR *dir = date_of(folder, path_name(path)) ? opendir(above) : NULL;
-    struct dirent *entry;
-    *n = 0;
-    while (dir && *n < FILES_MAX && (entry = readdir(dir))) {
-        if (entry->d_type == DT_LNK || !date_of(entry->d_name, path_name(path))) /* latest-run is a link */
-            continue;
-        char *file = xprintf("%s/%s/%s", above, entry->d_name, path_name(path));
-        if (path_exists(file))
-            files[(*n)++] = file;
-        else
-            free(file);
-    }
-    if (dir)
-        closedir(dir);
-    if (!*n)
-        files[(*n)++] = xstrdup(path);
-    qsort(files, *n, sizeof *files, compare_dates);
-    free(above);
-    free(folder);
-    return files;
-}
-
-static char *whole(const char *path)
-{
-    size_t n;
-    char **files = files_of(path, &n), *first = files[0];
-    for (size_t i = 1; i < n; i++)
-        free(files[i]);
-    free(files);
-    return first;
-}
-
 static void close_wandb(struct source_reader *r)
 {
     if (!r)
@@ -520,7 +386,7 @@ static void close_wandb(struct source_reader *r)
 static struct source_reader *open_wandb(const char *path, struct err *err)
 {
     size_t n;
-    char **files = files_of(path, &n);
+    char **files = wandb_files(path, &n);
     struct source_reader *r = xcalloc(1, sizeof *r);
     *r = (struct source_reader){
         .logs = xcalloc(n, sizeof *r->logs), .config = json_object(), .tags = json_array(), .started = NAN, .step = -1};
@@ -586,7 +452,7 @@ static const char *remark(const struct source_reader *r)
 static bool is_same(const struct source_reader *r)
 {
     size_t n;
-    char **files = files_of(r->logs[0].file.path, &n);
+    char **files = wandb_files(r->logs[0].file.path, &n);
     bool same = n == r->n_logs;
     for (size_t i = 0; i < n; i++) {
         same = same && growing_is_same(&r->logs[i].file);
@@ -600,7 +466,7 @@ const struct source source_wandb = {
     .name = "wandb",
     .what = "a .wandb file of Weights & Biases",
     .recognise = recognise,
-    .whole = whole,
+    .whole = wandb_first_file,
     .open = open_wandb,
     .next = next,
     .about = about,
