@@ -1,11 +1,15 @@
 /* winograd_kernels.c - see conv_kernels.h. Compiled once per instruction set; WINOGRAD_KERNELS_TABLE names the table.
  *
  * One-dimensional transforms over six (or four, or three) vectors of channels, applied to the columns and then to the
- * rows of a tile. With points 0, +-a, +-b, infinity: B^T = | a2b2   0   -(a2+b2)  0  1  0 |    A^T = | 1  1  1  1  1  0
- * |    G = | 1/a2b2    0      0   | |  0   -ab2   -b2      a  1  0 |          | 0  a -a  b -b  0 |        | 1/na a/na
- * a2/na | |  0    ab2   -b2     -a  1  0 |          | 0 a2 a2 b2 b2  0 |        | 1/na   -a/na   a2/na | |  0   -ba2
- * -a2      b  1  0 |          | 0 a3 -a3 b3 -b3 1|        | 1/nb    b/nb   b2/nb | |  0    ba2   -a2     -b  1  0 | |
- * 1/nb   -b/nb   b2/nb | |  0   a2b2    0  -(a2+b2) 0 1 |   na = 2 a2 (a2 - b2), nb = -2 b2 (a2 - b2)   0   0   1
+ * rows of a tile. With points 0, +-a, +-b, infinity:
+ *
+ *     B^T = | a2b2   0   -(a2+b2)  0  1  0 |   A^T = | 1  1  1  1  1  0 |   G = | 1/a2b2    0      0   |
+ *           |  0   -ab2   -b2      a  1  0 |         | 0  a -a  b -b  0 |       | 1/na    a/na   a2/na |
+ *           |  0    ab2   -b2     -a  1  0 |         | 0 a2 a2 b2 b2  0 |       | 1/na   -a/na   a2/na |
+ *           |  0   -ba2   -a2      b  1  0 |         | 0 a3 -a3 b3 -b3 1|       | 1/nb    b/nb   b2/nb |
+ *           |  0    ba2   -a2     -b  1  0 |                                    | 1/nb   -b/nb   b2/nb |
+ *           |  0   a2b2    0  -(a2+b2) 0 1 |   na = 2 a2 (a2 - b2)              |   0       0      1   |
+ *                                              nb = -2 b2 (a2 - b2)
  */
 #include "engine/cpu/conv_kernels.h"
 #include "engine/cpu/vectors.h"

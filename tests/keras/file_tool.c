@@ -1,9 +1,10 @@
 /* file_tool - Keras files for test_files.py: what does antler see in a file, and what does it write?
  *
- *   file_tool dump FILE             one JSON document: format, config, metadata, weights with values, problems; exit 4
- * and {"error"} when refused file_tool copy FILE TO          reads everything and writes it again (floats as float32,
- * integers as int32) file_tool sample TO             a weights file with one dataset of every type file_tool image FILE
- * MODE       {"height", "width", "pixels"}
+ *   file_tool dump FILE         one JSON document: format, config, metadata, weights with values, problems; exit 4 and
+ *                               {"error"} when refused
+ *   file_tool copy FILE TO      reads everything and writes it again (floats as float32, integers as int32)
+ *   file_tool sample TO         a weights file with one dataset of every type
+ *   file_tool image FILE MODE   {"height", "width", "pixels"}
  */
 #include "persistence/keras/keras_file.h"
 
