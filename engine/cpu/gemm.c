@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 enum {
-    DIRECT_STRIPS = 3,      /* so few passes over a right operand do not pay for packing it, */
-    DIRECT_FLOATS = 8192,   /* nor does one that fits into L1 */
-    TURNED_MOST_ROWS = 192, /* more of them pay for packing the weights instead */
+    DIRECT_STRIPS = 3,        /* so few passes over a right operand do not pay for packing it, */
+    DIRECT_FLOATS = 8192,     /* nor does one that fits into L1 */
+    TURNED_MOST_ROWS = 192,   /* more of them pay for packing the weights instead */
+    LARGE_PRODUCTS = 1 << 20, /* multiply-adds that pay for buffers in a huge page */
 };
 
 static const struct gemm_kernels *kernels;           /* NULL: OpenBLAS */
@@ -31,7 +32,7 @@ static int panel_columns(void)
 /* C^T = op(B)^T op(A)^T: the weights of a data gradient are read where they lie and the smaller operand is packed. */
 static bool better_transposed(const struct gemm *g)
 {
-    if (g->k * panel_columns() > right_floats || (g->transpose_b && !g->transpose_a && g->m > TURNED_MOST_ROWS))
+    if (g->k * panel_columns() > right_floats || (g->transpose_b && g->m > TURNED_MOST_ROWS))
         return false;
     if (!g->transpose_b)
         return g->transpose_a && g->n <= kernels->rows && g->m >= 2 * g->n;
@@ -48,6 +49,7 @@ static bool copies_left(const struct gemm_product *p)
 /* What does not depend on which operand is the left one. */
 static struct gemm_product start_product(const struct gemm *g)
 {
+    enum scratch which = g->m * g->n * g->k >= LARGE_PRODUCTS ? SCRATCH_GEMM_LARGE : SCRATCH_GEMM;
     return (struct gemm_product){.kernels = kernels,
                                  .k = g->k,
                                  .c = g->c,
@@ -56,7 +58,7 @@ static struct gemm_product start_product(const struct gemm *g)
                                  .beta = g->beta,
                                  .g = g,
                                  .right_floats = right_floats,
-                                 .buffers = thread_scratch(SCRATCH_GEMM, sizeof(struct gemm_buffers))};
+                                 .buffers = thread_scratch(which, sizeof(struct gemm_buffers))};
 }
 
 static const struct narrow_loops {

@@ -4,20 +4,21 @@
 
 #include "engine/cpu/scratch.h"
 
+#include <string.h>
+
 enum {
     PACK_ROWS = 8,
     DIRECT_TOGETHER = 4,   /* strips that share a panel of a direct right operand, */
-    GATHERED_TOGETHER = 4, /* or are copied from a left operand along k, */
-    GATHERED_MOST = 12,    /* beside few columns so many */
-    GATHER_COLUMNS = 256,
-    FETCH_FLOATS = 32768, /* a block with fewer does not last long enough to fetch anything meanwhile */
-    KEPT_PANELS = 4,      /* in a block of columns while all strips stay in the L2 cache, */
-    KEPT_STRIPS = 6,      /* which are at least so many */
+    GATHERED_TOGETHER = 9, /* or are copied from a left operand along k: twice as many are kept */
+    FETCH_FLOATS = 32768,  /* a block with fewer does not last long enough to fetch anything meanwhile */
+    KEPT_PANELS = 4,       /* in a block of columns while all strips stay in the L2 cache, */
+    KEPT_STRIPS = 6,       /* which are at least so many */
 };
 
 /* Blocks in the order of the loops. */
 struct order {
     int64_t by_n, by_k, n_blocks, k_blocks;
+    bool alternate; /* panels of the next block are packed beside the strips of this one */
     bool left_kept; /* all strips of a block of k stay in the L2 cache, copied where that pays, while its blocks of
                      * columns pass, two of which have room beside them */
 };
@@ -107,17 +108,19 @@ static int64_t slot_floats(const struct gemm_product *p, int64_t k)
     return p->kernels->lanes * divide_up(k, GEMM_LINE) * GEMM_LINE;
 }
 
-/* A left operand along k is read in its own order, a few rows of all strips at a time. */
+/* k in [first, end) of n strips. A left operand along k is read in its own order, a few rows of all strips at a time.
+ */
 static void copy_strips(const struct gemm_product *p, const struct gemm_block *b, int n, float *to,
-                        const struct gemm_strip *s)
+                        const struct gemm_strip *s, int64_t first, int64_t end)
 {
     int64_t size = slot_floats(p, b->k), lanes = p->kernels->lanes;
     for (int i = 0; i < n && p->left_by_rows; i++)
-        p->kernels->pack_transposed(to + i * size, s[i].left, s[i].stride, b->k, s[i].rows);
-    for (int64_t k = 0; k < b->k && !p->left_by_rows; k += PACK_ROWS)
+        p->kernels->pack_transposed(to + i * size + first * lanes, s[i].left + first, s[i].stride, end - first,
+                                    s[i].rows);
+    for (int64_t k = first; k < end && !p->left_by_rows; k += PACK_ROWS)
         for (int i = 0; i < n; i++)
             p->kernels->gather_left(to + i * size + k * lanes, s[i].left + k * s[i].stride, s[i].stride,
-                                    clamp(b->k - k, 0, PACK_ROWS), s[i].rows);
+                                    clamp(end - k, 0, PACK_ROWS), s[i].rows);
 }
 
 static void find_copies(const struct gemm_product *p, const struct gemm_block *b, int n, const float *at,
@@ -137,7 +140,7 @@ void gemm_load_strips(const struct gemm_product *p, const struct gemm_block *b, 
         s[i] = find_strip(p, b, first + i, strips);
     if (!p->left_copied)
         return;
-    copy_strips(p, b, n, at, s);
+    copy_strips(p, b, n, at, s, 0, b->k);
     find_copies(p, b, n, at, s);
 }
 
@@ -167,7 +170,7 @@ struct gemm_ahead gemm_rows_ahead(const float *first, int64_t stride, int64_t ro
 
 /* What the tiles of some strips fetch, one after the other. */
 struct wanted {
-    struct gemm_ahead rows[GEMM_BESIDE_MAX + 3];
+    struct gemm_ahead rows[GEMM_BESIDE_MAX + KEPT_PANELS + 2];
     int n, next;
 };
 
@@ -189,116 +192,197 @@ static void finish_strips(const struct gemm_product *p, const struct gemm_block 
         g->finish(g->context, p->buffers->streamed_strip, b->columns, row, b->column, rows, b->columns);
 }
 
+/* Neighbouring strips of a block, which are copied together where they are copied. */
+struct load {
+    const struct gemm_block *b;
+    int64_t first;
+    int n;
+    float *copies;
+    struct gemm_strip strips[GATHERED_TOGETHER];
+};
+
 /* One pass of all strips over a block. */
 struct pass {
     const struct gemm_product *p;
-    const struct gemm_block *b;
-    const struct gemm_block *next; /* packed a part beside each strip, or only fetched; NULL: nothing is */
-    int64_t strips;
+    const struct gemm_block *b, *next; /* NULL behind the last one */
+    bool packs_next;                   /* a part beside each strip */
     bool left_kept;
-    struct gemm_strip *loaded;
-    int n_loaded;
+    int64_t strips;
+    int together; /* strips that share each panel */
+    struct load loads[2];
+    int turn; /* the load that runs; the other one is the next */
 };
 
-/* k of the next block that are packed beside strip i: [part_begin(pass, i), part_begin(pass, i + 1)). */
-static int64_t part_begin(const struct pass *pass, int64_t i)
-{
-    int64_t k = pass->next->k;
-    return clamp(divide_up(k * i / pass->strips, GEMM_LINE) * GEMM_LINE, 0, k);
-}
-
-static void want_part(struct wanted *w, const struct pass *pass, int64_t first, int n)
+static void find_load(const struct pass *pass, struct load *l, const struct gemm_block *b, int64_t first)
 {
     const struct gemm_product *p = pass->p;
-    int64_t k = part_begin(pass, first), count = part_begin(pass, first + n) - k, columns = pass->next->columns;
-    const float *from = block_source(p, pass->next);
-    if (p->kind == RIGHT_PACK_TRANSPOSED)
-        want(w, from + k, p->right_stride, columns, count);
+    int64_t slot = pass->left_kept ? first : GATHERED_TOGETHER * (l == &pass->loads[1]);
+    l->b = b;
+    l->first = first;
+    l->n = (int)clamp(pass->strips - first, 0, p->left_copied && !p->left_by_rows ? GATHERED_TOGETHER : pass->together);
+    l->copies = p->buffers->left_strips + slot * slot_floats(p, b->k);
+    for (int i = 0; i < l->n; i++)
+        l->strips[i] = find_strip(p, b, first + i, pass->strips);
+}
+
+/* Whether the load's strips are copied, and not before. */
+static bool wants_copies(const struct pass *pass, const struct load *l)
+{
+    return pass->p->left_copied && !(pass->left_kept && l->b->column > 0);
+}
+
+/* The next block is packed in stripes: all its columns, or, where rows of the operand become columns, a panel. Beside
+ * strips [first, first + n) comes k in [*begin, *end) of stripe number `stripe`. */
+static int64_t stripe_columns(const struct pass *pass)
+{
+    return pass->p->kind == RIGHT_PACK_TRANSPOSED ? gemm_panel_columns(pass->p->kernels) : pass->next->columns;
+}
+
+static void find_part(const struct pass *pass, int64_t stripe, int64_t first, int64_t n, int64_t *begin, int64_t *end)
+{
+    int64_t k = pass->next->k, all = k * divide_up(pass->next->columns, stripe_columns(pass));
+    *begin = divide_up(all * first / pass->strips, GEMM_LINE) * GEMM_LINE;
+    *end = divide_up(all * (first + n) / pass->strips, GEMM_LINE) * GEMM_LINE;
+    *begin = clamp(*begin - stripe * k, 0, k);
+    *end = clamp(*end - stripe * k, 0, k);
+}
+
+static void want_panels(struct wanted *w, const struct pass *pass, int64_t first, int64_t n)
+{
+    const struct gemm_product *p = pass->p;
+    const struct gemm_block *next = pass->next;
+    int64_t begin, end, width = stripe_columns(pass), stride = p->right_stride;
+    for (int64_t i = 0; i * width < next->columns; i++) {
+        find_part(pass, i, first, n, &begin, &end);
+        int64_t columns = clamp(next->columns - i * width, 0, width);
+        if (begin < end && p->kind == RIGHT_PACK_TRANSPOSED)
+            want(w, block_source(p, next) + i * width * stride + begin, stride, columns, end - begin);
+        else if (begin < end)
+            want(w, block_source(p, next) + begin * stride, stride, end - begin, columns);
+    }
+}
+
+static void pack_panels(const struct pass *pass, int64_t first, int64_t n)
+{
+    const struct gemm_product *p = pass->p;
+    const struct gemm_block *next = pass->next;
+    bool transposed = p->kind == RIGHT_PACK_TRANSPOSED;
+    int64_t begin, end, width = stripe_columns(pass);
+    for (int64_t i = 0; i * width < next->columns; i++) {
+        find_part(pass, i, first, n, &begin, &end);
+        if (begin < end)
+            pack_part(p->kernels, next->panels + i * width * next->k,
+                      block_source(p, next) + i * width * (transposed ? p->right_stride : 1), p->right_stride,
+                      transposed, next->k, clamp(next->columns - i * width, 0, width), begin, end);
+    }
+}
+
+/* k in [first, end) of the next load. */
+static void want_load(struct wanted *w, const struct pass *pass, const struct load *l, int64_t first, int64_t end)
+{
+    const struct gemm_product *p = pass->p;
+    const struct gemm_strip *last = &l->strips[l->n - 1];
+    int64_t rows = last->row + last->rows - l->strips[0].row;
+    if (pass->left_kept && l->b->column > 0)
+        return;
+    if (p->left_by_rows)
+        want(w, l->strips[0].left + first, p->left_stride, rows, end - first);
     else
-        want(w, from + k * p->right_stride, p->right_stride, count, columns);
+        want(w, l->strips[0].left + first * p->left_stride, p->left_stride, end - first, rows);
 }
 
-/* The rows behind those of the strips that are loaded: about as many. */
-static void want_loads(struct wanted *w, const struct pass *pass)
+/* Strips that run together, and what comes about beside them: k in [k, k_end) of the next load's strips. */
+struct group {
+    const struct gemm_strip *s;
+    int n;
+    int64_t first; /* number of its first strip */
+    const struct load *next;
+    int64_t k, k_end;
+};
+
+/* What the group's finish touches, the next block's part, what the next strips add to or write over, and read. */
+static void find_wanted(struct wanted *w, const struct pass *pass, const struct group *g)
 {
     const struct gemm_product *p = pass->p;
     const struct gemm_block *b = pass->b;
-    const struct gemm_strip *last = &pass->loaded[pass->n_loaded - 1];
-    int64_t row = last->row + last->rows, rows = clamp(row - pass->loaded[0].row, 0, p->m - row);
-    const float *left =
-        p->left + (p->left_by_rows ? row * p->left_stride + b->k_first : b->k_first * p->left_stride + row);
-    if (rows > 0 && !(pass->left_kept && b->column))
-        want(w, left, p->left_stride, p->left_by_rows ? rows : b->k, p->left_by_rows ? b->k : rows);
-}
-
-/* Beside n strips: what their finish touches, the next block's part, what the next strips add to or write over, and
- * read.
- */
-static void find_wanted(struct wanted *w, const struct pass *pass, const struct gemm_strip *s, int n, int64_t first)
-{
-    const struct gemm_product *p = pass->p;
-    const struct gemm_block *b = pass->b;
-    int64_t row = s[n - 1].row + s[n - 1].rows;
+    const struct gemm_strip *s = g->s;
+    int64_t row = s[g->n - 1].row + s[g->n - 1].rows;
     w->n = w->next = 0;
     if (b->k * b->columns <= FETCH_FLOATS)
         return;
     for (int i = 0; i < p->g->n_beside && !p->c; i++)
         want(w, p->g->beside[i] + s->row * p->ldc + b->column, p->ldc, s->rows, b->columns);
-    if (pass->next)
-        want_part(w, pass, first, n);
+    if (pass->packs_next)
+        want_panels(w, pass, g->first, g->n);
     if (p->c && row < p->m)
         want(w, p->c + row * p->ldc + b->column, p->ldc, clamp(s->rows, 0, p->m - row), b->columns);
-    if (s == pass->loaded)
-        want_loads(w, pass);
+    if (g->k < g->k_end)
+        want_load(w, pass, g->next, g->k, g->k_end);
 }
 
-/* n strips from number `first` on that share each panel. The very first one of a block packs it on its way. */
-static void run_strips(const struct pass *pass, const struct gemm_strip *s, int n, int64_t first)
+/* The very first strips of a block pack its panels on their way. */
+static void run_strips(const struct pass *pass, const struct group *g)
 {
     const struct gemm_product *p = pass->p;
     const struct gemm_block *b = pass->b;
     struct gemm_tile t = {.k = b->k, .ldc = p->c ? p->ldc : b->columns, .alpha = p->alpha, .beta = b->beta};
+    bool packs = p->kind == RIGHT_PACK_ALONG && g->first == 0;
     struct wanted w;
-    find_wanted(&w, pass, s, n, first);
-    bool packs = p->kind == RIGHT_PACK_ALONG && first == 0;
+    find_wanted(&w, pass, g);
     for (int64_t column = 0; column < b->columns; column += gemm_panel_columns(p->kernels)) {
         if (packs)
             point_to_source(p, b, column, &t);
         else
             gemm_point_to_panel(p, b, column, &t);
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < g->n; i++) {
+            const struct gemm_strip *s = &g->s[i];
             if (t.ahead.n == 0 && w.next < w.n)
                 t.ahead = w.rows[w.next++];
-            gemm_run_tile(p, b, &s[i], column, p->c ? p->c + s[i].row * p->ldc + b->column : p->buffers->streamed_strip,
-                          &t);
+            gemm_run_tile(p, b, s, column, p->c ? p->c + s->row * p->ldc + b->column : p->buffers->streamed_strip, &t);
         }
     }
-    finish_strips(p, b, &s[0], &s[n - 1]);
-    if (pass->next && packs_before(p))
-        pack_part(p->kernels, pass->next->panels, block_source(p, pass->next), p->right_stride,
-                  p->kind == RIGHT_PACK_TRANSPOSED, pass->next->k, pass->next->columns, part_begin(pass, first),
-                  part_begin(pass, first + n));
+    finish_strips(p, b, &g->s[0], &g->s[g->n - 1]);
+    if (pass->packs_next && packs_before(p))
+        pack_panels(pass, g->first, g->n);
+    if (g->k < g->k_end && wants_copies(pass, g->next))
+        copy_strips(p, g->next->b, g->next->n, g->next->copies, g->next->strips, g->k, g->k_end);
 }
 
+/* The load behind l; NULL behind the last one. */
+static const struct load *find_next(struct pass *pass, const struct load *l)
+{
+    struct load *next = &pass->loads[!pass->turn];
+    int64_t first = l->first + l->n;
+    if (first < pass->strips)
+        find_load(pass, next, pass->b, first);
+    else if (pass->next)
+        find_load(pass, next, pass->next, 0);
+    else
+        return NULL;
+    return next;
+}
+
+/* loads[turn] is found and copied. */
 static void run_block(struct pass *pass)
 {
     const struct gemm_product *p = pass->p;
-    const struct gemm_block *b = pass->b;
-    struct gemm_strip *s = pass->loaded;
-    int together = p->c && p->kind == RIGHT_DIRECT ? DIRECT_TOGETHER : 1, loads = together;
-    if (p->left_copied && !p->left_by_rows)
-        loads = b->columns > GATHER_COLUMNS ? GATHERED_TOGETHER : GATHERED_MOST;
-    for (int64_t first = 0; first < pass->strips; first += loads) {
-        int n = pass->n_loaded = (int)clamp(pass->strips - first, 0, loads);
-        if (pass->left_kept && p->left_copied && b->column > 0) {
-            for (int i = 0; i < n; i++)
-                s[i] = find_strip(p, b, first + i, pass->strips);
-            find_copies(p, b, n, p->buffers->left_strips + first * slot_floats(p, b->k), s);
-        } else {
-            gemm_load_strips(p, b, first, n, pass->strips, pass->left_kept ? first : 0, s);
+    for (int64_t first = 0; first < pass->strips;) {
+        struct load *l = &pass->loads[pass->turn];
+        struct group g = {.next = find_next(pass, l)};
+        int64_t k = g.next ? g.next->b->k : 0;
+        bool waits = g.next && g.next->copies == l->copies; /* until these strips are no longer read */
+        if (p->left_copied)
+            find_copies(p, l->b, l->n, l->copies, l->strips);
+        for (int i = 0; i < l->n; i += g.n) {
+            g.s = &l->strips[i];
+            g.n = l->n - i < pass->together ? l->n - i : pass->together;
+            g.first = first + i;
+            g.k = waits ? 0 : k * i / l->n;
+            g.k_end = waits && i + g.n < l->n ? 0 : k * (i + g.n) / l->n;
+            run_strips(pass, &g);
         }
-        for (int i = 0; i < n; i += together)
-            run_strips(pass, s + i, n - i < together ? n - i : together, first + i);
+        first += l->n;
+        pass->turn = !pass->turn;
     }
 }
 
@@ -318,6 +402,7 @@ static struct order choose_order(const struct gemm_product *p)
                   strips * slot_floats(p, o.by_k) <= GEMM_LEFT_FLOATS && 2 * o.by_k * p->n > p->right_floats;
     if (o.left_kept)
         o.by_n = KEPT_PANELS * gemm_panel_columns(p->kernels);
+    o.alternate = o.left_kept && p->kind != RIGHT_PACKED;
     o.n_blocks = divide_up(p->n, o.by_n);
     o.k_blocks = divide_up(p->k, o.by_k);
     return o;
@@ -331,7 +416,7 @@ static struct gemm_block find_block(const struct gemm_product *p, const struct o
     b.k = clamp(p->k - b.k_first, 0, o->by_k);
     b.beta = b.k_first ? 1 : p->beta;
     b.last = b.k_first + b.k == p->k;
-    b.panels = p->buffers->right_block + (o->left_kept && i % 2 ? GEMM_RIGHT_FLOATS / 2 : 0);
+    b.panels = p->buffers->right_block + (o->alternate && i % 2 ? GEMM_RIGHT_FLOATS / 2 : 0);
     return b;
 }
 
@@ -339,18 +424,23 @@ void gemm_run_loops(const struct gemm_product *p)
 {
     struct order o = choose_order(p);
     int64_t blocks = o.n_blocks * o.k_blocks;
-    bool alternate = o.left_kept && p->kind != RIGHT_PACKED;
     struct gemm_block b[2] = {find_block(p, &o, 0)};
-    struct gemm_strip loaded[GEMM_LEFT_STRIPS];
-    struct pass pass = {
-        .p = p, .strips = divide_up(p->m, p->kernels->rows), .left_kept = o.left_kept, .loaded = loaded};
+    struct pass pass = {.p = p,
+                        .b = &b[0],
+                        .strips = divide_up(p->m, p->kernels->rows),
+                        .left_kept = o.left_kept,
+                        .together = p->c && p->kind == RIGHT_DIRECT ? DIRECT_TOGETHER : 1};
+    find_load(&pass, &pass.loads[0], &b[0], 0);
+    if (p->left_copied)
+        copy_strips(p, &b[0], pass.loads[0].n, pass.loads[0].copies, pass.loads[0].strips, 0, b[0].k);
     for (int64_t i = 0; i < blocks; i++) {
         bool more = i + 1 < blocks;
         if (more)
             b[(i + 1) % 2] = find_block(p, &o, i + 1);
         pass.b = &b[i % 2];
-        pass.next = alternate && more ? &b[(i + 1) % 2] : NULL;
-        if (i == 0 || !alternate)
+        pass.next = more ? &b[(i + 1) % 2] : NULL;
+        pass.packs_next = more && o.alternate;
+        if (i == 0 || !o.alternate)
             gemm_load_block(p, pass.b);
         run_block(&pass);
     }

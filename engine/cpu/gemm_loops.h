@@ -3,9 +3,10 @@
  * A product is cut into blocks of columns and of k; a block of the right operand is packed into panels (two vectors of
  * columns each) that stay in the L2 cache while all strips pass over it (a strip is as many rows as a tile is high; it
  * stays in L1). Order inside a block: strips, panels; with few strips, whose panels are read where they lie: panels,
- * strips. Left operands that pay for it are copied so that a strip's k follow each other. Memory is far away: while the
- * tiles of a strip run, they fetch what the next strip reads and adds to. Where all strips fit into the L2 cache,
- * blocks are small, and each one's panels are packed a part beside every strip of the block before.
+ * strips. Left operands that pay for it are copied so that a strip's k follow each other, some strips at a time, a part
+ * of them beside each strip before. Memory is far away: while the tiles of a strip run, they fetch what is copied
+ * behind them and what the next strip adds to. Where all strips fit into the L2 cache, blocks are small, and each one's
+ * panels are packed a part beside every strip of the block before.
  *
  * gemm_run_loops (gemm_loops.c) computes C; gemm_run_turned (gemm_turned.c) computes C^T, a group of rows over all of
  * k, and stores it as columns of C; gemm_narrow.c has what few columns and short sums are computed with.
@@ -21,20 +22,21 @@ enum {
     GEMM_K_BLOCK = 512,
     GEMM_N_BLOCK = 512,
     GEMM_RIGHT_FLOATS = 256 * 1024, /* of a block of the right operand at most: half of an L2 cache of 2 MB */
-    GEMM_LEFT_FLOATS = 160 * 1024,  /* of copied strips */
-    GEMM_LEFT_STRIPS = 19,          /* are copied at once: TURNED_ROWS in the lowest tiles */
+    GEMM_LEFT_FLOATS = 193 * 1024,  /* of copied strips: all buffers together fill a huge page */
+    GEMM_LEFT_STRIPS = 19,          /* at once: TURNED_ROWS in the lowest tiles */
     GEMM_TURNED_ROWS = 112,         /* of C^T, kept until all of k is added: whole tiles and whole cache lines */
     GEMM_CONFLICT = 1024,           /* rows that are this many floats apart fall into the same cache sets */
     GEMM_LINE = 16,                 /* floats in a cache line */
 };
 
-/* What one thread keeps of a product (SCRATCH_GEMM). */
+/* What one thread keeps of a product (SCRATCH_GEMM, SCRATCH_GEMM_LARGE). */
 struct gemm_buffers {
     _Alignas(64) float right_block[GEMM_RIGHT_FLOATS];
     _Alignas(64) float left_strips[GEMM_LEFT_FLOATS];
     _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * GEMM_N_BLOCK]; /* of a product that is not stored */
     _Alignas(64) float turned_rows[GEMM_TURNED_ROWS * GEMM_N_BLOCK];
 };
+_Static_assert(sizeof(struct gemm_buffers) == 2 << 20, "a huge page");
 
 /* How panels of the right operand come about: read where they lie, packed by the first strip that reads them, packed
  * before, packed by the caller. */
