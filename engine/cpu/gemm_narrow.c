@@ -9,7 +9,8 @@ enum {
     LEAST_ROWS = 4,  /* and that pay for a panel in registers */
     K_BLOCK = 1024,  /* terms along k at once: their columns stay in the caches, rows are long enough to be streams */
     SHORT_ROWS = 16, /* of short sums at once: C is written in its own order, more or less, */
-    FETCH_ROWS = 8,  /* and fetched so many rows ahead */
+    FETCH_ROWS = 8,  /* and fetched so many rows ahead, */
+    NEAR_FLOATS = 8192, /* unless all of it is near */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
 };
 
@@ -140,17 +141,30 @@ static void run_short_rows(const struct gemm_product *p, const float *panels, in
         g->finish(g->context, c, t.ldc, row, column, rows, columns);
 }
 
+/* The panels of a block of columns. */
+static void pack_short(const struct gemm_product *p, float *panels, int64_t column, int64_t columns)
+{
+    const struct gemm *g = p->g;
+    const float *b = g->b + (g->transpose_b ? column * g->ldb : column);
+    int64_t panel = gemm_panel_columns(p->kernels), turned = 0;
+    if (g->transpose_b && p->kernels->narrow->turn[g->k])
+        turned = columns / panel * panel;
+    for (int64_t j = 0; j < turned; j += panel)
+        p->kernels->narrow->turn[g->k](panels + j * g->k, b + j * g->ldb, g->ldb);
+    if (turned < columns)
+        gemm_pack_panels(p->kernels, panels + turned * g->k, g->transpose_b ? b + turned * g->ldb : b, g->ldb,
+                         g->transpose_b, g->k, columns - turned);
+}
+
 void gemm_run_short_k(const struct gemm_product *p)
 {
     const struct gemm *g = p->g;
-    int64_t by_m = g->c ? SHORT_ROWS : GEMM_ROWS_MAX;
+    int64_t by_m = !g->c ? GEMM_ROWS_MAX : g->m * g->n <= NEAR_FLOATS ? g->m : SHORT_ROWS;
     for (int64_t column = 0; column < g->n; column += GEMM_N_BLOCK) {
         int64_t columns = clamp(g->n - column, 0, GEMM_N_BLOCK);
         const float *panels = p->right + column * g->k;
         if (p->kind != RIGHT_PACKED) {
-            gemm_pack_panels(p->kernels, p->buffers->right_block,
-                             g->transpose_b ? g->b + column * g->ldb : g->b + column, g->ldb, g->transpose_b, g->k,
-                             columns);
+            pack_short(p, p->buffers->right_block, column, columns);
             panels = p->buffers->right_block;
         }
         for (int64_t row = 0; row < g->m; row += by_m)

@@ -25,31 +25,30 @@ INLINE void store_quad(float *c, __m128 x, float beta, const int n, const bool a
     memcpy(c, &x, (size_t)n * sizeof *c);
 }
 
-/* LANES rows of C from vectors along m, one for each column. */
+/* LANES rows of C from vectors along m, one for each column. A row's parts are stored one behind the other. */
 INLINE void store_turned(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], int v, float *c, int64_t ldc,
                          const int columns, const bool adds)
 {
     const vec alpha = vec_all(t->alpha);
     const float beta = t->beta;
+    vec x[GEMM_NARROW_MAX];
+#pragma GCC unroll 16
+    for (int j = 0; j < (columns + 3) / 4 * 4; j++)
+        x[j] = j < columns ? acc[j][v] * alpha : vec_all(0);
 #pragma GCC unroll 4
-    for (int j = 0; j < columns; j += 4) {
-        const int n = columns - j < 4 ? columns - j : 4;
-        vec x[4];
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            x[i] = i < n ? acc[j + i][v] * alpha : vec_all(0);
-        quads_transpose(x);
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) {
-            float *to = c + i * ldc + j;
-            store_quad(to, QUAD(x[i], 0), beta, n, adds);
-            store_quad(to + 4 * ldc, QUAD(x[i], 1), beta, n, adds);
+    for (int j = 0; j < columns; j += 4)
+        quads_transpose(x + j);
+#define FOUR_ROWS(quad)                                                                                                \
+    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++, c += ldc)                                                      \
+        _Pragma("GCC unroll 4") for (int j = 0; j < columns; j += 4)                                                   \
+            store_quad(c + j, QUAD(x[j + i], quad), beta, columns - j < 4 ? columns - j : 4, adds)
+    FOUR_ROWS(0);
+    FOUR_ROWS(1);
 #if defined(__AVX512F__)
-            store_quad(to + 8 * ldc, QUAD(x[i], 2), beta, n, adds);
-            store_quad(to + 12 * ldc, QUAD(x[i], 3), beta, n, adds);
+    FOUR_ROWS(2);
+    FOUR_ROWS(3);
 #endif
-        }
-    }
+#undef FOUR_ROWS
 }
 
 INLINE void store_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int64_t ldc,
@@ -75,7 +74,7 @@ INLINE void store_last_columns(const struct gemm_narrow *t, const vec (*acc)[M_V
         memcpy(c + i * t->ldc, block[i], (size_t)columns * sizeof *c);
 }
 
-INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, const int columns)
+INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, const int columns, const bool whole)
 {
     const float *a = t->a + first, *b = t->b;
     float *c = t->c + first * t->ldc;
@@ -92,7 +91,7 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
         vec x[M_VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < M_VECTORS; v++) {
-            x[v] = vec_load_masked(a + v * LANES, mask[v]);
+            x[v] = whole ? vec_load(a + v * LANES) : vec_load_masked(a + v * LANES, mask[v]);
             __builtin_prefetch(a + M_BLOCK + v * LANES, 0, 2);
         }
 #pragma GCC unroll 16
@@ -101,20 +100,19 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
             for (int v = 0; v < M_VECTORS; v++)
                 acc[j][v] = vec_fma(vec_all(b[j]), x[v], acc[j][v]);
     }
-    if (rows < M_BLOCK) {
+    if (whole)
+        store_columns(t, acc, c, t->ldc, columns);
+    else
         store_last_columns(t, acc, c, rows, columns);
-        return;
-    }
-    store_columns(t, acc, c, t->ldc, columns);
 }
 
 INLINE void along_m(const struct gemm_narrow *t, const int columns)
 {
     int64_t i = 0;
     for (; i + M_BLOCK <= t->m; i += M_BLOCK)
-        block_along_m(t, i, M_BLOCK, columns);
+        block_along_m(t, i, M_BLOCK, columns, true);
     if (i < t->m)
-        block_along_m(t, i, (int)(t->m - i), columns);
+        block_along_m(t, i, (int)(t->m - i), columns, false);
 }
 
 /* ---- short k ---- */
@@ -216,6 +214,25 @@ INLINE void short_k(const struct gemm_narrow *t, const int k)
         panels_short_k(t, k, false);
 }
 
+/* A panel from `k` >= 4 neighbours in each of 2 * LANES rows. The last four columns are read together, also when some
+ * of them have been before. */
+INLINE void turn_panel(float *panel, const float *b, int64_t ldb, const int k)
+{
+    for (int half = 0; half < 2; half++, b += LANES * ldb)
+#pragma GCC unroll 4
+        for (int j = 0; j < k; j += 4) {
+            const int first = j + 4 < k ? j : k - 4;
+            vec x[4];
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+                x[i] = vec_quads(b + first + i * ldb, 4 * ldb, 8 * ldb, 12 * ldb);
+            quads_transpose(x);
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+                vec_store(panel + (first + i) * 2 * LANES + half * LANES, x[i]);
+        }
+}
+
 /* ---- row ---- */
 
 enum { TOGETHER_ROWS = 8 };
@@ -267,6 +284,11 @@ static void row(const struct gemm_narrow *t)
     {                                                                                                                  \
         short_k(t, n);                                                                                                 \
     }
+#define TURN(n)                                                                                                        \
+    static void turn_##n(float *panel, const float *b, int64_t ldb)                                                    \
+    {                                                                                                                  \
+        turn_panel(panel, b, ldb, n);                                                                                  \
+    }
 COUNT(1)
 COUNT(2)
 COUNT(3)
@@ -279,6 +301,15 @@ COUNT(9)
 COUNT(10)
 COUNT(11)
 COUNT(12)
+TURN(4)
+TURN(5)
+TURN(6)
+TURN(7)
+TURN(8)
+TURN(9)
+TURN(10)
+TURN(11)
+TURN(12)
 #define TO_12(name)                                                                                                    \
     0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7, name##_8, name##_9, name##_10, name##_11, \
         name##_12
@@ -286,5 +317,6 @@ COUNT(12)
 const struct gemm_narrow_kernels GEMM_NARROW_KERNEL_TABLE = {
     .along_m = {TO_12(along_m)},
     .short_k = {TO_12(short_k)},
+    .turn = {0, 0, 0, 0, turn_4, turn_5, turn_6, turn_7, turn_8, turn_9, turn_10, turn_11, turn_12},
     .row = row,
 };

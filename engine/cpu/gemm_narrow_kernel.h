@@ -35,6 +35,8 @@ typedef void gemm_narrow_function(const struct gemm_narrow *t);
 struct gemm_narrow_kernels {
     gemm_narrow_function *along_m[GEMM_NARROW_MAX + 1]; /* [columns] */
     gemm_narrow_function *short_k[GEMM_NARROW_MAX + 1]; /* [k] */
+    /* [k]: a panel of short_k from 2 * lanes rows of k floats; NULL for the first ones */
+    void (*turn[GEMM_NARROW_MAX + 1])(float *panel, const float *b, int64_t ldb);
     gemm_narrow_function *row;
 };
 
