@@ -1,5 +1,6 @@
 # tests of losses, metrics, optimizers, schedules and callbacks
 antler_test(python_format unit/test_python_format.c unit antler_engine)
+antler_test(losses unit/test_losses.c unit antler_engine)
 antler_test(schedules unit/test_schedules.c unit antler_engine)
 antler_test(callbacks unit/test_callbacks.c unit antler_engine)
 
