@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 enum {
-    DIRECT_STRIPS = 3,        /* so few passes over a right operand do not pay for packing it, */
-    DIRECT_FLOATS = 8192,     /* nor does one that fits into L1 */
-    TURNED_MOST_ROWS = 192,   /* more of them pay for packing the weights instead */
+    DIRECT_STRIPS = 3,      /* so few passes over a right operand do not pay for packing it, */
+    DIRECT_FLOATS = 8192,   /* nor does one that fits into L1 */
+    TURNED_MOST_ROWS = 192, /* more of them pay for packing the weights instead */
+    REST_COLUMNS = 4,
     LARGE_PRODUCTS = 1 << 20, /* multiply-adds that pay for buffers in a huge page */
 };
 
@@ -109,6 +110,41 @@ static void run_product(const struct gemm *g)
     (turned ? gemm_run_turned : gemm_run_loops)(&p);
 }
 
+static void finish_rest(void *context, const float *product, int64_t ld, int64_t row, int64_t column, int64_t m,
+                        int64_t n)
+{
+    const struct gemm *g = context;
+    int64_t first = g->n - g->n % kernels->lanes;
+    g->finish(g->context, product, ld, row, first + column, m, n);
+}
+
+/* Columns behind the last whole vector of them, so few that vectors along m are faster. */
+static bool has_rest(const struct gemm *g)
+{
+    int64_t rest = g->n % kernels->lanes;
+    return g->c && g->transpose_a && !g->transpose_b && g->n > kernels->lanes && rest > 0 && rest <= REST_COLUMNS &&
+           g->m >= 2 * kernels->lanes;
+}
+
+static void run_columns(const struct gemm *g)
+{
+    if (!has_rest(g)) {
+        run_product(g);
+        return;
+    }
+    struct gemm whole = *g, rest = *g;
+    rest.n = g->n % kernels->lanes;
+    whole.n = g->n - rest.n;
+    rest.b += whole.n;
+    rest.c += whole.n;
+    if (g->finish) {
+        rest.finish = finish_rest;
+        rest.context = (void *)g;
+    }
+    run_product(&whole);
+    run_product(&rest);
+}
+
 const char *gemm_kind(const struct gemm *g)
 {
     if (!kernels)
@@ -153,7 +189,7 @@ void gemm_run(const struct gemm *g)
     if (g->k == 0) {
         run_empty(g);
     } else {
-        (kernels ? run_product : run_openblas)(g);
+        (kernels ? run_columns : run_openblas)(g);
     }
 }
 

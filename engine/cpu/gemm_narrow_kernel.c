@@ -8,12 +8,13 @@
 
 /* ---- along m ---- */
 
+/* Vectors of rows at once, where there are registers for so many sums; with more columns half as many. */
 #if defined(__AVX512F__)
-enum { M_VECTORS = 2 };
+enum { M_VECTORS = 4, M_SUMS = 24 };
 #else
-enum { M_VECTORS = 1 };
+enum { M_VECTORS = 2, M_SUMS = 12 };
 #endif
-enum { M_BLOCK = M_VECTORS * LANES };
+#define VECTORS_OF(columns) ((columns)*M_VECTORS <= M_SUMS ? M_VECTORS : M_VECTORS / 2)
 
 INLINE void store_quad(float *c, __m128 x, float beta, const int n, const bool adds)
 {
@@ -54,8 +55,7 @@ INLINE void store_turned(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS
 INLINE void store_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int64_t ldc,
                           const int columns)
 {
-#pragma GCC unroll 2
-    for (int v = 0; v < M_VECTORS; v++)
+    for (int v = 0; v < VECTORS_OF(columns); v++)
         if (t->beta == 0)
             store_turned(t, acc, v, c + v * LANES * ldc, ldc, columns, false);
         else
@@ -66,7 +66,7 @@ INLINE void store_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTOR
 INLINE void store_last_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int rows,
                                const int columns)
 {
-    float block[M_BLOCK][GEMM_NARROW_MAX] = {{0}};
+    float block[M_VECTORS * LANES][GEMM_NARROW_MAX] = {{0}};
     for (int i = 0; i < rows && t->beta != 0; i++)
         memcpy(block[i], c + i * t->ldc, (size_t)columns * sizeof *c);
     store_columns(t, acc, block[0], GEMM_NARROW_MAX, columns);
@@ -78,10 +78,11 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
 {
     const float *a = t->a + first, *b = t->b;
     float *c = t->c + first * t->ldc;
+    const int vectors = VECTORS_OF(columns);
     vec acc[GEMM_NARROW_MAX][M_VECTORS];
     vec_mask mask[M_VECTORS];
-#pragma GCC unroll 2
-    for (int v = 0; v < M_VECTORS; v++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
         mask[v] = mask_first(rows - v * LANES);
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++)
@@ -89,15 +90,15 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
     }
     for (int64_t k = t->k; k > 0; k--, a += t->a_stride, b += t->b_stride) {
         vec x[M_VECTORS];
-#pragma GCC unroll 2
-        for (int v = 0; v < M_VECTORS; v++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
             x[v] = whole ? vec_load(a + v * LANES) : vec_load_masked(a + v * LANES, mask[v]);
-            __builtin_prefetch(a + M_BLOCK + v * LANES, 0, 2);
+            __builtin_prefetch(a + (vectors + v) * LANES, 0, 2);
         }
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++)
-#pragma GCC unroll 2
-            for (int v = 0; v < M_VECTORS; v++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
                 acc[j][v] = vec_fma(vec_all(b[j]), x[v], acc[j][v]);
     }
     if (whole)
@@ -108,9 +109,10 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
 
 INLINE void along_m(const struct gemm_narrow *t, const int columns)
 {
+    const int block = VECTORS_OF(columns) * LANES;
     int64_t i = 0;
-    for (; i + M_BLOCK <= t->m; i += M_BLOCK)
-        block_along_m(t, i, M_BLOCK, columns, true);
+    for (; i + block <= t->m; i += block)
+        block_along_m(t, i, block, columns, true);
     if (i < t->m)
         block_along_m(t, i, (int)(t->m - i), columns, false);
 }

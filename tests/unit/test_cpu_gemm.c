@@ -225,6 +225,10 @@ static void few_columns(const char *level)
                                         .alpha = i % 3 ? 1 : -2,
                                         .beta = (float)(i % 2)},
                           level);
+    for (int n = 17; n <= 68; n += n < 20 ? 1 : n < 33 ? 13 : 16) /* few of them behind whole vectors */
+        check_product(
+            (struct gemm){.transpose_a = true, .m = 30 + n, .n = n, .k = 600, .alpha = 1, .beta = (float)(n % 2)},
+            level);
 }
 
 static void test_products_of_few_columns(void)
@@ -295,6 +299,7 @@ static void same_bytes(const char *level)
     check_cut((struct gemm){.m = 61, .n = 150, .k = 600}, 1, 64, level);
     check_cut((struct gemm){.m = 61, .n = 9, .k = 70}, 1, 9, level);
     check_cut((struct gemm){.m = 61, .n = 16, .k = 1100}, 13, 16, level);
+    check_cut((struct gemm){.transpose_a = true, .m = 61, .n = 65, .k = 600}, 23, 32, level);
 }
 
 static void test_a_product_cut_anywhere_has_the_same_bytes(void)
