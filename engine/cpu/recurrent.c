@@ -131,6 +131,7 @@ struct forward {
     struct recurrent_sizes s;
     struct recurrent_places p;
     int64_t f, steps_ahead;                /* of x K */
+    bool forgets;                          /* nobody reads the gates: a slice keeps those of steps_ahead only */
     int64_t kernel_floats, scratch_floats; /* in the workspace, the recurrent kernel between them; scratch per slice */
 };
 
@@ -145,6 +146,8 @@ struct walk {
     const struct forward_call *call;
     int64_t first, n; /* samples */
     float *h, *c, *zh, *dropped;
+    float *gates;     /* of the first sample, from step `from` on */
+    int64_t from, ld; /* ld: from one sample's to the next one's */
 };
 
 static float *packed_kernel(const struct forward_call *call)
@@ -175,18 +178,27 @@ static void pack_slice(void *context, int slice)
     }
 }
 
-/* The gates of sample n at step t: in `saved`, for the simple cell in y. */
-static float *gates_at(const struct walk *k, int64_t n, int64_t t)
+/* Where the gates of a slice are kept: in `saved`, for the simple cell in y; at `own` when they are forgotten. */
+static void keep_gates(struct walk *k, float *own)
 {
     const struct forward *w = k->call->w;
-    return (float *)k->call->kernel->out[w->p.saved >= 0 ? w->p.saved : w->p.y] +
-           ((k->first + n) * w->s.t + t) * w->s.width;
+    float *saved = k->call->kernel->out[w->p.saved >= 0 ? w->p.saved : w->p.y];
+    k->ld = (w->forgets ? w->steps_ahead : w->s.t) * w->s.width;
+    k->gates = w->forgets ? own : saved + k->first * k->ld;
+    k->from = 0;
+}
+
+/* The gates of sample n at step t. */
+static float *gates_at(const struct walk *k, int64_t n, int64_t t)
+{
+    return k->gates + n * k->ld + (t - k->from) * k->call->w->s.width;
 }
 
 /* x K + b for the steps [from, to). */
-static void project(const struct walk *k, int64_t from, int64_t to)
+static void project(struct walk *k, int64_t from, int64_t to)
 {
     const struct forward *w = k->call->w;
+    k->from = w->forgets ? from : 0;
     for (int64_t n = 0; n < k->n; n++) {
         float *z = gates_at(k, n, from);
         const float *x = (const float *)k->call->kernel->in[w->p.x] + ((k->first + n) * w->s.t + from) * w->f;
@@ -230,7 +242,7 @@ static void recur_block(const struct walk *k, int64_t t, const struct recurrent_
                                             .b = packed_recurrent(k->call) + b->floats_at,
                                             .ldb = b->width,
                                             .c = (apart ? k->zh : gates_at(k, 0, t)) + b->first,
-                                            .ldc = apart ? w->s.gates : w->s.t * w->s.width,
+                                            .ldc = apart ? w->s.gates : k->ld,
                                             .alpha = 1,
                                             .beta = apart ? 0 : 1});
 }
@@ -283,7 +295,7 @@ static void sample_lstm(const struct walk *k, float *z, int64_t n, bool held)
 static void reset_states(const struct walk *k, int64_t t)
 {
     const struct forward *w = k->call->w;
-    int64_t u = w->s.u, ld = w->s.t * w->s.width;
+    int64_t u = w->s.u, ld = k->ld;
     const struct recurrent_block *candidate = &w->s.blocks[w->s.n_blocks - 1];
     float *reset = gates_at(k, 0, t) + 3 * u;
     for (int64_t n = 0; n < k->n; n++) {
@@ -342,7 +354,8 @@ static void step(const struct walk *k, int64_t t)
             sample_gru(k, z, n, held);
         else
             sample_simple(k, z, n, held);
-        memcpy((float *)kernel->out[w->p.y] + row * w->s.u, k->h + n * w->s.u, (size_t)w->s.u * sizeof(float));
+        if (!kernel->left_out[w->p.y])
+            memcpy((float *)kernel->out[w->p.y] + row * w->s.u, k->h + n * w->s.u, (size_t)w->s.u * sizeof(float));
     }
 }
 
@@ -357,6 +370,7 @@ static void forward_slice(void *context, int slice)
     k.c = k.h + w->s.rows * u;
     k.zh = k.c;
     k.dropped = k.c + w->s.rows * u * (is_apart(&w->s) ? 3 : 1);
+    keep_gates(&k, k.dropped + (w->p.factors >= 0 ? w->s.rows * u : 0));
     size_t bytes = (size_t)(k.n * u) * sizeof(float);
     memcpy(k.h, (const float *)kernel->in[w->p.h] + first * u, bytes);
     if (w->p.c >= 0)
@@ -396,6 +410,12 @@ bool prepare_recurrent(struct device *device, struct kernel *kernel, struct aren
     w->steps_ahead = w->f * w->s.gates > KERNEL_IN_CACHE ? 4 * STEPS_AHEAD : STEPS_AHEAD;
     w->kernel_floats = w->p.kernel < 0 ? 0 : recurrent_packed_floats(&w->s, w->f, w->s.gates);
     w->scratch_floats = w->s.rows * w->s.u * (1 + (is_apart(&w->s) ? 3 : 1) + (r->dropped ? 1 : 0));
+    kernel->left_out[w->p.y] = w->p.saved >= 0 && kernel->unread[w->p.y]; /* the simple cell has its gates there */
+    w->forgets = w->p.saved >= 0 && kernel->unread[w->p.saved] && w->s.t > w->steps_ahead;
+    if (w->forgets) {
+        kernel->left_out[w->p.saved] = true;
+        w->scratch_floats += w->s.rows * w->steps_ahead * w->s.width;
+    }
     kernel->workspace_bytes =
         (size_t)(w->kernel_floats + w->s.recurrent_floats + w->s.n_slices * w->scratch_floats) * sizeof(float);
     kernel->prepared = w;

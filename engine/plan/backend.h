@@ -36,7 +36,9 @@ struct kernel {
      * may be read until it is written */
     void *out[KERNEL_MAX_OUTPUTS];
     int n_inputs, n_outputs;
-    void *workspace; /* as many bytes as prepare asked for, from the plan's arena; 64-byte aligned */
+    bool unread[KERNEL_MAX_OUTPUTS];   /* nobody reads this result */
+    bool left_out[KERNEL_MAX_OUTPUTS]; /* set by prepare, of those: the kernel does not write it, it gets no memory */
+    void *workspace;                   /* as many bytes as prepare asked for, from the plan's arena; 64-byte aligned */
     size_t workspace_bytes;
     const void *prepared; /* what prepare computed for run (strides, tilings); in the plan's own arena */
     bool alone;           /* the calling thread does it by itself: too little work for several */

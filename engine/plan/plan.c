@@ -8,12 +8,37 @@
 #include "engine/plan/plan_internal.h"
 #include "engine/plan/work.h"
 
-static bool fill_kernel(struct plan *plan, const struct step *step, struct kernel *kernel, struct err *err)
+/* By value number: is it an operand, kept, or assigned to a variable? */
+static const bool *find_readers(struct plan *plan)
+{
+    bool *read = arena_array(&plan->arena, (size_t)plan->n_values + 1, sizeof *read);
+    for (int s = 0; s < plan->n_steps; s++)
+        for (int i = 0; i < plan->steps[s].n_inputs; i++)
+            read[plan->steps[s].inputs[i]->number] = true;
+    for (int i = 0; i < plan->n_kept; i++)
+        read[plan->kept[i]->number] = true;
+    for (int i = 0; i < plan->n_assigns; i++)
+        read[plan->assigns[i].value->number] = true;
+    return read;
+}
+
+/* Memory of results that a kernel does not write. */
+static void release_left_out(struct plan *plan, const struct step *step, const struct kernel *kernel)
+{
+    for (int k = 0; k < step->n_outputs; k++)
+        if (kernel->left_out[k])
+            plan->storages[plan->storage_of[step->outputs[k]->number]].size_bytes = 0;
+}
+
+static bool fill_kernel(struct plan *plan, const struct step *step, const bool *read, struct kernel *kernel,
+                        struct err *err)
 {
     *kernel = (struct kernel){
         .node = step->node, .epilogue = step->epilogue, .n_inputs = step->n_inputs, .n_outputs = step->n_outputs};
     for (int i = 0; i < step->n_inputs; i++)
         kernel->in_value[i] = step->inputs[i];
+    for (int k = 0; k < step->n_outputs; k++)
+        kernel->unread[k] = !read[step->outputs[k]->number];
     if (plan->backend->prepare(plan->device, kernel, &plan->arena, err))
         return true;
     if (!plan->backend->host_memory)
@@ -22,6 +47,7 @@ static bool fill_kernel(struct plan *plan, const struct step *step, struct kerne
     kernel->alone = true;
     kernel->prepared = NULL;
     kernel->variant = NULL;
+    memset(kernel->left_out, 0, sizeof kernel->left_out);
     kernel->workspace_bytes = 0;
     return backend_reference.prepare(NULL, kernel, &plan->arena, err);
 }
@@ -33,13 +59,15 @@ static bool make_kernels(struct plan *plan, struct err *err)
     plan->nanoseconds = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->nanoseconds);
     plan->times = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->times);
     plan->workspace_of = arena_array(&plan->arena, (size_t)plan->n_steps + 1, sizeof *plan->workspace_of);
+    const bool *read = find_readers(plan);
     for (int s = 0; s < plan->n_steps; s++) {
         const struct step *step = &plan->steps[s];
         if (step_is_source(step) || step_is_alias(step))
             continue;
         struct kernel *kernel = &plan->kernels[plan->n_kernels];
-        if (!fill_kernel(plan, step, kernel, err))
+        if (!fill_kernel(plan, step, read, kernel, err))
             return false;
+        release_left_out(plan, step, kernel);
         plan->workspace_of[plan->n_kernels] =
             kernel->workspace_bytes ? plan_add_storage(plan, kernel->workspace_bytes, s, s) : -1;
         plan->kernel_labels[plan->n_kernels++] = step->node->label;

@@ -56,7 +56,7 @@ struct plan {
     int n_kept;
 
     struct storage *storages;
-    int n_storages;
+    int n_storages, n_value_storages; /* those of values come first, then workspaces */
     int *storage_of;   /* by value number */
     int *workspace_of; /* by kernel number; -1 for none */
 

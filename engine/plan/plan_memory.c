@@ -220,7 +220,7 @@ static void find_live_bytes(struct plan *plan)
 {
     struct arena scratch = {0};
     int64_t *change = arena_array(&scratch, (size_t)plan->n_steps + 2, sizeof *change), live = 0;
-    for (int k = 0; k < plan->n_storages; k++) {
+    for (int k = 0; k < plan->n_value_storages; k++) {
         const struct storage *s = &plan->storages[k];
         if (s->kind != STORED_IN_ARENA || s->shared_with >= 0)
             continue;
@@ -243,7 +243,7 @@ void plan_storages(struct plan *plan)
         if ((plan->steps[s].node->op == OP_MAP || plan->steps[s].node->op == OP_BATCH_NORM_DX) &&
             !plan->options.no_reuse)
             work_in_place(plan, s);
-    find_live_bytes(plan);
+    plan->n_value_storages = plan->n_storages;
 }
 
 static int compare_sizes(const void *a, const void *b)
@@ -275,6 +275,7 @@ static size_t best_gap(struct storage *const *placed, int n_placed, const struct
 void plan_offsets(struct plan *plan)
 {
     struct arena scratch = {0};
+    find_live_bytes(plan);
     struct storage **waiting = arena_array(&scratch, (size_t)plan->n_storages + 1, sizeof(struct storage *));
     struct storage **placed = arena_array(&scratch, (size_t)plan->n_storages + 1, sizeof(struct storage *));
     int n = 0;

@@ -48,6 +48,6 @@ int64_t work_bytes(const struct kernel *kernel)
     int of_epilogue = kernel->epilogue ? kernel->epilogue->n_results : 0, own = of_epilogue ? 1 : 0;
     bytes += of_epilogue * bytes_of(kernel->node->outputs[0]->shape);
     for (int i = own; i < kernel->node->n_outputs; i++)
-        bytes += bytes_of(kernel->node->outputs[i]->shape);
+        bytes += kernel->left_out[of_epilogue + i - own] ? 0 : bytes_of(kernel->node->outputs[i]->shape);
     return bytes;
 }

@@ -65,6 +65,11 @@ static void test_attention(void)
 struct recurrent_case {
     int64_t n, t, f, u;
     bool masked, backwards, bfloat16, dropped, projected, reset_before;
+    enum {
+        READ_BY_GRADIENT,
+        READ_OUTPUTS,
+        READ_LAST
+    } read; /* what is wanted of the results: else nothing keeps them */
 };
 
 static struct value *maybe_rounded(struct one_case *c, const struct recurrent_case *r, struct value *x)
@@ -103,7 +108,7 @@ static void check_recurrent(const struct recurrent_case *r, enum recurrent_kind 
     struct value *last =
         kind == RECURRENT_LSTM ? op_expr(c.g, "a * b", results[1], results[2], NULL, NULL) : results[1];
     struct value *y = op_add(c.g, results[0], op_reshape(c.g, last, SHAPE(r->n, 1, r->u)));
-    check_case("recurrent", &c, y, true);
+    check_case("recurrent", &c, r->read == READ_LAST ? last : y, r->read == READ_BY_GRADIENT);
 }
 
 static void test_recurrent_layers(void)
@@ -121,7 +126,13 @@ static void test_recurrent_layers(void)
         {17, 4, 20, 33, .dropped = true, .projected = true},
         {1, 1, 1, 1, .dropped = true, .reset_before = true},
         {3, 5, 7, 9, true, .reset_before = true},
-        {100, 13, 5, 48, true, true, .dropped = true, .projected = true, .reset_before = true}};
+        {100, 13, 5, 48, true, true, .dropped = true, .projected = true, .reset_before = true},
+        {17, 40, 20, 33, .read = READ_OUTPUTS},
+        {9, 29, 3, 40, true, true, .dropped = true, .read = READ_OUTPUTS},
+        {100, 25, 5, 48, true, .reset_before = true, .read = READ_OUTPUTS},
+        {9, 29, 3, 40, true, false, true, .read = READ_LAST},
+        {17, 40, 20, 33, .backwards = true, .projected = true, .read = READ_LAST},
+        {3, 5, 7, 9, .dropped = true, .reset_before = true, .read = READ_LAST}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int kind = RECURRENT_SIMPLE; kind <= RECURRENT_LSTM; kind++) {
             check_recurrent(&cases[i], kind, FUNCTION_TANH, FUNCTION_SIGMOID);
