@@ -6,6 +6,8 @@
 #include "tests/check.h"
 #include "tests/fault/io_fault.h"
 
+#include <sys/stat.h>
+
 static char *contents(const char *path)
 {
     static char *data;
@@ -136,8 +138,44 @@ static void test_a_full_disk_is_reported_as_such(void)
     CHECK_EQ(err.code, ERR_NOMEM);
 }
 
+static char order[16]; /* of the calls that make a file durable: f its bytes, r its name, d the folder */
+
+static void note_call(char call)
+{
+    order[strlen(order)] = call;
+}
+
+static int noting_fsync(int fd)
+{
+    struct stat st;
+    note_call(!fstat(fd, &st) && S_ISDIR(st.st_mode) ? 'd' : 'f');
+    return io_system.fsync(fd);
+}
+
+static int noting_rename(const char *from, const char *to)
+{
+    note_call('r');
+    return io_system.rename(from, to);
+}
+
+static void test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(void)
+{
+    struct err err;
+    struct io_table noting = io_system;
+    noting.fsync = noting_fsync;
+    noting.rename = noting_rename;
+    io = &noting;
+    CHECK_OK(save_in_pieces(check_path("durable"), &err), err);
+    CHECK_STR(order, "frd");
+    memset(order, 0, sizeof order);
+    CHECK_OK(atomic_file_save_for_now(check_path("hint"), "x", 1, &err), err);
+    CHECK_STR(order, "r");
+    io = &io_system;
+}
+
 int main(void)
 {
+    RUN(test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end);
     RUN(test_saving_replaces_the_file_and_leaves_nothing_else);
     RUN(test_blocks_and_patches_arrive_in_order);
     RUN(test_an_aborted_file_leaves_the_old_one);

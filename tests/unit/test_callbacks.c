@@ -154,6 +154,17 @@ static void test_early_stopping_stops_and_restores_the_best_weights(void)
     finish(&run);
 }
 
+static void test_early_stopping_without_patience_waits_for_the_second_epoch(void)
+{
+    struct run run;
+    begin(&run, "[{\"class\":\"EarlyStopping\",\"monitor\":\"loss\"}]", NULL);
+    epoch(&run, NAN, 1);
+    CHECK(!run.actions.stop);
+    epoch(&run, NAN, 1);
+    CHECK(run.actions.stop);
+    finish(&run);
+}
+
 static void test_a_learning_rate_falls_on_a_plateau_and_goes_on_after_a_restart(void)
 {
     static const char *config = "[{\"class\":\"ReduceLROnPlateau\",\"factor\":0.5,\"patience\":2,\"cooldown\":1,\"min_"
@@ -334,6 +345,7 @@ int main(void)
     RUN(test_a_nan_is_never_the_best);
     RUN(test_a_save_frequency_in_batches_runs_on_across_epochs);
     RUN(test_early_stopping_stops_and_restores_the_best_weights);
+    RUN(test_early_stopping_without_patience_waits_for_the_second_epoch);
     RUN(test_a_learning_rate_falls_on_a_plateau_and_goes_on_after_a_restart);
     RUN(test_a_learning_rate_follows_an_expression);
     RUN(test_a_nan_loss_ends_the_training_in_its_batch);

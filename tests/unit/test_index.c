@@ -6,10 +6,12 @@
 #include "persistence/index/index.h"
 #include "persistence/runs/history_log.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct err err;
 
@@ -231,6 +233,28 @@ static void test_a_child_inherits_up_to_the_fork(void)
     arena_release(&arena);
     index_close(index);
     free(parent), free(child), free(grandchild);
+}
+
+static void test_of_two_checkpoints_of_a_step_the_later_one_is_meant(void)
+{
+    const char *home = check_path("same-step");
+    char *id = make_run(home, "s", "{}", NULL, 0), *folder = path_join(home, id);
+    add_epochs(home, id, 1, 2, 1);
+    struct history_writer *writer = history_open_writer(folder, &err);
+    json_t *checkpoint = json_pack("{s:s, s:i}", "checkpoint", "final.keras", "size_bytes", 3);
+    CHECK_OK(history_add_checkpoint(writer, 2, 20, checkpoint, &err), err);
+    history_close_writer(writer);
+    char *file = xprintf("%s/checkpoints/final.keras", folder);
+    CHECK(close(open(file, O_CREAT | O_WRONLY, 0600)) == 0);
+    struct index *index = open_fresh(home);
+    struct arena arena = {0};
+    const char *path, *run_id;
+    CHECK_OK(index_resolve_checkpoint(index, "s:2", &arena, &path, &run_id, &err), err);
+    CHECK_STR(path_name(path), "final.keras");
+    arena_release(&arena);
+    index_close(index);
+    json_decref(checkpoint);
+    free(file), free(folder), free(id);
 }
 
 static void test_checkpoints_are_named_by_epoch_best_last_and_path(void)
@@ -556,6 +580,7 @@ int main(void)
     RUN(test_history_grows_chunk_by_chunk_and_keeps_its_order);
     RUN(test_a_log_that_was_cut_and_grew_again_is_read_anew);
     RUN(test_a_child_inherits_up_to_the_fork);
+    RUN(test_of_two_checkpoints_of_a_step_the_later_one_is_meant);
     RUN(test_checkpoints_are_named_by_epoch_best_last_and_path);
     RUN(test_checkpoints_that_made_room_are_neither_listed_nor_counted);
     RUN(test_a_damaged_database_is_put_aside_and_made_anew);

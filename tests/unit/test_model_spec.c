@@ -165,6 +165,10 @@ static void test_wrong_models_are_refused_with_their_place(void)
          "wants call 1 of 'a', which is called 1 times"},
         {false, "{\"layers\": [{\"class\": \"InputLayer\", \"inputs\": [\"a\"]}]}", "an InputLayer has no inputs"},
         {true, "3", "config.json: a model must be an object"},
+        {true,
+         "{\"class_name\": \"Functional\", \"config\": {\"layers\": [" INPUT
+         "], \"input_layers\": [[\"x\", 0, 0]], \"output_layers\": [[\"x\", 0, 1]]}}",
+         "wants output 1 of 'x', which has 1"},
         {true, "{\"class_name\": \"MyModel\", \"config\": {}}",
          "the model is a 'MyModel' without layers in its config"},
         {true, "{\"class_name\": \"Sequential\", \"config\": {\"layers\": []}}", "a Sequential without layers"},

@@ -483,6 +483,25 @@ static void test_an_import_keeps_settings_log_pictures_and_times(void)
     arena_release(&arena);
 }
 
+static void test_of_two_records_of_a_step_the_later_one_counts(void)
+{
+    struct str file = {0};
+    struct arena arena = {0};
+    struct index *index;
+    make_folder("twice");
+    add_scalar(&file, "loss", 1, 5);
+    add_scalar(&file, "loss", 2, 1);
+    add_scalar(&file, "loss", 2, 4);
+    write_bytes("twice/events.out.tfevents.1.x", file.data, file.length);
+    const struct run_summary *run = import_one(check_path("twice"), check_path("home-t"), &arena, &index);
+    CHECK_NEAR(run->metrics[0].best, 4, 0);
+    CHECK_NEAR(run->metrics[0].last, 4, 0);
+    CHECK_EQ(run->n_spark, 2);
+    index_close(index);
+    arena_release(&arena);
+    str_release(&file);
+}
+
 /* loss 5 4 3 2 1 at steps 1 to 5, restarted after step 2: 10 20. */
 static void test_after_a_restart_the_later_records_count(void)
 {
@@ -621,6 +640,7 @@ int main(void)
     RUN(test_folders_with_the_same_id_are_one_run);
     RUN(test_any_prefix_and_any_changed_byte_does_no_harm);
     RUN(test_an_import_keeps_settings_log_pictures_and_times);
+    RUN(test_of_two_records_of_a_step_the_later_one_counts);
     RUN(test_after_a_restart_the_later_records_count);
     RUN(test_metrics_in_ever_other_company_are_kept);
     RUN(test_a_folder_is_looked_through);
