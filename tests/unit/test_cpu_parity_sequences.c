@@ -143,9 +143,41 @@ static void test_recurrent_layers(void)
         }
 }
 
+/* What a plan of an LSTM over 48 steps takes, with or without its gradient. */
+static size_t bytes_of_lstm(bool with_gradient)
+{
+    struct err err = {0};
+    struct graph *g = graph_new();
+    const struct recurrent how = {
+        .kind = RECURRENT_LSTM, .activation = FUNCTION_TANH, .gate = FUNCTION_SIGMOID, .backwards = false};
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(16, 48, 8)),
+                 *kernel = op_input(g, "k", DTYPE_F32, SHAPE(8, 128));
+    struct value *recurrent = op_input(g, "r", DTYPE_F32, SHAPE(32, 128)), *bias = op_fill(g, SHAPE(128), 0);
+    struct value *zero = op_fill(g, SHAPE(16, 32), 0), *results[3], *gradient = NULL;
+    op_recurrent(g, &how, x, kernel, recurrent, bias, zero, zero, NULL, NULL, results);
+    graph_keep(g, results[1]);
+    if (with_gradient && graph_gradient(g, op_sum_all(g, results[1]), &recurrent, 1, &gradient))
+        graph_keep(g, gradient);
+    struct device *device = backend_cpu.open(&(struct device_options){.n_threads = 1}, &err);
+    struct plan *plan = plan_new(g, &backend_cpu, device, &(struct plan_options){0}, &err);
+    size_t bytes = plan_stats(plan).live_bytes;
+    plan_free(plan);
+    backend_cpu.close(device);
+    graph_free(g);
+    return bytes;
+}
+
+static void test_gates_are_kept_for_a_gradient_only(void)
+{
+    const size_t gates = 16 * 48 * 5 * 32 * sizeof(float), outputs = 16 * 48 * 32 * sizeof(float);
+    CHECK(bytes_of_lstm(true) > gates + outputs);
+    CHECK(bytes_of_lstm(false) < outputs);
+}
+
 int main(void)
 {
     RUN(test_recurrent_layers);
+    RUN(test_gates_are_kept_for_a_gradient_only);
     RUN(test_attention);
     RUN(test_ctc);
     return check_done();
