@@ -294,6 +294,11 @@ def test_steps_keep_and_nan(home):
     run = home.json("train", home.config("keep", config))["run"]
     names = [c["checkpoint"] for c in home.checkpoints(run)]
     check("epoch-0006.keras" in names and len(names) <= 3, f"keep leaves the newest and the best: {names}")
+    worse = {"seed": 1, "keep": 1, "data": {"format": "synthetic", "name": "moons", "samples": 60, "noise": 0.1},
+             "model": {"layers": [{"class": "Dense", "units": 4, "activation": "relu"}, {"class": "Dense", "units": 1}]},
+             "compile": {"optimizer": {"class": "SGD", "learning_rate": 2.0}, "loss": "mse"}, "fit": {"epochs": 4, "batch_size": 16}}
+    names = [c["checkpoint"] for c in home.checkpoints(home.json("train", home.config("worse", worse))["run"])]
+    check(names == ["epoch-0001.keras", "epoch-0004.keras"], f"so it does where they are two and one is to be kept: {names}")
     steps = [s for _, s, _ in home.history(run)["batch_loss"]]
     check(steps == [s for s in range(1, 6 * 15 + 1) if s % 5 == 0], f"a loss every five steps: {steps}")
     wild = with_(MLP, ["compile", "optimizer"], {"class": "SGD", "learning_rate": 1e30})
