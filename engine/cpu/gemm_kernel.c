@@ -49,7 +49,7 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
         extra;                                                                                                         \
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
         {                                                                                                              \
-            vec x = vec_all(a[i / group][i % group * row + (u)*step]);                                                 \
+            vec x = vec_all(a[i / group][i % group * ROW + (u)*K_STEP]);                                               \
             vec_add_product(&acc[i][0], x, b0);                                                                        \
             if (vecs == 2)                                                                                             \
                 vec_add_product(&acc[i][1], x, b1);                                                                    \
@@ -60,7 +60,7 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
         b += (u)*b_stride;                                                                                             \
         _Pragma("GCC unroll 16") for (int i = 0; i < pointers; i++)                                                    \
         {                                                                                                              \
-            a[i] += (u)*step;                                                                                          \
+            a[i] += (u)*K_STEP;                                                                                        \
         }                                                                                                              \
     } while (0)
 #define FETCH_AHEAD()                                                                                                  \
@@ -84,6 +84,7 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
 #else
 #define STEPS(n, load_last, extra)                                                                                     \
     for (; n >= 4; n -= 4) {                                                                                           \
+        __asm__("" : "+r"(stride)); /* its multiples want no registers */                                              \
         STEP(0, load_last, extra);                                                                                     \
         STEP(1, load_last, extra);                                                                                     \
         STEP(2, load_last, extra);                                                                                     \
@@ -100,8 +101,9 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
 INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum gemm_left left, const bool packs)
 {
     const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
-    const int64_t row = left == LEFT_BY_ROWS ? t->a_stride : 1;
-    const int64_t step = left == LEFT_BY_ROWS ? 1 : left == LEFT_COPIED ? LANES : t->a_stride;
+    int64_t stride = t->a_stride;
+#define ROW (left == LEFT_BY_ROWS ? stride : 1)
+#define K_STEP (left == LEFT_BY_ROWS ? 1 : left == LEFT_COPIED ? LANES : stride)
     const int group = left == LEFT_BY_ROWS ? GROUP : ROWS, pointers = (rows + group - 1) / group;
     const float *b = t->b, *a[(ROWS + GROUP - 1) / GROUP];
     vec acc[ROWS][2];
@@ -111,7 +113,7 @@ INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum
         acc[i][0] = acc[i][1] = vec_all(0);
 #pragma GCC unroll 16
     for (int i = 0; i < pointers; i++)
-        a[i] = t->a + i * group * row;
+        a[i] = t->a + i * group * ROW;
     struct gemm_ahead ahead = t->ahead;
     int64_t n = t->k;
     if (packs) {
@@ -125,12 +127,18 @@ INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum
         STEPS(n, vec_load, (void)0)
     }
     t->ahead = ahead;
-    const vec alpha = vec_all(t->alpha), beta = vec_all(t->beta);
+    if (t->alpha != 1) {
+        const vec alpha = vec_all(t->alpha);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++)
+            acc[i][0] *= alpha, acc[i][1] *= alpha;
+    }
+    const vec beta = vec_all(t->beta);
     const bool adds = t->beta != 0;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         float *to = c + i * t->ldc;
-        vec x0 = acc[i][0] * alpha, x1 = acc[i][vecs - 1] * alpha;
+        vec x0 = acc[i][0], x1 = acc[i][vecs - 1];
         if (vecs == 2) {
             if (adds)
                 x0 = vec_fma(vec_load(to), beta, x0);
@@ -149,6 +157,8 @@ INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum
 #undef ONE_BY_ONE
 #undef ADVANCE
 #undef LOAD_EDGE
+#undef ROW
+#undef K_STEP
 
 #define TILE_FUNCTION(name, rows, vecs, left, packs)                                                                   \
     static void name(struct gemm_tile *t)                                                                              \
