@@ -9,7 +9,8 @@ enum {
     STREAM_ELEMENTS = 1 << 16,
     SLICE_PRODUCTS = 1 << 20,
     NARROW_SLICE_PRODUCTS = 1 << 18,
-    SHORT_K = 16
+    SHORT_K = 16,
+    LONG_K = 8
 };
 
 /* What all slices share is packed first, in slices too. */
@@ -224,13 +225,20 @@ static int64_t rounded_up(int64_t n, int64_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-/* A weight gradient over many samples: a small product whose operands are read once when each slice has its own k. */
+/* A weight gradient over many samples, or a dense layer of many inputs: operands by rows of k, or sums that are long
+ * beside the result. */
+static bool is_long(const struct gemm *g)
+{
+    return g->transpose_a || (g->n > gemm_panel() && g->k >= LONG_K * (g->m + g->n));
+}
+
+/* A small product whose operands are read once when each slice has its own k. */
 static bool cut_along_k(struct matmul *m)
 {
     const struct gemm *g = &m->shape;
     int64_t block = gemm_k_block(g->k), blocks = (g->k + block - 1) / block;
     int n = slices_for(g->m * g->n * g->k, SLICE_PRODUCTS, blocks < MATMUL_SLICES ? (int)blocks : MATMUL_SLICES);
-    m->by_k = m->batch == 1 && g->transpose_a && n > 1 && 2 * n * g->m * g->n <= g->k * (g->m + g->n);
+    m->by_k = m->batch == 1 && is_long(g) && n > 1 && 2 * n * g->m * g->n <= g->k * (g->m + g->n);
     m->n_slices = n;
     m->n_joins = slices_for(g->m * g->n, SLICE_ELEMENTS / 4, 16);
     return m->by_k;

@@ -124,6 +124,7 @@ static void test_the_kernel_of_a_product_follows_its_shape(void)
     check_product_variant(true, false, 784, 512, 128, "packed");
     check_product_variant(false, true, 128, 512, 512, "packed-left");
     check_product_variant(true, false, 64, 65, 2048, "cut-k");
+    check_product_variant(false, false, 64, 128, 9216, "cut-k");
 }
 
 static bool is_alone(int64_t m, int64_t n, int64_t k, bool never_alone)

@@ -27,8 +27,8 @@ KERNELS = {
     2: (f"add_i32 1, map 4, matmul:direct+ 2, {CLASSES}, matmul:short-k+ 1, {MLP_2}", 0, 47, 0.1),
     3: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 4, matmul:packed-left+ 1, matmul:short-k+ 1, {MLP_3}", 8, 62, 1.5),
     4: (f"add_i32 1, map 5, {CLASSES}, matmul:packed+ 5, matmul:short-k+ 1, {MLP_3}", 10, 62, 5.9),
-    5: (f"add_i32 1, conv:direct+ 1, conv:winograd+ 1, conv_dw:direct+ 1, conv_dw:winograd+ 1, conv_dx:winograd+ 1, map 6, {CLASSES}, matmul:packed+ 2, "
-        "matmul:packed-left 1, matmul:short-k+ 1, pool 1, pool_dx+ 1, reduce 5, sparse_xent 1, sparse_xent_dx 1", 12, 81, 29.5),
+    5: (f"add_i32 1, conv:direct+ 1, conv:winograd+ 1, conv_dw:direct+ 1, conv_dw:winograd+ 1, conv_dx:winograd+ 1, map 6, matmul:cut-k+ 1, {CLASSES}, "
+        "matmul:packed+ 1, matmul:packed-left 1, matmul:short-k+ 1, pool 1, pool_dx+ 1, reduce 5, sparse_xent 1, sparse_xent_dx 1", 12, 81, 29.5),
     6: ("add_i32 1, batch_norm 2, batch_norm+ 13, batch_norm_dx 15, conv:direct 5, conv:winograd 10, conv_dw:direct+ 5, conv_dw:winograd+ 10, conv_dx:direct 2, "
         f"conv_dx:direct+ 2, conv_dx:winograd+ 10, map 64, {CLASSES}, matmul:short-k+ 1, reduce 3, sparse_xent 1, sparse_xent_dx 1", 76, 372, 78.5),
     7: (RECURRENT, 6, 59, 10.9),
