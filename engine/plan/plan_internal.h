@@ -57,8 +57,8 @@ struct plan {
 
     struct storage *storages;
     int n_storages, n_value_storages; /* those of values come first, then workspaces */
-    int *storage_of;   /* by value number */
-    int *workspace_of; /* by kernel number; -1 for none */
+    int *storage_of;                  /* by value number */
+    int *workspace_of;                /* by kernel number; -1 for none */
 
     struct kernel *kernels;
     int n_kernels;
