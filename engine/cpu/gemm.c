@@ -14,7 +14,6 @@ enum {
     DIRECT_FLOATS = 8192,   /* nor does one that fits into L1 */
     TURNED_MOST_ROWS = 192, /* more of them pay for packing the weights instead */
     REST_COLUMNS = 4,
-    LARGE_PRODUCTS = 1 << 20, /* multiply-adds that pay for buffers in a huge page */
 };
 
 static const struct gemm_kernels *kernels;           /* NULL: OpenBLAS */
@@ -50,7 +49,6 @@ static bool copies_left(const struct gemm_product *p)
 /* What does not depend on which operand is the left one. */
 static struct gemm_product start_product(const struct gemm *g)
 {
-    enum scratch which = g->m * g->n * g->k >= LARGE_PRODUCTS ? SCRATCH_GEMM_LARGE : SCRATCH_GEMM;
     return (struct gemm_product){.kernels = kernels,
                                  .k = g->k,
                                  .c = g->c,
@@ -59,7 +57,7 @@ static struct gemm_product start_product(const struct gemm *g)
                                  .beta = g->beta,
                                  .g = g,
                                  .right_floats = right_floats,
-                                 .buffers = thread_scratch(which, sizeof(struct gemm_buffers))};
+                                 .buffers = thread_scratch(SCRATCH_GEMM, sizeof(struct gemm_buffers))};
 }
 
 static const struct narrow_loops {

@@ -22,21 +22,20 @@ enum {
     GEMM_K_BLOCK = 512,
     GEMM_N_BLOCK = 512,
     GEMM_RIGHT_FLOATS = 256 * 1024, /* of a block of the right operand at most: half of an L2 cache of 2 MB */
-    GEMM_LEFT_FLOATS = 193 * 1024,  /* of copied strips: all buffers together fill a huge page */
+    GEMM_LEFT_FLOATS = 160 * 1024,  /* of copied strips */
     GEMM_LEFT_STRIPS = 19,          /* at once: TURNED_ROWS in the lowest tiles */
     GEMM_TURNED_ROWS = 112,         /* of C^T, kept until all of k is added: whole tiles and whole cache lines */
     GEMM_CONFLICT = 1024,           /* rows that are this many floats apart fall into the same cache sets */
     GEMM_LINE = 16,                 /* floats in a cache line */
 };
 
-/* What one thread keeps of a product (SCRATCH_GEMM, SCRATCH_GEMM_LARGE). */
+/* What one thread keeps of a product (SCRATCH_GEMM). */
 struct gemm_buffers {
     _Alignas(64) float right_block[GEMM_RIGHT_FLOATS];
     _Alignas(64) float left_strips[GEMM_LEFT_FLOATS];
     _Alignas(64) float streamed_strip[GEMM_ROWS_MAX * GEMM_N_BLOCK]; /* of a product that is not stored */
     _Alignas(64) float turned_rows[GEMM_TURNED_ROWS * GEMM_N_BLOCK];
 };
-_Static_assert(sizeof(struct gemm_buffers) == 2 << 20, "a huge page");
 
 /* How panels of the right operand come about: read where they lie, packed by the first strip that reads them, packed
  * before, packed by the caller. */

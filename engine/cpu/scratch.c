@@ -5,10 +5,8 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
-enum { ALIGNMENT = 64, HUGE_PAGE_BYTES = 2 << 20 };
+enum { ALIGNMENT = 64 };
 
 static _Thread_local void *memory[SCRATCH_COUNT], *aligned[SCRATCH_COUNT];
 static pthread_key_t at_end;
@@ -25,21 +23,12 @@ static void make_key(void)
     pthread_key_create(&at_end, release);
 }
 
-static void *allocate_large(size_t size_bytes)
-{
-    void *large = aligned_alloc(HUGE_PAGE_BYTES, size_bytes);
-    if (!large)
-        abort();
-    madvise(large, size_bytes, MADV_HUGEPAGE);
-    return memset(large, 0, size_bytes);
-}
-
 void *thread_scratch(enum scratch which, size_t size_bytes)
 {
     if (aligned[which])
         return aligned[which];
     pthread_once(&once, make_key);
-    memory[which] = which == SCRATCH_GEMM_LARGE ? allocate_large(size_bytes) : xcalloc(1, size_bytes + ALIGNMENT);
+    memory[which] = xcalloc(1, size_bytes + ALIGNMENT);
     aligned[which] = (void *)(((uintptr_t)memory[which] + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     pthread_setspecific(at_end, memory);
     return aligned[which];

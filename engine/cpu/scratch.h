@@ -11,15 +11,8 @@
 
 #include <stddef.h>
 
-/* One for each kernel family that keeps some; a call of one may run inside a call of another. Where products are large,
- * theirs is in a huge page, whose lines fall evenly into the sets of the L2 cache, and all of it is taken at once. */
-enum scratch {
-    SCRATCH_GEMM,
-    SCRATCH_GEMM_LARGE,
-    SCRATCH_GEMM_BFLOAT16,
-    SCRATCH_CONV_BFLOAT16,
-    SCRATCH_COUNT,
-};
+/* One for each kernel family that keeps some; a call of one may run inside a call of another. */
+enum scratch { SCRATCH_GEMM, SCRATCH_GEMM_BFLOAT16, SCRATCH_CONV_BFLOAT16, SCRATCH_COUNT };
 
 /* 64-byte aligned, zeros at first, the same memory at every call of a thread. The size is the same at every call.
  * Aborts when there is no memory. */
