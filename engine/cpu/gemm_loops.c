@@ -2,10 +2,6 @@
  */
 #include "engine/cpu/gemm_loops.h"
 
-#include "engine/cpu/scratch.h"
-
-#include <string.h>
-
 enum {
     PACK_ROWS = 8,
     DIRECT_TOGETHER = 4,   /* strips that share a panel of a direct right operand, */
@@ -14,11 +10,12 @@ enum {
     KEPT_PANELS = 4,       /* in a block of columns while all strips stay in the L2 cache, */
     KEPT_STRIPS = 6,       /* which are at least so many */
 };
+_Static_assert(2 * GATHERED_TOGETHER * GEMM_LANES_MAX * GEMM_K_BLOCK <= GEMM_LEFT_FLOATS, "two loads");
 
 /* Blocks in the order of the loops. */
 struct order {
     int64_t by_n, by_k, n_blocks, k_blocks;
-    bool alternate; /* panels of the next block are packed beside the strips of this one */
+    bool alternate; /* the next block has panels of its own, which come about beside the strips of this one */
     bool left_kept; /* all strips of a block of k stay in the L2 cache, copied where that pays, while its blocks of
                      * columns pass, two of which have room beside them */
 };
@@ -205,7 +202,7 @@ struct load {
 struct pass {
     const struct gemm_product *p;
     const struct gemm_block *b, *next; /* NULL behind the last one */
-    bool packs_next;                   /* a part beside each strip */
+    bool packs_next;                   /* a part beside each strip; only fetched where its first strips pack it */
     bool left_kept;
     int64_t strips;
     int together; /* strips that share each panel */
