@@ -9,7 +9,6 @@ enum {
     LEAST_ROWS = 4,  /* and that pay for a panel in registers */
     K_BLOCK = 1024,  /* terms along k at once: their columns stay in the caches, rows are long enough to be streams */
     SHORT_ROWS = 16, /* of short sums at once: C is written in its own order, more or less, */
-    FETCH_ROWS = 8,  /* and fetched so many rows ahead, */
     NEAR_FLOATS = 8192, /* unless all of it is near */
     ROW_COLUMNS = GEMM_TURNED_ROWS * GEMM_N_BLOCK,
 };
@@ -127,13 +126,13 @@ static void run_short_rows(const struct gemm_product *p, const float *panels, in
     t.ldc = g->c ? g->ldc : columns;
     t.a += row * g->lda;
     t.m = rows;
-    const float *fetch = g->n_beside ? g->beside[0] + row * g->ldc + column : c + FETCH_ROWS * t.ldc;
-    t.fetch_stride = g->n_beside ? g->ldc : t.ldc;
+    t.fetch_stride = g->ldc;
     for (int64_t j = 0; j < columns; j += panel) {
         t.b = panels + j * g->k;
         t.b_stride = gemm_panel_width(p->kernels, j, columns);
         t.c = c + j;
-        t.fetch = fetch + j;
+        if (g->n_beside)
+            t.fetch = g->beside[0] + row * g->ldc + column + j;
         t.columns = clamp(columns - j, 0, panel);
         p->kernels->narrow->short_k[g->k](&t);
     }

@@ -2,7 +2,7 @@
  * the table. Numbers of rows and columns are constants where functions are inlined, so that sums stay in registers. */
 #include "engine/cpu/gemm_narrow_kernel.h"
 
-#include "engine/cpu/quads.h"
+#include "engine/cpu/units.h"
 
 #include <stdbool.h>
 
@@ -52,9 +52,59 @@ INLINE void store_turned(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS
 #undef FOUR_ROWS
 }
 
+/* LANES rows of C that follow each other without a gap, of an odd number of pairs of columns: in whole vectors of C no
+ * two rows of a pair have the same place. Each pair is brought to its places, then the vectors take some of every pair.
+ */
+INLINE void store_woven(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], const int v, float *c,
+                        const int columns, const bool plain)
+{
+    const int pairs = columns / 2, rows = LANES / 2;
+    vec x[GEMM_NARROW_MAX / 2];
+#define ROW(lane) (((lane) / 2 + rows * pairs - j) * pairs % rows) /* odd numbers are their own inverses modulo 8 */
+#define PLACE(lane) (first + ROW(lane) + (lane) % 2 * LANES)
+#define TAKE(lane) ((lane) + ((i * rows + (lane) / 2) % pairs == j ? LANES : 0))
+#pragma GCC unroll 2
+    for (int first = 0; first < LANES; first += rows) {
+#pragma GCC unroll 8
+        for (int j = 0; j < pairs; j++)
+            x[j] = __builtin_shuffle(acc[2 * j][v], acc[2 * j + 1][v], (vec_numbers){EACH_LANE(PLACE)});
+#pragma GCC unroll 8
+        for (int i = 0; i < pairs; i++, c += LANES) {
+            vec y = x[0];
+#pragma GCC unroll 8
+            for (int j = 1; j < pairs; j++)
+                y = __builtin_shuffle(y, x[j], (vec_numbers){EACH_LANE(TAKE)});
+            if (!plain)
+                y *= vec_all(t->alpha);
+            if (!plain && t->beta != 0)
+                y = vec_fma(vec_load(c), vec_all(t->beta), y);
+            vec_store(c, y);
+        }
+    }
+#undef ROW
+#undef PLACE
+#undef TAKE
+}
+
+INLINE void store_all_woven(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, const int columns,
+                            const bool plain)
+{
+    const int vectors = VECTORS_OF(columns);
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++)
+        store_woven(t, acc, v, c + v * LANES * columns, columns, plain);
+}
+
 INLINE void store_columns(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS], float *c, int64_t ldc,
                           const int columns)
 {
+    if (columns % 4 == 2 && ldc == columns) {
+        if (t->alpha == 1 && t->beta == 0)
+            store_all_woven(t, acc, c, columns, true);
+        else
+            store_all_woven(t, acc, c, columns, false);
+        return;
+    }
     for (int v = 0; v < VECTORS_OF(columns); v++)
         if (t->beta == 0)
             store_turned(t, acc, v, c + v * LANES * ldc, ldc, columns, false);
@@ -91,10 +141,8 @@ INLINE void block_along_m(const struct gemm_narrow *t, int64_t first, int rows, 
     for (int64_t k = t->k; k > 0; k--, a += t->a_stride, b += t->b_stride) {
         vec x[M_VECTORS];
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
+        for (int v = 0; v < vectors; v++)
             x[v] = whole ? vec_load(a + v * LANES) : vec_load_masked(a + v * LANES, mask[v]);
-            __builtin_prefetch(a + (vectors + v) * LANES, 0, 2);
-        }
 #pragma GCC unroll 16
         for (int j = 0; j < columns; j++)
 #pragma GCC unroll 4
@@ -147,16 +195,14 @@ struct short_panel {
 };
 
 INLINE void rows_short_k(const struct gemm_narrow *t, const struct short_panel *p, const float *a, float *c,
-                         const float *fetch, const int rows, const int vectors, const int k, const bool plain)
+                         const int rows, const int vectors, const int k, const bool plain)
 {
     vec acc[SHORT_ROWS][2];
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) {
+        for (int v = 0; v < vectors; v++)
             acc[i][v] = vec_all(0);
-            __builtin_prefetch(fetch + i * t->fetch_stride + v * LANES);
-        }
 #pragma GCC unroll 16
     for (int j = 0; j < k; j++)
 #pragma GCC unroll 4
@@ -174,12 +220,21 @@ INLINE void rows_short_k(const struct gemm_narrow *t, const struct short_panel *
     }
 }
 
+/* Of rows [row, row + rows), whose columns begin at `first`. */
+INLINE void fetch_short(const struct gemm_narrow *t, int64_t row, int first, const int rows, const int vectors)
+{
+    const float *at = t->fetch + row * t->fetch_stride + first;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            __builtin_prefetch(at + i * t->fetch_stride + v * LANES);
+}
+
 /* Columns [first, first + vectors * LANES) of the panel. */
 INLINE void panel_short_k(const struct gemm_narrow *t, int first, const int vectors, const int k, const bool plain)
 {
     const int fit = (REGISTERS - 1) / vectors - k, rows = fit < SHORT_ROWS ? fit : SHORT_ROWS;
-    const float *a = t->a, *fetch = t->fetch + first;
-    float *c = t->c + first;
     struct short_panel p;
     p.mask = mask_first(t->columns - first - (vectors - 1) * LANES);
     p.whole = t->columns - first >= vectors * LANES;
@@ -188,11 +243,16 @@ INLINE void panel_short_k(const struct gemm_narrow *t, int first, const int vect
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++)
             p.right[i][v] = vec_load(t->b + i * t->b_stride + first + v * LANES);
-    int64_t m = t->m;
-    for (; m >= rows; m -= rows, a += rows * t->a_stride, c += rows * t->ldc, fetch += rows * t->fetch_stride)
-        rows_short_k(t, &p, a, c, fetch, rows, vectors, k, plain);
-    for (; m > 0; m--, a += t->a_stride, c += t->ldc, fetch += t->fetch_stride)
-        rows_short_k(t, &p, a, c, fetch, 1, vectors, k, plain);
+    const float *a = t->a;
+    float *c = t->c + first;
+    int64_t row = 0;
+    for (; row + rows <= t->m; row += rows, a += rows * t->a_stride, c += rows * t->ldc) {
+        if (t->fetch)
+            fetch_short(t, row, first, rows, vectors);
+        rows_short_k(t, &p, a, c, rows, vectors, k, plain);
+    }
+    for (; row < t->m; row++, a += t->a_stride, c += t->ldc)
+        rows_short_k(t, &p, a, c, 1, vectors, k, plain);
 }
 
 INLINE void panels_short_k(const struct gemm_narrow *t, const int k, const bool plain)

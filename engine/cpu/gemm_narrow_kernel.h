@@ -22,7 +22,7 @@ struct gemm_narrow {
     const float *b; /* along_k: packed; along_m: rows of `columns`; short_k: rows of a panel of 2 * lanes (or lanes) */
     int64_t b_stride; /* between consecutive k; unused along_k */
     int64_t m, k;
-    const float *fetch; /* short_k: what is wanted next beside each element of C, */
+    const float *fetch; /* short_k: what is wanted next beside each element of C, or NULL, */
     int64_t fetch_stride;
     float *sums; /* row: room for `columns` */
     float *c;
