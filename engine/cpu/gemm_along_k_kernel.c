@@ -3,9 +3,11 @@
  *
  * A unit is a vector that holds LANES / c terms of the sums of c columns, c a power of two: lane j * (LANES / c) + i is
  * term i of column j. The same terms of a row of A, read once and repeated c times, are its factor. A product's columns
- * make a main unit, or two that share them in turns, and often one for the rest:
+ * make a main unit, or two, and often one for the rest:
  *
- *     10 columns, 16 lanes:   4 terms of columns 0, 2, 4, 6;   4 terms of columns 1, 3, 5, 7;   8 terms of columns 8, 9
+ *     10 columns, 16 lanes:   4 terms of columns 0, 1, 2, 3;   4 terms of columns 4, 5, 6, 7;   8 terms of columns 8, 9
+ *
+ * Two units that hold as many columns as there are lanes share them in turns: then the sums are in their places.
  *
  * In the end the terms are added up, those of several rows and units at once: they take each other's places.
  */
@@ -63,22 +65,55 @@ INLINE void pack_unit(float *to, const float *b, int64_t ldb, const int columns)
 #undef FROM
 }
 
-/* Even columns, odd columns. */
+/* Half of the columns each. */
 INLINE void pack_two_units(float *to, const float *b, int64_t ldb, const int columns)
 {
-    const int terms = LANES / columns;
+    const int terms = LANES / columns, in_turns = 2 * columns == LANES;
     const vec x = collect(b, ldb, 2 * columns), y = collect(b + terms / 2 * ldb, ldb, 2 * columns);
-#define EVEN(lane) (((lane) % terms * columns + (lane) / terms) * 2)
-#define ODD(lane) EVEN(lane) + 1
-    vec_store(to, vec_permute_two(x, y, (vec_numbers){EACH_LANE(EVEN)}));
-    vec_store(to + LANES, vec_permute_two(x, y, (vec_numbers){EACH_LANE(ODD)}));
-#undef EVEN
-#undef ODD
+#define FIRST(lane) ((lane) % terms * columns * 2 + (lane) / terms * (1 + in_turns))
+#define SECOND(lane) FIRST(lane) + (in_turns ? 1 : columns)
+    vec_store(to, vec_permute_two(x, y, (vec_numbers){EACH_LANE(FIRST)}));
+    vec_store(to + LANES, vec_permute_two(x, y, (vec_numbers){EACH_LANE(SECOND)}));
+#undef FIRST
+#undef SECOND
 }
+
+#if defined(__AVX512F__)
+enum { DENSE = 10 }; /* columns, of rows that follow each other without a gap: a vector holds six of them of two rows */
+
+/* LANES rows of them. */
+INLINE void pack_dense(float *to, const float *b)
+{
+#define FOUR(lane) ((lane) % 2 * DENSE + (lane) / 4 + (lane) % 4 / 2 * LANES)
+#define LAST(lane) ((lane) % 2 * DENSE + (lane) / 8 + 4 + (lane) % 4 / 2 * LANES)
+#define HALVES(lane) ((lane) + (lane) / 4 % 2 * LANES)
+    vec last[2];
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++, to += 2 * LANES, b += 4 * DENSE) {
+        const vec x = vec_load(b + 4), y = vec_load(b + 2 * DENSE + 4);
+        vec_store(to, vec_permute_two(vec_load(b), vec_load(b + 2 * DENSE), (vec_numbers){EACH_LANE(FOUR)}));
+        vec_store(to + LANES, vec_permute_two(x, y, (vec_numbers){EACH_LANE(FOUR)}));
+        last[n % 2] = vec_permute_two(x, y, (vec_numbers){EACH_LANE(LAST)});
+        if (n % 2) {
+            vec_store(to + 2 * LANES, __builtin_shuffle(last[0], last[1], (vec_numbers){EACH_LANE(HALVES)}));
+            to += LANES;
+        }
+    }
+#undef FOUR
+#undef LAST
+#undef HALVES
+}
+#endif
 
 /* LANES rows of b, of which the columns of all units are read. */
 INLINE void pack_block(float *to, const float *b, int64_t ldb, const struct layout l)
 {
+#if defined(__AVX512F__)
+    if (COLUMNS(l) == DENSE && ldb == DENSE) {
+        pack_dense(to, b);
+        return;
+    }
+#endif
 #pragma GCC unroll 8
     for (int n = 0; n < l.wide; n++, to += l.mains * LANES) {
         const float *from = b + n * (LANES / l.wide) * ldb;
@@ -109,8 +144,10 @@ INLINE void pack(float *to, const float *b, int64_t ldb, int64_t k, int columns,
     pack_block(to, rows[0], GEMM_ALONG_K_MAX, l);
 }
 
-/* Sums of some rows' terms, `terms` of each, from equal units of them. Their places: */
-#define AT(column, row, units, terms) ((column) / (units) * (terms) + (row) * (units) % (terms) + (column) % (units))
+/* Sums of some rows' terms, `terms` of each, from equal units of them. Their places, unless units share columns in
+ * turns: */
+#define AT(column, row, units, terms)                                                                                  \
+    ((column) % (LANES / (terms)) * (terms) + (row) * (units) % (terms) + (column) / (LANES / (terms)))
 INLINE vec add_terms(vec (*acc)[STRIP], const int units, const int terms, const int first, const int rows)
 {
     vec x[LANES];
