@@ -128,11 +128,12 @@ static void check_packed_a(struct gemm g, const char *level)
     compare(&g, "packed a", level);
 }
 
-static void check_product(struct gemm g, const char *level)
+/* So many floats lie between the rows of A, B and C. */
+static void check_product_with_gaps(struct gemm g, int gap_a, int gap_b, int gap_c, const char *level)
 {
-    g.lda = (g.transpose_a ? g.m : g.k) + draw(3);
-    g.ldb = (g.transpose_b ? g.k : g.n) + draw(3);
-    g.ldc = g.n + draw(3);
+    g.lda = (g.transpose_a ? g.m : g.k) + gap_a;
+    g.ldb = (g.transpose_b ? g.k : g.n) + gap_b;
+    g.ldc = g.n + gap_c;
     g.a = numbers_a, g.b = numbers_b;
     memcpy(want, numbers_c, (size_t)(g.m * g.ldc) * sizeof *want);
     memcpy(got, numbers_c, (size_t)(g.m * g.ldc) * sizeof *got);
@@ -150,6 +151,12 @@ static void check_product(struct gemm g, const char *level)
     check_streamed(g, level);
     check_packed(g, level);
     check_packed_a(g, level);
+}
+
+static void check_product(struct gemm g, const char *level)
+{
+    int gap_a = draw(3), gap_b = draw(3);
+    check_product_with_gaps(g, gap_a, gap_b, draw(3), level);
 }
 
 static void fill_numbers(void)
@@ -234,6 +241,21 @@ static void few_columns(const char *level)
 static void test_products_of_few_columns(void)
 {
     on_every_level(few_columns);
+}
+
+static void rows_without_gaps(const char *level)
+{
+    for (int n = 1; n <= 12; n++)
+        for (int i = 0; i < 12; i++) {
+            struct gemm g = {.m = 141, .n = n, .k = 83, .alpha = i % 2 ? 1 : -2, .beta = (float)(i % 3)};
+            g.transpose_a = i % 4 > 1;
+            check_product_with_gaps(g, 0, 0, 0, level);
+        }
+}
+
+static void test_products_of_rows_without_gaps(void)
+{
+    on_every_level(rows_without_gaps);
 }
 
 static void special_numbers(const char *level)
@@ -349,6 +371,7 @@ int main(void)
     RUN(test_products_of_odd_shapes);
     RUN(test_products_of_several_blocks);
     RUN(test_products_of_few_columns);
+    RUN(test_products_of_rows_without_gaps);
     RUN(test_nan_and_infinity_travel);
     RUN(test_a_product_cut_anywhere_has_the_same_bytes);
     RUN(test_nothing_behind_an_operand_is_touched);
