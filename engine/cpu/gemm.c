@@ -104,6 +104,10 @@ static void run_product(const struct gemm *g)
              : is_direct(&p)  ? RIGHT_DIRECT
              : before         ? RIGHT_PACK
                               : RIGHT_PACK_ALONG;
+    if (!turned && gemm_is_small(&p)) {
+        gemm_run_small(&p);
+        return;
+    }
     p.left_copied = copies_left(&p);
     (turned ? gemm_run_turned : gemm_run_loops)(&p);
 }

@@ -45,7 +45,8 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
     do {                                                                                                               \
         const float *at = b + (u)*b_stride;                                                                            \
         vec b0 = vecs == 1 ? load_last(at) : vec_load(at), b1 = vecs == 1 ? b0 : load_last(at + LANES);                \
-        fetch_row(at + (packs ? PACK_AHEAD : B_AHEAD) * b_stride, vecs, !packs);                                       \
+        if (way != NEAR)                                                                                               \
+            fetch_row(at + (way == PACKS ? PACK_AHEAD : B_AHEAD) * b_stride, vecs, way != PACKS);                      \
         extra;                                                                                                         \
         _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++)                                                        \
         {                                                                                                              \
@@ -65,7 +66,7 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
     } while (0)
 #define FETCH_AHEAD()                                                                                                  \
     do {                                                                                                               \
-        if (ahead.n > 0) {                                                                                             \
+        if (way != NEAR && ahead.n > 0) {                                                                              \
             __builtin_prefetch(ahead.at, 0, 2);                                                                        \
             __builtin_prefetch(ahead.at + LINE, 0, 2);                                                                 \
             bool ends = --ahead.in_row == 0;                                                                           \
@@ -96,9 +97,12 @@ INLINE float *store_panel(float *panel, vec b0, vec b1, const int vecs)
 #endif
 #define LOAD_EDGE(p) vec_load_masked(p, last)
 
-/* One tile. rows, vecs, left and packs are constants where this is inlined, so every loop over them is unrolled into
+/* How a tile finds B: the caller's panel or matrix, one that it packs, or either one in the nearest cache. */
+enum way { READS, PACKS, NEAR };
+
+/* One tile. rows, vecs, left and way are constants where this is inlined, so every loop over them is unrolled into
  * registers. */
-INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum gemm_left left, const bool packs)
+INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum gemm_left left, const enum way way)
 {
     const vec_mask last = mask_first(t->columns - (vecs - 1) * LANES);
     int64_t stride = t->a_stride;
@@ -116,10 +120,10 @@ INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum
         a[i] = t->a + i * group * ROW;
     struct gemm_ahead ahead = t->ahead;
     int64_t n = t->k;
-    if (packs) {
+    if (way == PACKS) {
         const int64_t b_stride = t->b_stride;
         STEPS(n, LOAD_EDGE, (panel = store_panel(panel, b0, b1, vecs)))
-    } else if (!t->packed) {
+    } else if (way == NEAR || !t->packed) {
         const int64_t b_stride = t->b_stride;
         STEPS(n, LOAD_EDGE, (void)0)
     } else {
@@ -160,20 +164,26 @@ INLINE void tile(struct gemm_tile *t, const int rows, const int vecs, const enum
 #undef ROW
 #undef K_STEP
 
-#define TILE_FUNCTION(name, rows, vecs, left, packs)                                                                   \
+#define TILE_FUNCTION(name, rows, vecs, left, way)                                                                     \
     static void name(struct gemm_tile *t)                                                                              \
     {                                                                                                                  \
-        tile(t, rows, vecs, left, packs);                                                                              \
+        tile(t, rows, vecs, left, way);                                                                                \
     }
 #define TILE_SIZES(rows, order, left)                                                                                  \
-    TILE_FUNCTION(order##_##rows##x1, rows, 1, left, false)                                                            \
-    TILE_FUNCTION(order##_##rows##x2, rows, 2, left, false)                                                            \
-    TILE_FUNCTION(pack_##order##_##rows##x1, rows, 1, left, true)                                                      \
-    TILE_FUNCTION(pack_##order##_##rows##x2, rows, 2, left, true)
+    TILE_FUNCTION(order##_##rows##x1, rows, 1, left, READS)                                                            \
+    TILE_FUNCTION(order##_##rows##x2, rows, 2, left, READS)                                                            \
+    TILE_FUNCTION(pack_##order##_##rows##x1, rows, 1, left, PACKS)                                                     \
+    TILE_FUNCTION(pack_##order##_##rows##x2, rows, 2, left, PACKS)
+#define NEAR_TILES(rows)                                                                                               \
+    TILE_FUNCTION(near_by_rows_##rows##x1, rows, 1, LEFT_BY_ROWS, NEAR)                                                \
+    TILE_FUNCTION(near_by_rows_##rows##x2, rows, 2, LEFT_BY_ROWS, NEAR)                                                \
+    TILE_FUNCTION(near_k_##rows##x1, rows, 1, LEFT_ALONG_K, NEAR)                                                      \
+    TILE_FUNCTION(near_k_##rows##x2, rows, 2, LEFT_ALONG_K, NEAR)
 #define TILE(rows)                                                                                                     \
     TILE_SIZES(rows, by_rows, LEFT_BY_ROWS)                                                                            \
     TILE_SIZES(rows, k, LEFT_ALONG_K)                                                                                  \
-    TILE_SIZES(rows, copied, LEFT_COPIED)
+    TILE_SIZES(rows, copied, LEFT_COPIED)                                                                              \
+    NEAR_TILES(rows)
 TILE(1)
 TILE(2)
 TILE(3)
@@ -316,6 +326,7 @@ const struct gemm_kernels GEMM_KERNEL_TABLE = {
               {{TILES(pack_by_rows, 1), TILES(pack_by_rows, 2)},
                {TILES(pack_k, 1), TILES(pack_k, 2)},
                {TILES(pack_copied, 1), TILES(pack_copied, 2)}}},
+    .near_tiles = {{TILES(near_by_rows, 1), TILES(near_by_rows, 2)}, {TILES(near_k, 1), TILES(near_k, 2)}},
     .narrow = &NARROW,
     .along_k = ALONG_K,
     .pack = pack,

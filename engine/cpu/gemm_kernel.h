@@ -52,8 +52,10 @@ struct gemm_kernels {
     const char *name;
     int rows, lanes;                                       /* tallest tile (at most lanes); floats in a vector */
     gemm_tile_function *tiles[2][3][2][GEMM_ROWS_MAX + 1]; /* [packs B][enum gemm_left][vectors - 1][rows] */
-    const struct gemm_narrow_kernels *narrow;              /* gemm_narrow_kernel.h */
-    const struct gemm_along_k_kernel *along_k;             /* [columns], there */
+    /* [enum gemm_left, not copied][vectors - 1][rows]: both operands lie in the nearest caches. B has any stride. */
+    gemm_tile_function *near_tiles[2][2][GEMM_ROWS_MAX + 1];
+    const struct gemm_narrow_kernels *narrow;  /* gemm_narrow_kernel.h */
+    const struct gemm_along_k_kernel *along_k; /* [columns], there */
     /* One panel of a right operand: k rows of 2 * lanes floats (of `lanes` floats when columns <= lanes). From
      * [k][columns], or transposed from [columns][k]; the rows of a left operand become a strip along k in the same way.
      */

@@ -9,7 +9,8 @@
  * panels are packed a part beside every strip of the block before.
  *
  * gemm_run_loops (gemm_loops.c) computes C; gemm_run_turned (gemm_turned.c) computes C^T, a group of rows over all of
- * k, and stores it as columns of C; gemm_narrow.c has what few columns and short sums are computed with.
+ * k, and stores it as columns of C; gemm_small.c has what lies in the nearest caches as a whole, gemm_narrow.c what few
+ * columns and short sums are computed with.
  */
 #ifndef ENGINE_CPU_GEMM_LOOPS_H
 #define ENGINE_CPU_GEMM_LOOPS_H
@@ -96,6 +97,9 @@ static inline int gemm_panel_width(const struct gemm_kernels *kernels, int64_t c
 /* All need m, n, k > 0. The second one wants all of k in one block of the right operand. */
 void gemm_run_loops(const struct gemm_product *p);
 void gemm_run_turned(const struct gemm_product *p);
+/* One block with all of k and n, whose operands lie near: C is stored, nothing is fetched ahead. */
+bool gemm_is_small(const struct gemm_product *p);
+void gemm_run_small(const struct gemm_product *p);
 
 /* Which of the kernels of gemm_narrow_kernel.h a product gets; these loops read it from p->g. Short sums take packed
  * panels, too. */
