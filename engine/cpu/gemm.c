@@ -12,6 +12,7 @@
 enum {
     DIRECT_STRIPS = 3,      /* so few passes over a right operand do not pay for packing it, */
     DIRECT_FLOATS = 8192,   /* nor does one that fits into L1 */
+    TURN_FLOATS = 3072,     /* of a small operand are packed sooner than a product is turned */
     TURNED_MOST_ROWS = 192, /* more of them pay for packing the weights instead */
     REST_COLUMNS = 4,
 };
@@ -36,7 +37,11 @@ static bool better_transposed(const struct gemm *g)
         return false;
     if (!g->transpose_b)
         return g->transpose_a && g->n <= kernels->rows && g->m >= 2 * g->n;
-    return g->transpose_a || g->m * (g->k + g->n) < g->n * g->k;
+    int64_t packed = g->n * g->k, turned = g->m * (g->k + g->n);
+    if (g->transpose_a || turned >= packed || packed > DIRECT_FLOATS)
+        return g->transpose_a || turned < packed;
+    int64_t rows = clamp(g->m, kernels->lanes, INT64_MAX); /* as many are computed */
+    return 2 * g->m > kernels->lanes && rows * (g->k + g->n) / 2 + TURN_FLOATS < packed;
 }
 
 static bool copies_left(const struct gemm_product *p)
