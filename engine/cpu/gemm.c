@@ -86,6 +86,27 @@ static bool is_direct(const struct gemm_product *p)
     return p->m <= DIRECT_STRIPS * kernels->rows || p->right_stride <= panel_columns() || p->k * p->n <= DIRECT_FLOATS;
 }
 
+/* Which operand is the left one, and where the right one's panels come from. */
+static void find_operands(struct gemm_product *p, bool turned)
+{
+    const struct gemm *g = p->g;
+    bool right_transposed = turned ? !g->transpose_a : g->transpose_b;
+    if (turned) {
+        p->m = g->n, p->n = g->m;
+        p->left = g->b, p->left_stride = g->ldb, p->left_by_rows = g->transpose_b;
+        p->right = g->a, p->right_stride = g->lda;
+    } else {
+        p->m = g->m, p->n = g->n;
+        p->left = g->a, p->left_stride = g->lda, p->left_by_rows = !g->transpose_a;
+        p->right = g->b, p->right_stride = g->ldb;
+    }
+    bool before = turned || p->right_stride % GEMM_CONFLICT == 0;
+    p->kind = right_transposed                               ? RIGHT_PACK_TRANSPOSED
+              : is_direct(p) || (!before && gemm_is_near(p)) ? RIGHT_DIRECT
+              : before                                       ? RIGHT_PACK
+                                                             : RIGHT_PACK_ALONG;
+}
+
 static void run_product(const struct gemm *g)
 {
     struct gemm_product p = start_product(g);
@@ -94,21 +115,8 @@ static void run_product(const struct gemm *g)
         narrow_loops[kind].run(&p);
         return;
     }
-    bool right_transposed, turned = is_turned(g);
-    if (turned) {
-        p.m = g->n, p.n = g->m;
-        p.left = g->b, p.left_stride = g->ldb, p.left_by_rows = g->transpose_b;
-        p.right = g->a, p.right_stride = g->lda, right_transposed = !g->transpose_a;
-    } else {
-        p.m = g->m, p.n = g->n;
-        p.left = g->a, p.left_stride = g->lda, p.left_by_rows = !g->transpose_a;
-        p.right = g->b, p.right_stride = g->ldb, right_transposed = g->transpose_b;
-    }
-    bool before = turned || p.right_stride % GEMM_CONFLICT == 0;
-    p.kind = right_transposed ? RIGHT_PACK_TRANSPOSED
-             : is_direct(&p)  ? RIGHT_DIRECT
-             : before         ? RIGHT_PACK
-                              : RIGHT_PACK_ALONG;
+    bool turned = is_turned(g);
+    find_operands(&p, turned);
     if (!turned && gemm_is_small(&p)) {
         gemm_run_small(&p);
         return;
@@ -156,13 +164,12 @@ const char *gemm_kind(const struct gemm *g)
 {
     if (!kernels)
         return "openblas";
-    struct gemm_product p = {.m = g->m, .n = g->n, .k = g->k, .right_stride = g->ldb};
     enum gemm_narrow_kind kind = gemm_narrow_kind(kernels, g);
-    return kind != NOT_NARROW ? narrow_loops[kind].name
-           : is_turned(g)     ? "turned"
-           : g->transpose_b   ? "packed"
-           : is_direct(&p)    ? "direct"
-                              : "packed";
+    if (kind != NOT_NARROW || is_turned(g))
+        return kind != NOT_NARROW ? narrow_loops[kind].name : "turned";
+    struct gemm_product p = {.k = g->k, .c = g->c, .g = g, .right_floats = right_floats};
+    find_operands(&p, false);
+    return p.kind == RIGHT_DIRECT ? "direct" : "packed";
 }
 
 static void run_openblas(const struct gemm *g)

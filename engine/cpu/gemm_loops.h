@@ -97,7 +97,9 @@ static inline int gemm_panel_width(const struct gemm_kernels *kernels, int64_t c
 /* All need m, n, k > 0. The second one wants all of k in one block of the right operand. */
 void gemm_run_loops(const struct gemm_product *p);
 void gemm_run_turned(const struct gemm_product *p);
-/* One block with all of k and n, whose operands lie near: C is stored, nothing is fetched ahead. */
+/* Near: all three matrices lie in a part of the L2 cache and are one block, so that a right operand by rows is read in
+ * place. Such products, stored, with a right operand that is read in place or transposed, are small ones. */
+bool gemm_is_near(const struct gemm_product *p);
 bool gemm_is_small(const struct gemm_product *p);
 void gemm_run_small(const struct gemm_product *p);
 
