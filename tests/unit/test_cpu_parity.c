@@ -119,6 +119,9 @@ static void test_the_kernel_of_a_product_follows_its_shape(void)
     check_product_variant(false, false, 1, 512, 784, "row");
     check_product_variant(false, true, 1, 512, 784, "narrow-k");
     check_product_variant(false, false, 32, 128, 64, "direct");
+    check_product_variant(true, false, 48, 128, 72, "direct");
+    check_product_variant(false, true, 16, 64, 32, "packed");
+    check_product_variant(false, true, 32, 128, 64, "turned");
     check_product_variant(false, false, 128, 512, 784, "packed");
     check_product_variant(false, true, 64, 64, 16, "packed");
     check_product_variant(true, false, 784, 512, 128, "packed");
