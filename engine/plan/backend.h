@@ -1,5 +1,5 @@
 /* backend.h - how ops run on one device: a const table of functions, behind checked wrappers. One table per device:
- * `reference` (plain loops, the oracle, never fast) and `cpu`.
+ * `reference` (plain loops, the oracle, never fast), `cpu`, and `cuda` as a plugin.
  *
  * A backend turns a planned node into a kernel: a function pointer with resolved operands. Kernels of a step run in
  * order; each one may use the device's threads inside. Work is cut into slices that depend on shapes only, never on the
@@ -47,6 +47,7 @@ struct kernel {
 };
 
 struct device_options {
+    int number;               /* of several like devices: K of cuda:K */
     int n_threads;            /* 0 = what affinity and cgroup allow */
     bool direct_convolutions; /* no Winograd: sums of plain products, as exact as float32 allows */
     bool never_alone;         /* several threads do the smallest kernels too: for tests */
@@ -68,6 +69,13 @@ struct backend {
      * host memory). */
     bool (*prepare)(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
     void (*run)(struct device *device, const struct kernel *kernels, int n_kernels);
+    /* Optional: the kernels of a plan are prepared and have their pointers; what is compiled for them is compiled now. */
+    bool (*ready)(struct device *device, const struct kernel *kernels, int n_kernels, struct err *err);
+    /* Optional: a plan is freed, and these kernels with it. */
+    void (*retire)(struct device *device, const struct kernel *kernels);
+    /* Optional: false and why, once something asynchronous failed (a fault, the device is lost): from then on nothing is
+     * computed, and downloads are NaN. NULL = it cannot fail. */
+    bool (*works)(struct device *device, struct err *err);
     /* Optional: NULL means that memory is not host memory */
     bool host_memory;
     /* Optional: may the plan fuse this epilogue after this node (of those named above)? NULL = never */

@@ -200,6 +200,10 @@ struct plan *plan_new(struct graph *graph, const struct backend *backend, struct
         return NULL;
     }
     point_kernels(plan);
+    if (backend->ready && !backend->ready(device, plan->kernels, plan->n_kernels, err)) {
+        plan_free(plan);
+        return NULL;
+    }
     count_multiply_adds(plan);
     for (int s = 0; s < plan->n_steps && backend->host_memory; s++)
         if (plan->steps[s].node->op == OP_INPUT)
@@ -211,6 +215,8 @@ void plan_free(struct plan *plan)
 {
     if (!plan)
         return;
+    if (plan->backend->retire)
+        plan->backend->retire(plan->device, plan->kernels);
     if (plan->memory && !plan->shares_memory)
         plan->backend->release(plan->device, plan->memory);
     if (plan->constants)

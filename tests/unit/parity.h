@@ -1,5 +1,5 @@
-/* parity.h - for tests of the cpu backend: a graph is computed by it and by the reference loops, fused and not, with
- * one thread and with three, and compared.
+/* parity.h - for tests of a backend: a graph is computed by it and by the reference loops, fused and not, and compared.
+ * The cpu backend with one thread and with three; with PARITY_CUDA the cuda backend, its step recorded and replayed.
  *
  *     CASE("matmul", true, y = op_matmul(c.g, feed(&c, SHAPE(3, 4)), feed(&c, SHAPE(4, 5)), false, false););
  */
@@ -10,6 +10,9 @@
 #include "engine/cpu/rows.h"
 #include "engine/plan/plan.h"
 #include "tests/check.h"
+#if defined(PARITY_CUDA)
+#include "engine/cuda/cuda.h"
+#endif
 
 enum { MOST_INPUTS = 8, MOST_KEPT = 4 };
 
@@ -44,9 +47,9 @@ static inline void fill_input(const struct one_case *c, int i, void *data)
         ((int32_t *)data)[k] = (int32_t)(rng_u32(12, RNG_STREAM_DATA, 0, (uint64_t)k) % (uint32_t)c->labels[i]);
 }
 
-/* Runs the graph and copies every kept value, one behind the other. */
-static inline float *run_with(const struct one_case *c, const struct backend *backend,
-                              const struct device_options *options, bool no_fusion, size_t *n)
+/* Runs the graph n_steps times and copies every kept value, one behind the other. */
+static inline float *run_steps(const struct one_case *c, const struct backend *backend,
+                               const struct device_options *options, bool no_fusion, int n_steps, size_t *n)
 {
     struct err err = {0};
     float *all = NULL;
@@ -59,7 +62,8 @@ static inline float *run_with(const struct one_case *c, const struct backend *ba
     }
     for (int i = 0; i < c->n_inputs; i++)
         fill_input(c, i, plan_input(plan, c->inputs[i]));
-    plan_run(plan);
+    for (int i = 0; i < n_steps; i++)
+        plan_run(plan);
     *n = 0;
     for (int i = 0; i < c->g->n_kept; i++) {
         size_t count = (size_t)shape_elements(c->g->kept[i]->shape);
@@ -73,6 +77,12 @@ static inline float *run_with(const struct one_case *c, const struct backend *ba
     plan_free(plan);
     backend->close(device);
     return all;
+}
+
+static inline float *run_with(const struct one_case *c, const struct backend *backend,
+                              const struct device_options *options, bool no_fusion, size_t *n)
+{
+    return run_steps(c, backend, options, no_fusion, 1, n);
 }
 
 static inline float *run_on(const struct one_case *c, const struct backend *backend, int n_threads, bool no_fusion,
@@ -94,6 +104,44 @@ static inline void compare(const char *what, const float *got, const float *want
         }
 }
 
+/* The backend against the reference. */
+#if defined(PARITY_CUDA)
+static inline void check_backend(const char *what, const struct one_case *c)
+{
+    size_t n = 0, m = 0;
+    const struct device_options options = {0};
+    float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_steps(c, &backend_cuda, &options, true, 1, &m);
+    float *fused = run_steps(c, &backend_cuda, &options, false, 1, &m);
+    float *replayed = run_steps(c, &backend_cuda, &options, false, 3, &m);
+    if (want && plain && fused && replayed) {
+        CHECK_EQ(n, m);
+        compare(what, plain, want, n, c->tolerance ? c->tolerance : 3e-5);
+        compare(what, fused, want, n, c->tolerance ? c->tolerance : 3e-5);
+        if (memcmp(fused, replayed, n * sizeof *fused))
+            CHECK_FAIL("%s: other bytes when replayed", what);
+    }
+    free(want), free(plain), free(fused), free(replayed);
+}
+#else
+static inline void check_backend(const char *what, const struct one_case *c)
+{
+    size_t n = 0, m = 0;
+    float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_on(c, &backend_cpu, 1, true, &m);
+    float *fused = run_on(c, &backend_cpu, 1, false, &m), *threads = run_on(c, &backend_cpu, 3, false, &m);
+    float *direct =
+        run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
+    if (want && plain && fused && threads && direct) {
+        CHECK_EQ(n, m);
+        compare(what, plain, want, n, c->tolerance ? c->tolerance : 3e-5);
+        compare(what, fused, want, n, c->tolerance ? c->tolerance : 3e-5);
+        compare(what, direct, want, n, c->tolerance ? c->tolerance : 1e-5);
+        if (memcmp(fused, threads, n * sizeof *fused))
+            CHECK_FAIL("%s: other bytes with 3 threads", what);
+    }
+    free(want), free(plain), free(fused), free(threads), free(direct);
+}
+#endif
+
 /* Keeps y (and its gradients with a random direction) and compares the backends. */
 static inline void check_case(const char *what, struct one_case *c, struct value *y, bool differentiate)
 {
@@ -110,24 +158,10 @@ static inline void check_case(const char *what, struct one_case *c, struct value
                 graph_keep(c->g, gradients[i]);
     }
     struct err err = {0};
-    if (!graph_ok(c->g, &err)) {
+    if (!graph_ok(c->g, &err))
         CHECK_FAIL("%s: %s", what, err.text);
-    } else {
-        size_t n = 0, m = 0;
-        float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_on(c, &backend_cpu, 1, true, &m);
-        float *fused = run_on(c, &backend_cpu, 1, false, &m), *threads = run_on(c, &backend_cpu, 3, false, &m);
-        float *direct =
-            run_with(c, &backend_cpu, &(struct device_options){.n_threads = 2, .direct_convolutions = true}, false, &m);
-        if (want && plain && fused && threads && direct) {
-            CHECK_EQ(n, m);
-            compare(what, plain, want, n, c->tolerance ? c->tolerance : 3e-5);
-            compare(what, fused, want, n, c->tolerance ? c->tolerance : 3e-5);
-            compare(what, direct, want, n, c->tolerance ? c->tolerance : 1e-5);
-            if (memcmp(fused, threads, n * sizeof *fused))
-                CHECK_FAIL("%s: other bytes with 3 threads", what);
-        }
-        free(want), free(plain), free(fused), free(threads), free(direct);
-    }
+    else
+        check_backend(what, c);
     graph_free(c->g);
 }
 
@@ -138,6 +172,13 @@ static inline void check_case(const char *what, struct one_case *c, struct value
         __VA_ARGS__                                                                                                    \
         check_case(what, &c, y, differentiate);                                                                        \
     } while (0)
+
+/* For tests of what the cpu backend chooses. */
+#if defined(PARITY_CUDA)
+#define RUN_OF_CPU(test) (void)test
+#else
+#define RUN_OF_CPU(test) RUN(test)
+#endif
 
 static inline struct value *feed_rounded(struct one_case *c, struct shape shape)
 {

@@ -355,16 +355,16 @@ static void test_updates_work_in_place(void)
 
 int main(void)
 {
-    RUN(test_updates_work_in_place);
+    RUN_OF_CPU(test_updates_work_in_place);
     RUN(test_maps_broadcast_like_numpy);
     RUN(test_expressions_with_loops_of_their_own);
     RUN(test_products_of_every_orientation);
     RUN(test_bfloat16_products);
-    RUN(test_the_kernel_of_a_product_follows_its_shape);
-    RUN(test_one_thread_does_small_kernels);
+    RUN_OF_CPU(test_the_kernel_of_a_product_follows_its_shape);
+    RUN_OF_CPU(test_one_thread_does_small_kernels);
     RUN(test_norms_with_what_follows);
-    RUN(test_a_relu_runs_behind_the_norm_before_it);
-    RUN(test_a_fused_norm_still_gives_its_moments);
+    RUN_OF_CPU(test_a_relu_runs_behind_the_norm_before_it);
+    RUN_OF_CPU(test_a_fused_norm_still_gives_its_moments);
     RUN(test_reductions);
     RUN(test_softmax_and_cross_entropies);
     RUN(test_norms);

@@ -176,7 +176,7 @@ int main(void)
     RUN(test_convolutions_of_every_small_size);
     RUN(test_bfloat16_convolutions);
     RUN(test_depthwise_convolutions);
-    RUN(test_the_algorithm_follows_the_shape);
+    RUN_OF_CPU(test_the_algorithm_follows_the_shape);
     RUN(test_transposed_convolutions);
     RUN(test_relu_before_and_after_pooling);
     RUN(test_pooling);

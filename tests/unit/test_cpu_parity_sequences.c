@@ -177,7 +177,7 @@ static void test_gates_are_kept_for_a_gradient_only(void)
 int main(void)
 {
     RUN(test_recurrent_layers);
-    RUN(test_gates_are_kept_for_a_gradient_only);
+    RUN_OF_CPU(test_gates_are_kept_for_a_gradient_only);
     RUN(test_attention);
     RUN(test_ctc);
     return check_done();

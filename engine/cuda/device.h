@@ -1,0 +1,40 @@
+/* device.h - an opened GPU, inside engine/cuda only. What a kernel's run function needs: the stream to launch on, and
+ * the libraries beside it.
+ */
+#ifndef ENGINE_CUDA_DEVICE_H
+#define ENGINE_CUDA_DEVICE_H
+
+#include "engine/cuda/cuda.h"
+
+#include <cuda_runtime_api.h>
+
+struct replay { /* a step as a CUDA graph */
+    const struct kernel *kernels; /* of a plan: the step is known by them */
+    bool warm;                    /* it ran once */
+    cudaGraphExec_t graph;        /* NULL until it is recorded */
+};
+
+struct device {
+    int number, major, minor; /* minor, major: of its compute capability */
+    int n_processors;
+    size_t memory_bytes;
+    char name[256];
+    cudaStream_t stream; /* everything runs on it, in order */
+    struct replay *replays;
+    int n_replays;
+    size_t cap_replays;
+    struct err failure; /* the first call that failed; nothing is computed after it */
+};
+
+/* Whether a call of the CUDA runtime succeeded; records the first failure of the device. */
+bool cuda_succeeded(struct device *device, cudaError_t status, const char *what);
+
+typedef void cuda_run_op(const struct kernel *kernel, struct device *device);
+/* Fills prepared and workspace_bytes where an op wants them, and may choose another run, as backend->prepare does. */
+typedef bool cuda_prepare_op(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
+
+/* One or both for each op: a row of the table in cuda.c. By file. */
+cuda_run_op cuda_copy, cuda_cast_i32, cuda_add_i32; /* elementwise.c */
+cuda_run_op cuda_map;                                /* map.c */
+
+#endif

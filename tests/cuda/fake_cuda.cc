@@ -1,0 +1,372 @@
+/* fake_cuda.cc - see fake_cuda.h and cuda_shim.h */
+#include "fake_cuda.h"
+#include "cuda_shim.h"
+
+#include <map>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <vector>
+
+/* The device's memory */
+
+struct piece {
+    size_t bytes, pages;
+};
+static std::map<char *, piece> pieces;
+enum { PAGE = 4096 };
+static const size_t DEVICE_BYTES = (size_t)2 << 30;
+static size_t in_use;
+static int opened; /* kernels may run inside of work */
+
+static void protect(int how)
+{
+    for (auto &p : pieces)
+        if (mprotect(p.first, p.second.pages, how))
+            abort();
+}
+
+static void with_memory(const std::function<void()> &work)
+{
+    if (!opened++)
+        protect(PROT_READ | PROT_WRITE);
+    work();
+    if (!--opened)
+        protect(PROT_NONE);
+}
+
+static int n_calls;
+
+bool fake_fails(void)
+{
+    static const char *fail = getenv("ANTLER_FAKE_CUDA_FAIL");
+    return fail && ++n_calls == atoi(fail);
+}
+
+extern "C" cudaError_t cudaMalloc(void **memory, size_t bytes)
+{
+    if (fake_fails() || in_use + bytes > DEVICE_BYTES)
+        return cudaErrorMemoryAllocation;
+    size_t pages = (bytes + PAGE - 1) / PAGE * PAGE + PAGE; /* and one that nobody has */
+    char *at = (char *)mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return cudaErrorMemoryAllocation;
+    memset(at, 0xff, pages - PAGE);
+    mprotect(at, pages, PROT_NONE);
+    pieces[at] = {bytes, pages - PAGE};
+    in_use += bytes;
+    *memory = at;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaFree(void *memory)
+{
+    auto p = pieces.find((char *)memory);
+    if (p == pieces.end())
+        return memory ? cudaErrorInvalidValue : cudaSuccess;
+    in_use -= p->second.bytes;
+    munmap(memory, p->second.pages + PAGE);
+    pieces.erase(p);
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all)
+{
+    *free_bytes = DEVICE_BYTES - in_use;
+    *all = DEVICE_BYTES;
+    return cudaSuccess;
+}
+
+/* Streams and graphs */
+
+typedef std::vector<std::function<void()>> work_list;
+struct CUstream_st {
+    bool capturing;
+    work_list recorded;
+};
+struct CUgraph_st {
+    work_list work;
+};
+struct CUgraphExec_st {
+    work_list work;
+};
+static cudaError_t last_error;
+
+void fake_enqueue(void *stream, std::function<void()> work)
+{
+    CUstream_st *s = (CUstream_st *)stream;
+    if (s && s->capturing)
+        s->recorded.push_back(work);
+    else
+        with_memory(work);
+}
+
+void fake_enqueue_call(void *stream, void (*work)(const void *context), const void *context)
+{
+    fake_enqueue(stream, [=]() { work(context); });
+}
+
+extern "C" cudaError_t cudaStreamCreate(cudaStream_t *stream)
+{
+    if (fake_fails())
+        return cudaErrorMemoryAllocation;
+    *stream = new CUstream_st();
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    delete stream;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    if (stream->capturing)
+        return cudaErrorStreamCaptureUnsupported;
+    return fake_fails() ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+extern "C" cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
+{
+    if (stream->capturing)
+        return cudaErrorStreamCaptureUnsupported;
+    stream->capturing = true;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    stream->capturing = false;
+    *graph = new CUgraph_st{stream->recorded};
+    stream->recorded.clear();
+    return fake_fails() ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    if (fake_fails())
+        return cudaErrorMemoryAllocation;
+    *exec = new CUgraphExec_st{graph->work};
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+{
+    with_memory([exec]() {
+        for (auto &work : exec->work)
+            work();
+    });
+    return fake_fails() ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind, cudaStream_t stream)
+{
+    if (fake_fails())
+        return cudaErrorLaunchFailure;
+    fake_enqueue(stream, [=]() { memcpy(to, from, bytes); });
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t stream)
+{
+    if (fake_fails())
+        return cudaErrorLaunchFailure;
+    fake_enqueue(stream, [=]() { memset(to, byte, bytes); });
+    return cudaSuccess;
+}
+
+/* The device */
+
+extern "C" cudaError_t cudaGetDeviceCount(int *n)
+{
+    *n = 1;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaSetDevice(int number)
+{
+    return number ? cudaErrorInvalidDevice : cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
+{
+    memset(p, 0, sizeof *p);
+    snprintf(p->name, sizeof p->name, "no GPU, a loop");
+    p->major = 9;
+    p->multiProcessorCount = 4;
+    p->totalGlobalMem = DEVICE_BYTES;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaGetLastError(void)
+{
+    cudaError_t status = last_error;
+    last_error = cudaSuccess;
+    return status;
+}
+
+extern "C" const char *cudaGetErrorString(cudaError_t status)
+{
+    return status == cudaErrorMemoryAllocation ? "out of memory" : "it was told to fail";
+}
+
+extern "C" const char *cudaGetErrorName(cudaError_t status)
+{
+    return status == cudaErrorMemoryAllocation ? "cudaErrorMemoryAllocation" : "cudaErrorLaunchFailure";
+}
+
+/* Blocks and threads */
+
+struct shim_place shim_grid, shim_block, shim_block_index, shim_thread_index;
+
+enum waiting { RUNS, AT_BLOCK_BARRIER, AT_WARP_BARRIER, ENDED };
+enum { MOST_THREADS = 1024, STACK_BYTES = 64 << 10, LANES = 32 };
+struct fiber {
+    ucontext_t context;
+    enum waiting waiting;
+    uint32_t word, mask;
+};
+static struct fiber fibers[MOST_THREADS];
+static char *stacks;
+static ucontext_t scheduler;
+static int current = -1;
+static const char *kernel_name;
+static const std::function<void()> *body;
+
+static void wait_as(enum waiting waiting)
+{
+    if (current < 0) {
+        fprintf(stderr, "%s: a thread waits for others, but was launched by itself (LAUNCH_TOGETHER)\n", kernel_name);
+        abort();
+    }
+    fibers[current].waiting = waiting;
+    swapcontext(&fibers[current].context, &scheduler);
+}
+
+void shim_block_barrier(void)
+{
+    wait_as(AT_BLOCK_BARRIER);
+}
+
+uint32_t shim_exchange(uint32_t mask, uint32_t word, int from)
+{
+    int me = current;
+    if (me >= 0) {
+        fibers[me].word = word;
+        fibers[me].mask = mask;
+    }
+    wait_as(AT_WARP_BARRIER);
+    uint32_t got = fibers[me / LANES * LANES + from].word;
+    wait_as(AT_WARP_BARRIER); /* nobody gives the next word before all have read */
+    return got;
+}
+
+static void fiber_main(void)
+{
+    (*body)();
+    fibers[current].waiting = ENDED;
+    swapcontext(&fibers[current].context, &scheduler);
+}
+
+static void start_fiber(int t)
+{
+    getcontext(&fibers[t].context);
+    fibers[t].context.uc_stack.ss_sp = stacks + (size_t)t * STACK_BYTES;
+    fibers[t].context.uc_stack.ss_size = STACK_BYTES;
+    fibers[t].context.uc_link = NULL;
+    fibers[t].waiting = RUNS;
+    makecontext(&fibers[t].context, fiber_main, 0);
+}
+
+/* Releases those of [from, to) that all wait as told; a thread that ended while others wait is a mistake. */
+static bool release(int from, int to, enum waiting waiting)
+{
+    int n = 0, ended = 0;
+    for (int t = from; t < to; t++) {
+        n += fibers[t].waiting == waiting;
+        ended += fibers[t].waiting == ENDED;
+    }
+    if (n && n + ended == to - from && ended) {
+        fprintf(stderr, "%s: %d of %d threads wait where the others have ended\n", kernel_name, n, to - from);
+        abort();
+    }
+    if (n != to - from)
+        return false;
+    for (int t = from; t < to; t++)
+        fibers[t].waiting = RUNS;
+    return true;
+}
+
+static void run_together(int n)
+{
+    if (!stacks)
+        stacks = (char *)mmap(NULL, (size_t)MOST_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int t = 0; t < n; t++)
+        start_fiber(t);
+    for (bool some = true; some;) {
+        some = false;
+        for (int t = 0; t < n; t++) {
+            if (fibers[t].waiting != RUNS)
+                continue;
+            some = true;
+            current = t;
+            shim_thread_index = {(unsigned)t, 0, 0};
+            swapcontext(&scheduler, &fibers[t].context);
+        }
+        for (int w = 0; w < n; w += LANES)
+            some |= release(w, w + LANES < n ? w + LANES : n, AT_WARP_BARRIER);
+        some |= release(0, n, AT_BLOCK_BARRIER);
+    }
+    current = -1;
+    for (int t = 0; t < n; t++)
+        if (fibers[t].waiting != ENDED) {
+            fprintf(stderr, "%s: threads wait for each other at different places\n", kernel_name);
+            abort();
+        }
+}
+
+static void run_blocks(const char *name, unsigned n_blocks, unsigned n_threads, bool together,
+                       const std::function<void()> &thread)
+{
+    kernel_name = name;
+    body = &thread;
+    shim_grid = {n_blocks, 1, 1};
+    shim_block = {n_threads, 1, 1};
+    for (unsigned b = 0; b < n_blocks; b++) {
+        shim_block_index = {b, 0, 0};
+        if (together) {
+            run_together((int)n_threads);
+            continue;
+        }
+        for (unsigned t = 0; t < n_threads; t++) {
+            shim_thread_index = {t, 0, 0};
+            thread();
+        }
+    }
+}
+
+void shim_launch(const char *name, unsigned n_blocks, unsigned n_threads, bool together, void *stream,
+                 std::function<void()> thread)
+{
+    if (!n_blocks || !n_threads || n_threads > MOST_THREADS) {
+        last_error = cudaErrorInvalidConfiguration;
+        return;
+    }
+    fake_enqueue(stream, [=]() { run_blocks(name, n_blocks, n_threads, together, thread); });
+}
