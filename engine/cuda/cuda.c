@@ -16,6 +16,8 @@ static const struct op_kernels {
     [OP_RESHAPE] = {cuda_copy},
     [OP_CAST_I32] = {cuda_cast_i32},
     [OP_ADD_I32] = {cuda_add_i32},
+    [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},
+    [OP_CTC_DX] = {cuda_ctc_dx, cuda_prepare_ctc},
 };
 
 bool cuda_succeeded(struct device *device, cudaError_t status, const char *what)

@@ -36,5 +36,7 @@ typedef bool cuda_prepare_op(struct device *device, struct kernel *kernel, struc
 /* One or both for each op: a row of the table in cuda.c. By file. */
 cuda_run_op cuda_copy, cuda_cast_i32, cuda_add_i32; /* elementwise.c */
 cuda_run_op cuda_map;                                /* map.c */
+cuda_run_op cuda_ctc, cuda_ctc_dx;                   /* ctc.c */
+cuda_prepare_op cuda_prepare_ctc;
 
 #endif

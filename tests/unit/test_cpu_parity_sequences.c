@@ -6,6 +6,11 @@ static void test_ctc(void)
     CASE("ctc", true, y = op_ctc(c.g, feed(&c, SHAPE(7, 11, 5)), feed_i32(&c, SHAPE(7, 4), 5)););
     CASE("ctc of more samples than slices", true,
          y = op_ctc(c.g, feed(&c, SHAPE(70, 3, 2)), feed_i32(&c, SHAPE(70, 2), 2)););
+    CASE("ctc of many steps", true, y = op_ctc(c.g, feed(&c, SHAPE(2, 70, 40)), feed_i32(&c, SHAPE(2, 30), 40)););
+    CASE("ctc of too few steps", true, y = op_ctc(c.g, feed(&c, SHAPE(2, 3, 4)), feed_i32(&c, SHAPE(2, 140), 4)););
+    CASE("ctc of labels out of range", true, y = op_ctc(c.g, feed(&c, SHAPE(9, 8, 4)), feed_i32(&c, SHAPE(9, 3), 5)););
+    CASE("ctc of unlikely labels", true,
+         y = op_ctc(c.g, op_scale(c.g, feed(&c, SHAPE(4, 20, 6)), 200), feed_i32(&c, SHAPE(4, 7), 6)););
     CASE("ctc of one step and one class", true,
          y = op_ctc(c.g, feed(&c, SHAPE(1, 1, 1)), feed_i32(&c, SHAPE(1, 1), 1)););
 }
