@@ -1,5 +1,5 @@
 /* cuda.c - the table of the backend `cuda`: the device, its memory, and steps as CUDA graphs; see cuda.h */
-#include "engine/cuda/device.h"
+#include "engine/cuda/blas.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ static const struct op_kernels {
     [OP_ADD_I32] = {cuda_add_i32},
     [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},
     [OP_CTC_DX] = {cuda_ctc_dx, cuda_prepare_ctc},
+    [OP_MATMUL] = {.prepare = cuda_prepare_matmul},
 };
 
 bool cuda_succeeded(struct device *device, cudaError_t status, const char *what)
@@ -63,6 +64,7 @@ static void cuda_close(struct device *d)
 {
     for (int i = 0; i < d->n_replays; i++)
         cudaGraphExecDestroy(d->replays[i].graph);
+    blas_close(d);
     if (d->stream)
         cudaStreamDestroy(d->stream);
     free(d->replays);
@@ -75,7 +77,7 @@ static struct device *cuda_open(const struct device_options *options, struct err
         return NULL;
     struct device *d = xcalloc(1, sizeof *d);
     d->number = options->number;
-    if (describe_device(d) && cuda_succeeded(d, cudaStreamCreate(&d->stream), "making a stream"))
+    if (describe_device(d) && cuda_succeeded(d, cudaStreamCreate(&d->stream), "making a stream") && blas_open(d))
         return d;
     err_set(err, d->failure.code, "%s", d->failure.text);
     cuda_close(d);
@@ -94,8 +96,8 @@ static void *cuda_allocate(struct device *d, size_t size_bytes, const char *what
     cudaGetLastError(); /* out of memory is no fault of the device */
     cudaMemGetInfo(&free_bytes, &all);
     return err_null(err, status == cudaErrorMemoryAllocation ? ERR_NOMEM : ERR_DEVICE,
-                    "cannot allocate %zu bytes on cuda:%d for %s (%zu of %zu are free): %s", size_bytes, d->number, what,
-                    free_bytes, all, cudaGetErrorString(status));
+                    "cannot allocate %zu bytes on cuda:%d for %s (%zu of %zu are free): %s", size_bytes, d->number,
+                    what, free_bytes, all, cudaGetErrorString(status));
 }
 
 static void cuda_release(struct device *d, void *memory)
@@ -125,7 +127,7 @@ static bool cuda_prepare_kernel(struct device *d, struct kernel *kernel, struct 
 {
     const struct op_kernels *row = &ops[kernel->node->op];
 #if defined(ANTLER_CUDA_INTERIM)
-    bool cuda_interim(struct kernel *kernel, struct arena *arena, struct err *err);
+    bool cuda_interim(struct kernel * kernel, struct arena * arena, struct err * err);
     if (!row->run && !row->prepare)
         return cuda_interim(kernel, arena, err);
 #endif
@@ -205,6 +207,11 @@ static bool cuda_works(struct device *d, struct err *err)
     return err_set(err, d->failure.code, "%s", d->failure.text);
 }
 
+static bool cuda_multiplies_bfloat16(const struct device *d)
+{
+    return d->major >= 8;
+}
+
 static void cuda_describe(struct device *d, struct str *out)
 {
     str_addf(out, "%s, compute capability %d.%d, %d multiprocessors, %.1f GB", d->name, d->major, d->minor,
@@ -223,5 +230,6 @@ const struct backend backend_cuda = {
     .run = cuda_run,
     .retire = cuda_retire,
     .works = cuda_works,
+    .bfloat16_products = cuda_multiplies_bfloat16,
     .describe = cuda_describe,
 };

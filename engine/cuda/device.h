@@ -20,6 +20,7 @@ struct device {
     size_t memory_bytes;
     char name[256];
     cudaStream_t stream; /* everything runs on it, in order */
+    struct blas *blas;   /* products of matrices: blas.h */
     struct replay *replays;
     int n_replays;
     size_t cap_replays;
@@ -38,5 +39,7 @@ cuda_run_op cuda_copy, cuda_cast_i32, cuda_add_i32; /* elementwise.c */
 cuda_run_op cuda_map;                                /* map.c */
 cuda_run_op cuda_ctc, cuda_ctc_dx;                   /* ctc.c */
 cuda_prepare_op cuda_prepare_ctc;
+
+cuda_prepare_op cuda_prepare_matmul; /* matmul.c */
 
 #endif

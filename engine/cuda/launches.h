@@ -30,6 +30,11 @@ struct ctc_walks {
 void launch_ctc(void *stream, struct ctc_walks w, float *loss);
 void launch_ctc_dx(void *stream, struct ctc_walks w, const float *dy, float *dlogits);
 
+/* linear.cu: bfloat16 is the upper half of a float32, rounded to nearest even. pack: rows of n numbers, each to the
+ * start of `pitch`, which is even */
+void launch_pack_bfloat16(void *stream, uint16_t *out, int64_t pitch, const float *x, int64_t rows, int64_t n);
+void launch_round_bfloat16(void *stream, float *x, int64_t n);
+
 #ifdef __cplusplus
 }
 #endif

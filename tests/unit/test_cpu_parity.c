@@ -65,6 +65,14 @@ static void test_products_of_every_orientation(void)
          y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 5, 7)), feed(&c, SHAPE(3, 7, 4)), false, false););
     CASE("matmul of a batch with one matrix", true,
          y = op_matmul(c.g, feed(&c, SHAPE(4, 5, 7)), feed(&c, SHAPE(7, 3)), false, false););
+    CASE("matmul of one matrix with a batch", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(7, 5)), feed(&c, SHAPE(4, 7, 3)), true, false););
+    CASE("matmul broadcast both ways, by turns", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(2, 1, 3, 1, 5, 1)), feed(&c, SHAPE(1, 5, 1, 2, 4, 1)), false, true););
+    CASE("matmul of a batch, where b is the same for some", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(3, 6, 5, 7)), feed(&c, SHAPE(3, 1, 7, 2)), false, false););
+    CASE("batch of matmuls of vectors", true,
+         y = op_matmul(c.g, feed(&c, SHAPE(9, 1, 7)), feed(&c, SHAPE(9, 1, 7)), false, true););
 }
 
 static void test_bfloat16_products(void)
@@ -95,6 +103,9 @@ static void test_bfloat16_products(void)
          y = op_matmul(c.g, feed_rounded(&c, SHAPE(2, 1, 5, 7)), feed_rounded(&c, SHAPE(3, 7, 4)), false, false););
     CASE("bfloat16 matmul of a batch with one matrix", true,
          y = op_matmul(c.g, feed_rounded(&c, SHAPE(4, 5, 7)), feed_rounded(&c, SHAPE(7, 3)), false, false););
+    CASE("bfloat16 matmul broadcast both ways, by turns", true,
+         y = op_matmul(c.g, feed_rounded(&c, SHAPE(2, 1, 3, 1, 5, 1)), feed_rounded(&c, SHAPE(1, 5, 1, 2, 4, 1)), false,
+                       true););
 }
 
 /* How a product is computed; on machines with kernels of our own. */
