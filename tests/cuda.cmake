@@ -22,7 +22,7 @@ if(ANTLER_SANITIZE)
 endif()
 target_link_libraries(antler_cuda_shim PRIVATE antler_cuda_shim_kernels)
 
-foreach(part parity parity_conv parity_sequences)
+foreach(part parity parity_conv parity_movement parity_sequences)
   antler_test(cuda_${part} unit/test_cpu_${part}.c parity antler_cuda_shim antler_engine)
   target_compile_definitions(cuda_${part} PRIVATE PARITY_CUDA)
 endforeach()

@@ -19,6 +19,19 @@ static const struct op_kernels {
     [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},
     [OP_CTC_DX] = {cuda_ctc_dx, cuda_prepare_ctc},
     [OP_MATMUL] = {.prepare = cuda_prepare_matmul},
+    [OP_TRANSPOSE] = {NULL, cuda_prepare_transpose},
+    [OP_BROADCAST] = {NULL, cuda_prepare_broadcast},
+    [OP_CONCAT] = {NULL, cuda_prepare_concat},
+    [OP_SLICE] = {NULL, cuda_prepare_slice},
+    [OP_PAD] = {NULL, cuda_prepare_pad},
+    [OP_REVERSE] = {NULL, cuda_prepare_reverse},
+    [OP_GATHER] = {NULL, cuda_prepare_gather},
+    [OP_GATHER_DTABLE] = {NULL, cuda_prepare_gather_dtable},
+    [OP_ONE_HOT] = {NULL, cuda_prepare_one_hot},
+    [OP_DROPOUT] = {NULL, cuda_prepare_dropout},
+    [OP_RANDOM] = {cuda_random},
+    [OP_POOL] = {NULL, cuda_prepare_pool},
+    [OP_POOL_DX] = {NULL, cuda_prepare_pool_dx},
 };
 
 bool cuda_succeeded(struct device *device, cudaError_t status, const char *what)

@@ -8,7 +8,7 @@
 
 #include <cuda_runtime_api.h>
 
-struct replay { /* a step as a CUDA graph */
+struct replay {                   /* a step as a CUDA graph */
     const struct kernel *kernels; /* of a plan: the step is known by them */
     bool warm;                    /* it ran once */
     cudaGraphExec_t graph;        /* NULL until it is recorded */
@@ -35,11 +35,24 @@ typedef void cuda_run_op(const struct kernel *kernel, struct device *device);
 typedef bool cuda_prepare_op(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
 
 /* One or both for each op: a row of the table in cuda.c. By file. */
-cuda_run_op cuda_copy, cuda_cast_i32, cuda_add_i32; /* elementwise.c */
-cuda_run_op cuda_map;                                /* map.c */
-cuda_run_op cuda_ctc, cuda_ctc_dx;                   /* ctc.c */
+cuda_run_op cuda_cast_i32, cuda_add_i32; /* elementwise.c */
+
+cuda_run_op cuda_map; /* map.c */
+
+cuda_run_op cuda_ctc, cuda_ctc_dx; /* ctc.c */
 cuda_prepare_op cuda_prepare_ctc;
 
 cuda_prepare_op cuda_prepare_matmul; /* matmul.c */
+
+cuda_run_op cuda_copy; /* move.c */
+cuda_prepare_op cuda_prepare_transpose, cuda_prepare_broadcast, cuda_prepare_concat, cuda_prepare_slice,
+    cuda_prepare_pad, cuda_prepare_reverse;
+
+cuda_prepare_op cuda_prepare_gather, cuda_prepare_gather_dtable, cuda_prepare_one_hot; /* index.c */
+
+cuda_run_op cuda_random; /* random.c */
+cuda_prepare_op cuda_prepare_dropout;
+
+cuda_prepare_op cuda_prepare_pool, cuda_prepare_pool_dx; /* pool.c */
 
 #endif

@@ -1,18 +1,10 @@
-/* elementwise.c - copies, casts and counters; see launches.h */
+/* elementwise.c - casts and counters; see launches.h */
 #include "engine/cuda/device.h"
 #include "engine/cuda/launches.h"
 
 static int64_t elements(const struct kernel *k)
 {
     return shape_elements(k->node->outputs[0]->shape);
-}
-
-void cuda_copy(const struct kernel *k, struct device *device)
-{
-    cuda_succeeded(device,
-                   cudaMemcpyAsync(k->out[0], k->in[0], (size_t)elements(k) * 4, cudaMemcpyDeviceToDevice,
-                                   device->stream),
-                   "a copy");
 }
 
 void cuda_cast_i32(const struct kernel *k, struct device *device)

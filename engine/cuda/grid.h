@@ -21,6 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/cuda/walk.h"
+
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
 #define LAUNCH(kernel, n_blocks, n_threads, stream, ...)                                                               \
@@ -47,6 +49,23 @@ __device__ static inline int64_t grid_first(void)
 __device__ static inline int64_t grid_step(void)
 {
     return (int64_t)gridDim.x * blockDim.x;
+}
+
+__device__ static inline int64_t divide(int64_t n, struct divisor d)
+{
+    return d.magic ? (int64_t)(__umulhi((uint32_t)n * 2, d.magic) >> d.shift) : n / d.by;
+}
+
+/* Where element i < walk->n is. */
+__device__ static inline int64_t walk_at(const struct walk *walk, int64_t i)
+{
+    int64_t at = walk->begin;
+    for (int axis = walk->rank - 1; axis > 0; axis--) {
+        int64_t rest = divide(i, walk->dim[axis]);
+        at += (i - rest * walk->dim[axis].by) * walk->stride[axis];
+        i = rest;
+    }
+    return at + i * walk->stride[0];
 }
 
 /* Sum over the threads of a block of BLOCK threads, in a fixed order; every thread gets it. */

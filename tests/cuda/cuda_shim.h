@@ -7,6 +7,7 @@
 
 #include <cuda_runtime_api.h>
 #include <functional>
+#include <tuple>
 #include <stdint.h>
 #include <math.h>
 #include <string.h>
@@ -43,7 +44,12 @@ void shim_launch(const char *name, unsigned n_blocks, unsigned n_threads, bool t
     SHIM_LAUNCH(kernel, n_blocks, n_threads, true, stream, __VA_ARGS__)
 #define SHIM_LAUNCH(kernel, n_blocks, n_threads, together, stream, ...)                                                \
     shim_launch(#kernel, (unsigned)(n_blocks), (unsigned)(n_threads), together, (void *)(stream),                      \
-                [=]() { kernel(__VA_ARGS__); })
+                shim_bind(kernel, std::make_tuple(__VA_ARGS__)))
+/* The kernel with its arguments as they are now: what they point to on the host may be gone when it runs. */
+template <class Kernel, class Arguments> static std::function<void()> shim_bind(Kernel kernel, Arguments arguments)
+{
+    return [=]() { std::apply(kernel, arguments); };
+}
 
 void shim_block_barrier(void);
 /* All lanes of a warp give a word; each gets that of lane `from`. */
@@ -111,6 +117,11 @@ static inline int __float_as_int(float f)
     int x;
     memcpy(&x, &f, 4);
     return x;
+}
+static inline void sincospif(float x, float *sine, float *cosine)
+{
+    *sine = (float)sin(M_PI * (double)x);
+    *cosine = (float)cos(M_PI * (double)x);
 }
 static inline float rsqrtf(float x)
 {

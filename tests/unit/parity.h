@@ -12,6 +12,9 @@
 #include "tests/check.h"
 #if defined(PARITY_CUDA)
 #include "engine/cuda/cuda.h"
+#define PARITY_BACKEND (&backend_cuda)
+#else
+#define PARITY_BACKEND (&backend_cpu)
 #endif
 
 enum { MOST_INPUTS = 8, MOST_KEPT = 4 };
