@@ -23,7 +23,7 @@ def sources(words):
     with open(os.path.join(BUILD, "compile_commands.json")) as file:
         for entry in json.load(file):
             path = os.path.relpath(entry["file"])
-            if not path.startswith(("tests/", "..", BUILD)) and (not words or any(word in path for word in words)):
+            if path.endswith(".c") and not path.startswith(("tests/", "..", BUILD)) and (not words or any(word in path for word in words)):
                 found.setdefault(path, []).append(shlex.split(entry["command"]))
     return found
 
@@ -63,7 +63,7 @@ def unformatted(words):
     if not program or " 14." not in subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout:
         print("lint: there is no clang-format 14 here: nothing is said of the layout", file=sys.stderr)
         return 0, []
-    listed = subprocess.run(["git", "ls-files", "*.c", "*.h"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    listed = subprocess.run(["git", "ls-files", "*.c", "*.h", "*.cu"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     files = [path for path in listed if os.path.exists(path) and (not words or any(word in path for word in words))]
     chunks = [files[k:k + 40] for k in range(0, len(files), 40)]
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

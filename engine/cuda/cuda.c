@@ -47,15 +47,39 @@ bool cuda_succeeded(struct device *device, cudaError_t status, const char *what)
 
 /* Opening */
 
-static bool choose(int wanted, struct err *err)
+/* A driver's number, or the runtime's: 13000 is 13.0. */
+static int version_of(cudaError_t (*ask)(int *version))
+{
+    int version = 0;
+    return ask(&version) == cudaSuccess ? version : 0;
+}
+
+static bool no_driver(struct err *err)
+{
+    int driver = version_of(cudaDriverGetVersion), runtime = version_of(cudaRuntimeGetVersion);
+    if (!driver)
+        return err_set(err, ERR_DEVICE, "no driver of NVIDIA is installed (or this user may not use it): use cpu");
+    return err_set(
+        err, ERR_DEVICE,
+        "the driver of NVIDIA is too old: it knows CUDA up to %d.%d, antler was built with %d.%d; update the "
+        "driver, or use cpu",
+        driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+}
+
+static bool cuda_probe(int wanted, struct err *err)
 {
     int n = 0;
     cudaError_t status = cudaGetDeviceCount(&n);
+    if (status == cudaErrorInsufficientDriver)
+        return no_driver(err);
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && !n))
+        return err_set(err, ERR_DEVICE,
+                       "the driver of NVIDIA finds no GPU (look at nvidia-smi and CUDA_VISIBLE_DEVICES): use cpu");
     if (status != cudaSuccess)
-        return err_set(err, ERR_DEVICE, "no CUDA device can be used: %s (%s)", cudaGetErrorString(status),
+        return err_set(err, ERR_DEVICE, "no GPU can be used: %s (%s)", cudaGetErrorString(status),
                        cudaGetErrorName(status));
     if (wanted >= n)
-        return err_set(err, ERR_DEVICE, "there is no device cuda:%d, this machine has %d (counted from 0)", wanted, n);
+        return err_set(err, ERR_DEVICE, "this machine has %d GPU%s, the last is cuda:%d", n, n == 1 ? "" : "s", n - 1);
     return true;
 }
 
@@ -86,7 +110,7 @@ static void cuda_close(struct device *d)
 
 static struct device *cuda_open(const struct device_options *options, struct err *err)
 {
-    if (!choose(options->number, err))
+    if (!cuda_probe(options->number, err))
         return NULL;
     struct device *d = xcalloc(1, sizeof *d);
     d->number = options->number;
@@ -233,6 +257,7 @@ static void cuda_describe(struct device *d, struct str *out)
 
 const struct backend backend_cuda = {
     .name = "cuda",
+    .probe = cuda_probe,
     .open = cuda_open,
     .close = cuda_close,
     .allocate = cuda_allocate,

@@ -55,6 +55,9 @@ struct device_options {
 
 struct backend {
     const char *name;
+    /* Optional: is there such a device? Cheap beside open; false says what is missing, and what would help. NULL = there
+     * is one, number 0. */
+    bool (*probe)(int number, struct err *err);
     /* Required */
     struct device *(*open)(const struct device_options *options, struct err *err);
     void (*close)(struct device *device);
@@ -99,8 +102,21 @@ struct backend {
 extern const struct backend backend_reference;
 extern const struct backend backend_cpu;
 
-/* "auto" or the name of a backend -> its table; NULL and ERR_DEVICE, which tells a device that this build lacks from a
- * word that is none. */
-const struct backend *backend_find(const char *name, struct err *err);
+/* What a plugin was built for: the layout of what it shares with the program that opens it. Counted up by hand where only
+ * a meaning changes. */
+#define BACKEND_VERSION (1 + 16 * (int)(sizeof(struct backend) + sizeof(struct kernel) + sizeof(struct node)))
+
+/* Which device a name means. */
+struct device_choice {
+    const struct backend *backend;
+    int number; /* K of "cuda:K", else 0: for device_options */
+    /* of "auto": why the GPU is not used whose driver is there; code ERR_NONE where there is none, or it is used */
+    struct err passed_over;
+};
+
+/* "cpu", "reference", "cuda" (its first GPU), "cuda:K", or "auto": the first GPU where one can be used, else the CPU.
+ * Where no driver is installed "auto" looks no further; else the plugin is opened (engine/plan/plugin.h). ERR_DEVICE tells
+ * a device that is not there, and why, from a word that is none. */
+bool backend_find(const char *name, struct device_choice *choice, struct err *err) MUST_USE;
 
 #endif

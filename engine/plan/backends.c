@@ -1,32 +1,54 @@
 /* backends.c - the backends there are, by name, see backend.h */
+#include <stdlib.h>
 #include <string.h>
 
-#include "engine/plan/backend.h"
-
-/* The first is "auto". */
-static const struct backend *const backends[] = {&backend_cpu, &backend_reference};
-enum { N_BACKENDS = sizeof backends / sizeof backends[0] };
+#include "engine/plan/plugin.h"
 
 /* "cuda" or "cuda:K" */
-static bool is_cuda(const char *name)
+static bool is_cuda(const char *name, int *number)
 {
+    int64_t k = 0;
     if (!str_starts(name, "cuda"))
         return false;
     name += strlen("cuda");
-    return !*name || (*name == ':' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1));
+    bool numbered = *name == ':' && name[1] && strspn(name + 1, "0123456789") == strlen(name + 1);
+    if (numbered && (!str_to_int64(name + 1, &k) || k > INT32_MAX))
+        k = INT32_MAX; /* which no machine has */
+    *number = (int)k;
+    return !*name || numbered;
 }
 
-const struct backend *backend_find(const char *name, struct err *err)
+static bool find_cuda(struct device_choice *choice, struct err *err)
+{
+    const struct backend *cuda = plugin_cuda(err);
+    if (!cuda || (cuda->probe && !cuda->probe(choice->number, err)))
+        return false;
+    choice->backend = cuda;
+    return true;
+}
+
+static bool find_any(struct device_choice *choice)
+{
+    if (plugin_has_driver("") && find_cuda(choice, &choice->passed_over))
+        return true;
+    choice->backend = &backend_cpu;
+    return true;
+}
+
+bool backend_find(const char *name, struct device_choice *choice, struct err *err)
 {
     static const char *const names[] = {"auto", "cpu", "cuda"};
+    static const struct backend *const backends[] = {&backend_cpu, &backend_reference};
+    *choice = (struct device_choice){0};
     if (!strcmp(name, "auto"))
-        return backends[0];
-    for (int i = 0; i < N_BACKENDS; i++)
-        if (!strcmp(backends[i]->name, name))
-            return backends[i];
-    if (is_cuda(name))
-        return err_null(err, ERR_DEVICE, "device '%s' is not available: this build has no CUDA backend; use cpu", name);
+        return find_any(choice);
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
+        if (!strcmp(backends[i]->name, name)) {
+            choice->backend = backends[i];
+            return true;
+        }
+    if (is_cuda(name, &choice->number))
+        return find_cuda(choice, err) || err_prefix(err, "device '%s' is not available", name);
     err_set(err, ERR_DEVICE, "there is no device '%s', expected auto, cpu, cuda or cuda:K", name);
-    err_nearest(err, str_nearest(name, names, sizeof names / sizeof names[0]));
-    return NULL;
+    return err_nearest(err, str_nearest(name, names, sizeof names / sizeof names[0]));
 }

@@ -32,7 +32,7 @@ json_t *fit_profile(const struct fit *fit)
     if (s->backend->describe)
         s->backend->describe(s->device, &text);
     json_t *result =
-        json_pack("{s:{s:s,s:s,s:f,s:f},s:o,s:o*,s:o*}", "machine", "device", s->backend->name, "kernels",
+        json_pack("{s:{s:s,s:s,s:f,s:f},s:o,s:o*,s:o*}", "machine", "device", s->device_name, "kernels",
                   str_text(&text), "gflops", gflops, "gbytes_per_s", gbytes_per_s, "memory", memory, "train",
                   part_json(fit, PROFILE_TRAIN, &fit->train_steps, gflops, gbytes_per_s), "validation",
                   part_json(fit, PROFILE_VALIDATE, &fit->validation_steps, gflops, gbytes_per_s));

@@ -181,8 +181,18 @@ static bool find_device(struct session *s, const struct session_options *o, stru
             return err_set(err, ERR_USAGE, "ANTLER_THREADS is '%s', expected a number from 1 to 1024", environment);
         s->n_threads = (int)threads;
     }
-    s->backend = backend_find(name, err);
-    return s->backend != NULL;
+    struct device_choice choice;
+    if (!backend_find(name, &choice, err))
+        return false;
+    if (choice.passed_over.code)
+        str_addf(&s->warnings, "the GPU is not used: %s\n", choice.passed_over.text);
+    s->backend = choice.backend;
+    s->device_number = choice.number;
+    s->device_number = choice.number;
+    snprintf(s->device_name, sizeof s->device_name, "%s", s->backend->name);
+    if (s->backend->probe)
+        snprintf(s->device_name, sizeof s->device_name, "%s:%d", s->backend->name, choice.number);
+    return true;
 }
 
 struct session *session_open(const struct session_options *options, struct err *err)
@@ -221,12 +231,18 @@ bool session_start_device(struct session *s, struct err *err)
     if (!weights_prepare(s, err) || !variables_fit(s, err))
         return false;
     bool direct = !strcmp(js_string(s->config, "conv_algorithm", "auto"), "direct");
-    const struct device_options options = {.n_threads = s->n_threads, .direct_convolutions = direct};
+    const struct device_options options = {
+        .number = s->device_number, .n_threads = s->n_threads, .direct_convolutions = direct};
     s->device = s->backend->open(&options, err);
     if (s->device)
         profile_watch(s->profile, s->backend, s->device);
     return s->device && variables_allocate(s->variables, s->n_variables, s->backend, s->device, s->seed, err) &&
-           weights_load(s, err);
+           weights_load(s, err) && session_works(s, err);
+}
+
+bool session_works(const struct session *s, struct err *err)
+{
+    return !s->backend->works || s->backend->works(s->device, err);
 }
 
 void session_close(struct session *s)

@@ -149,7 +149,7 @@ static bool resume_branch(struct launch *launch, const json_t *request, const ch
         apply_learning_rate(launch, config, parent);
         json_t *event = json_pack("{s:s,s:s,s:s*,s:s,s:i}", "event", "branched", "from",
                                   parent_id ? path_name(checkpoint) : checkpoint, "parent", parent_id, "device",
-                                  launch->session->backend->name, "threads", launch->session->n_threads);
+                                  launch->session->device_name, "threads", launch->session->n_threads);
         ok = launch_run(launch, event, answer, err);
     }
 done:

@@ -45,8 +45,10 @@ static json_t *devices_json(struct str *kernels)
     json_t *devices = json_array();
     for (const char *const *name = (const char *const[]){"cpu", "cuda", NULL}; *name; name++) {
         struct err why = {0};
-        const struct backend *backend = backend_find(*name, &why);
-        struct device *device = backend ? backend->open(&(struct device_options){0}, &why) : NULL;
+        struct device_choice choice = {0};
+        bool found = backend_find(*name, &choice, &why);
+        const struct backend *backend = choice.backend;
+        struct device *device = found ? backend->open(&(struct device_options){.number = choice.number}, &why) : NULL;
         struct str text = {0};
         if (device && backend->describe)
             backend->describe(device, &text);

@@ -262,7 +262,7 @@ static bool resume_in_place(struct launch *launch, const json_t *request, struct
         if (asks_for_more)
             fit_train_on(&launch->fit);
         json_t *event = json_pack("{s:s,s:s*,s:s,s:i}", "event", k < trail.n ? "resumed" : "started", "from",
-                                  k < trail.n ? trail.files[k].name : NULL, "device", launch->session->backend->name,
+                                  k < trail.n ? trail.files[k].name : NULL, "device", launch->session->device_name,
                                   "threads", launch->session->n_threads);
         ok = launch_run(launch, event, answer, err);
     }

@@ -56,8 +56,8 @@ static bool run_now(struct launch *launch, struct answer *answer, struct err *er
 {
     return launch_begin(launch, err) &&
            launch_run(launch,
-                      json_pack("{s:s,s:s,s:i}", "event", "started", "device", launch->session->backend->name,
-                                "threads", launch->session->n_threads),
+                      json_pack("{s:s,s:s,s:i}", "event", "started", "device", launch->session->device_name, "threads",
+                                launch->session->n_threads),
                       answer, err);
 }
 

@@ -171,22 +171,13 @@ static void end_profile(struct launch *launch)
         log_error("the profile was not written: %s", err.text);
 }
 
-/* "cpu", "cuda:0": what the queue counts places by. */
-static const char *device_of(const struct launch *launch)
-{
-    const char *asked = js_string(launch->session->config, "device", "");
-    if (!strcmp(launch->session->backend->name, "cpu"))
-        return "cpu";
-    return str_starts(asked, "cuda:") ? asked : "cuda:0";
-}
-
 /* One that the queue has started has a place already. */
 static void take_place(struct launch *launch)
 {
     if (launch->has_place)
         return;
     char *home = path_folder(launch->folder);
-    launch->place_fd = queue_take_place(home, device_of(launch));
+    launch->place_fd = queue_take_place(home, launch->session->device_name);
     launch->has_place = launch->place_fd >= 0;
     free(home);
 }
@@ -202,7 +193,7 @@ json_t *launch_entry(const struct launch *launch, const json_t *request, const c
     int64_t n;
     if (!json_object_get(kept, "threads") && threads && str_to_int64(threads, &n) && n > 0)
         json_object_set_new(kept, "threads", json_integer(n));
-    return queue_entry(kept, device_of(launch));
+    return queue_entry(kept, launch->session->device_name);
 }
 
 void launch_answer_queued(struct launch *launch, struct answer *answer)

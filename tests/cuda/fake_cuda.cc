@@ -192,10 +192,31 @@ extern "C" cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStr
 
 /* The device */
 
+/* What ANTLER_FAKE_CUDA_DRIVER and ANTLER_FAKE_CUDA_DEVICES say, else a machine as it should be. */
+static int number_of(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
+}
+
+extern "C" cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = 13000;
+    return cudaSuccess;
+}
+
+extern "C" cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = number_of("ANTLER_FAKE_CUDA_DRIVER", 13000);
+    return cudaSuccess;
+}
+
 extern "C" cudaError_t cudaGetDeviceCount(int *n)
 {
-    *n = 1;
-    return cudaSuccess;
+    int driver = 0;
+    cudaDriverGetVersion(&driver);
+    *n = number_of("ANTLER_FAKE_CUDA_DEVICES", 1);
+    return driver < 13000 ? cudaErrorInsufficientDriver : *n ? cudaSuccess : cudaErrorNoDevice;
 }
 
 extern "C" cudaError_t cudaSetDevice(int number)

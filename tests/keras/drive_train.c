@@ -292,8 +292,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: drive_train CASES.json RESULTS.json [BACKEND]\n");
         return 2;
     }
-    backend = backend_find(argc > 3 ? argv[3] : "reference", &err);
-    device = backend ? backend->open(&(struct device_options){.n_threads = 1}, &err) : NULL;
+    struct device_choice choice = {0};
+    if (backend_find(argc > 3 ? argv[3] : "reference", &choice, &err))
+        device = choice.backend->open(&(struct device_options){.n_threads = 1}, &err);
+    backend = choice.backend;
     json_t *job = device ? js_read(argv[1], JS_PYTHON, &err) : NULL;
     if (!job)
         fail(&err);

@@ -572,10 +572,11 @@ static void test_failures_are_explained(void)
     CHECK(!plan_new(g, &backend_reference, NULL, NULL, &err));
     CHECK_STR(err.text, "broken");
     graph_free(g);
-    CHECK(!backend_find("cpuu", &err));
+    struct device_choice choice;
+    CHECK(!backend_find("cpuu", &choice, &err));
     CHECK_EQ(err.code, ERR_DEVICE);
     CHECK_HAS(err.text, "did you mean 'cpu'?");
-    CHECK(backend_find("auto", &err) != NULL);
+    CHECK(backend_find("auto", &choice, &err) && choice.backend);
 }
 
 /* y = 2 x + 1 over n numbers, with room for a few values on the way. */
