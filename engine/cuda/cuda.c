@@ -11,11 +11,13 @@ static const struct op_kernels {
     cuda_run_op *run;
     cuda_prepare_op *prepare; /* NULL: nothing to prepare */
 } ops[OP_COUNT] = {
-    [OP_MAP] = {cuda_map},
+    [OP_MAP] = {cuda_map, cuda_prepare_map},
     [OP_STOP] = {cuda_copy},
     [OP_RESHAPE] = {cuda_copy},
     [OP_CAST_I32] = {cuda_cast_i32},
     [OP_ADD_I32] = {cuda_add_i32},
+    [OP_RECURRENT] = {cuda_recurrent, cuda_prepare_recurrent},
+    [OP_RECURRENT_DX] = {cuda_recurrent_dx, cuda_prepare_recurrent_dx},
     [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},
     [OP_CTC_DX] = {cuda_ctc_dx, cuda_prepare_ctc},
     [OP_MATMUL] = {.prepare = cuda_prepare_matmul},
@@ -102,6 +104,7 @@ static void cuda_close(struct device *d)
     for (int i = 0; i < d->n_replays; i++)
         cudaGraphExecDestroy(d->replays[i].graph);
     blas_close(d);
+    cuda_maps_close(d);
     if (d->stream)
         cudaStreamDestroy(d->stream);
     free(d->replays);
@@ -266,6 +269,7 @@ const struct backend backend_cuda = {
     .download = cuda_download,
     .prepare = cuda_prepare_kernel,
     .run = cuda_run,
+    .ready = cuda_maps_ready,
     .retire = cuda_retire,
     .works = cuda_works,
     .bfloat16_products = cuda_multiplies_bfloat16,

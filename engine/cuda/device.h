@@ -21,6 +21,7 @@ struct device {
     char name[256];
     cudaStream_t stream; /* everything runs on it, in order */
     struct blas *blas;   /* products of matrices: blas.h */
+    struct maps *maps;   /* compiled kernels of maps; NULL until there are some */
     struct replay *replays;
     int n_replays;
     size_t cap_replays;
@@ -38,9 +39,16 @@ typedef bool cuda_prepare_op(struct device *device, struct kernel *kernel, struc
 cuda_run_op cuda_cast_i32, cuda_add_i32; /* elementwise.c */
 
 cuda_run_op cuda_map; /* map.c */
+cuda_prepare_op cuda_prepare_map;
+/* As backend->ready: compiles and loads the kernels of maps that no earlier plan had. Close forgets all of them. */
+bool cuda_maps_ready(struct device *device, const struct kernel *kernels, int n_kernels, struct err *err);
+void cuda_maps_close(struct device *device);
 
 cuda_run_op cuda_ctc, cuda_ctc_dx; /* ctc.c */
 cuda_prepare_op cuda_prepare_ctc;
+
+cuda_run_op cuda_recurrent, cuda_recurrent_dx; /* recurrent.c */
+cuda_prepare_op cuda_prepare_recurrent, cuda_prepare_recurrent_dx;
 
 cuda_prepare_op cuda_prepare_matmul; /* matmul.c */
 

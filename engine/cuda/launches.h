@@ -32,6 +32,61 @@ struct ctc_walks {
 void launch_ctc(void *stream, struct ctc_walks w, float *loss);
 void launch_ctc_dx(void *stream, struct ctc_walks w, const float *dy, float *dlogits);
 
+/* recurrent.cu: one step of a recurrent layer, formulas in engine/graph/graph.h. Numbers of a unit are those of element
+ * (sample, unit) of [n, u]; pointers with a stride are to the step's rows: a sample's begins `stride` behind that of
+ * the one before. A gate's numbers begin u behind those of the gate before. */
+enum cell_function { CELL_TANH, CELL_SIGMOID, CELL_RELU, CELL_LINEAR, CELL_HARD_SIGMOID };
+struct cell_rows {
+    const float *at; /* NULL: there are none */
+    int64_t stride;
+};
+struct cell_results {
+    float *at; /* NULL: nobody reads them */
+    int64_t stride;
+};
+struct cell_kind {
+    int64_t n, u;
+    struct divisor by_u;
+    int n_gates; /* G: 1 simple, 3 GRU, 4 LSTM */
+    enum cell_function activation, gate;
+    int bfloat16;         /* states are rounded */
+    const float *factors; /* of dropout, [n, G u]; NULL without */
+};
+struct cell {
+    struct cell_kind is;
+    struct cell_rows zx, mask;        /* x K; both may lie where a result goes */
+    float *zh;                        /* [n, G u]: h R */
+    const float *bias, *bias_of_h;    /* [G u]; the second for GRU that resets after */
+    const float *h_before, *c_before; /* [n, u] */
+    float *h, *c;                     /* [n, u], may be those before; c for LSTM */
+    float *reset;                     /* [n, u], GRU that resets before: r h */
+    struct cell_results y, saved;
+};
+/* dropped [G, n, u]: the states times each gate's factors */
+void launch_cell_drop(void *stream, struct cell c, float *dropped);
+/* GRU that resets before: its gates; z goes to zh, r h to reset. The cell comes once reset R is in zh. */
+void launch_cell_reset(void *stream, struct cell c);
+void launch_cell(void *stream, struct cell c);
+
+struct cell_gradient {
+    struct cell_kind is;
+    const float *dh_after, *dc_after; /* [n, u] of the step after, NULL = zeros; may be dh and dc */
+    const float *met;                 /* [n_met, n, u], NULL at the last step: what came back through R, by gate */
+    int n_met;                        /* 1: of all gates at once */
+    struct cell_rows dy, mask, y, saved, h_before, c_before;
+    float *dh, *dc;                       /* [n, u]: what does not come through R */
+    struct cell_results dz, dz_recurrent; /* the latter for GRU that resets after */
+};
+void launch_cell_gradient(void *stream, struct cell_gradient c);
+/* GRU that resets before, after launch_cell_gradient: from the gradient of r h (met_by_reset [n, u], without factors).
+ */
+void launch_cell_reset_gradient(void *stream, struct cell_gradient c, const float *met_by_reset);
+/* dh [n, u] before the first step: all that has come back. */
+void launch_cell_first(void *stream, struct cell_gradient c);
+/* Sums of the columns of x [rows, n_columns]: partial [n_parts, n_columns], then sums [n_columns]. */
+void launch_sum_columns(void *stream, float *sums, float *partial, int64_t n_parts, const float *x, int64_t rows,
+                        int64_t n_columns);
+
 /* linear.cu: bfloat16 is the upper half of a float32, rounded to nearest even. pack: rows of n numbers, each to the
  * start of `pitch`, which is even */
 void launch_pack_bfloat16(void *stream, uint16_t *out, int64_t pitch, const float *x, int64_t rows, int64_t n);
@@ -140,7 +195,6 @@ void launch_max_pool_dx(void *stream, float *dx, const int32_t *winner, const fl
 void launch_average_pool_dx(void *stream, float *dx, const float *dy, const struct pooling *pooling);
 /* For windows that no two of meet: what lies in none is left as it is. */
 void launch_apart_max_pool_dx(void *stream, float *dx, const float *x, const float *dy, const struct pooling *pooling);
-
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,7 @@ struct piece {
 static std::map<char *, piece> pieces;
 enum { PAGE = 4096 };
 static const size_t DEVICE_BYTES = (size_t)2 << 30;
+static const size_t MOST_FILLED = (size_t)16 << 20; /* larger: a library's workspace, nothing reads it */
 static size_t in_use;
 static int opened; /* kernels may run inside of work */
 
@@ -53,7 +54,8 @@ extern "C" cudaError_t cudaMalloc(void **memory, size_t bytes)
     char *at = (char *)mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return cudaErrorMemoryAllocation;
-    memset(at, 0xff, pages - PAGE);
+    if (bytes <= MOST_FILLED)
+        memset(at, 0xff, pages - PAGE);
     mprotect(at, pages, PROT_NONE);
     pieces[at] = {bytes, pages - PAGE};
     in_use += bytes;

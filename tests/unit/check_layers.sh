@@ -36,5 +36,5 @@ allow tui/views 'base|persistence|plots|tui/(terminal|widgets|client|app|charts|
 only '(ncurses|curses|term|panel)\.h' 'tui/'
 only '(zip|sqlite3|yaml)\.h' 'persistence/'
 only '(cblas|openblas_config|f77blas)\.h' 'engine/cpu/'
-only '(cuda[a-zA-Z_]*|cublas[a-zA-Z_0-9]*|cudnn[a-zA-Z_0-9]*)\.h' 'engine/cuda/'
+only '(nvrtc|cuda[a-zA-Z_]*|cublas[a-zA-Z_0-9]*|cudnn[a-zA-Z_0-9]*)\.h' 'engine/cuda/'
 exit $bad

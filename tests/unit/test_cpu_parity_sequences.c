@@ -137,7 +137,8 @@ static void test_recurrent_layers(void)
         {100, 25, 5, 48, true, .reset_before = true, .read = READ_OUTPUTS},
         {9, 29, 3, 40, true, false, true, .read = READ_LAST},
         {17, 40, 20, 33, .backwards = true, .projected = true, .read = READ_LAST},
-        {3, 5, 7, 9, .dropped = true, .reset_before = true, .read = READ_LAST}};
+        {3, 5, 7, 9, .dropped = true, .reset_before = true, .read = READ_LAST},
+        {300, 29, 2, 3, true, true, .read = READ_LAST}}; /* more rows than x K is made for at once */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int kind = RECURRENT_SIMPLE; kind <= RECURRENT_LSTM; kind++) {
             check_recurrent(&cases[i], kind, FUNCTION_TANH, FUNCTION_SIGMOID);

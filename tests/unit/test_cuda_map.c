@@ -1,0 +1,267 @@
+/* Maps on the cuda backend, from expression to launched kernel, with a compiler for the host at the place of NVRTC. */
+#include "engine/cuda/cuda.h"
+#include "engine/cuda/jit.h"
+#include "engine/cuda/jit_cache.h"
+#include "tests/cuda/fake_nvrtc.h"
+#include "tests/unit/map_cases.h"
+
+static struct plan *plan_of(const struct graph *g, const struct backend *backend, struct device *device, bool no_fusion)
+{
+    struct err err = {0};
+    struct plan *plan =
+        plan_new((struct graph *)g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err);
+    if (!plan)
+        CHECK_FAIL("%s: %s", backend->name, err.text);
+    for (int n = 0; plan && n < g->n_nodes; n++)
+        if (g->nodes[n]->op == OP_INPUT)
+            fill_suite_input(g->nodes[n]->outputs[0], plan_input(plan, g->nodes[n]->outputs[0]));
+    return plan;
+}
+
+static struct device *open_device(const struct backend *backend)
+{
+    struct err err = {0};
+    struct device *device = backend->open(&(struct device_options){0}, &err);
+    if (!device)
+        CHECK_FAIL("%s", err.text);
+    return device;
+}
+
+static double largest(const float *x, int64_t n)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++)
+        most = isfinite(x[i]) ? fmax(most, fabs((double)x[i])) : most;
+    return most;
+}
+
+/* tolerance: as in struct suite. Numbers below those of full precision are near to each other. */
+static bool near(float got, float want, double tolerance, double most)
+{
+    if (isnan(want))
+        return isnan(got);
+    if (tolerance == EXACT || isinf(want))
+        return got == want && signbit(got) == signbit(want);
+    double allowed = tolerance < 0 ? -tolerance * (1 + most) : tolerance * fabs((double)want) + 1e-37;
+    return fabs((double)got - (double)want) <= allowed;
+}
+
+static void compare_kept(const struct value *v, const float *got, const float *want, double tolerance)
+{
+    int64_t n = shape_elements(v->shape);
+    double most = largest(want, n);
+    for (int64_t i = 0; i < n; i++)
+        if (!near(got[i], want[i], tolerance, most)) {
+            CHECK_FAIL("%s: element %lld of %lld is %.9g, expected %.9g", v->node->label, (long long)i, (long long)n,
+                       (double)got[i], (double)want[i]);
+            return;
+        }
+}
+
+static void check_suite(struct suite *s, bool no_fusion)
+{
+    struct err err = {0};
+    CHECK_OK(graph_ok(s->g, &err), err);
+    struct device *oracle = open_device(&backend_reference), *device = open_device(&backend_cuda);
+    struct plan *want = plan_of(s->g, &backend_reference, oracle, true);
+    struct plan *got = plan_of(s->g, &backend_cuda, device, no_fusion);
+    for (int step = 0; want && got && step < 3; step++) { /* launched, recorded, replayed */
+        plan_run(want);
+        plan_run(got);
+    }
+    for (int i = 0; want && got && i < s->g->n_kept; i++)
+        compare_kept(s->g->kept[i], plan_output(got, s->g->kept[i]), plan_output(want, s->g->kept[i]), s->tolerance[i]);
+    plan_free(got);
+    plan_free(want);
+    backend_cuda.close(device);
+    backend_reference.close(oracle);
+}
+
+static void test_every_kind_of_map_is_what_the_reference_computes(void)
+{
+    struct suite s = suite_new();
+    check_suite(&s, true);
+    suite_free(&s);
+}
+
+static void test_maps_of_real_steps_are_what_the_reference_computes(void)
+{
+    struct suite s = suite_of_steps();
+    CHECK(s.g->n_kept > 40);
+    check_suite(&s, false);
+    suite_free(&s);
+}
+
+static struct graph *small_graph(int64_t n)
+{
+    struct graph *g = graph_new();
+    struct value *x = op_input(g, "x", DTYPE_F32, SHAPE(n));
+    graph_keep(g, op_expr(g, "a * 2 + 1", x, NULL, NULL, NULL));
+    graph_keep(g, op_expr(g, "a * 2 + 1", op_input(g, "y", DTYPE_F32, SHAPE(n)), NULL, NULL, NULL));
+    return g;
+}
+
+/* Plans the graph on a device, compares what it computes, and says how many programs were compiled for it. */
+static int compilations_of(const struct graph *g, struct device *device)
+{
+    int before = fake_nvrtc_compilations;
+    struct plan *plan = plan_of(g, &backend_cuda, device, true);
+    if (plan) {
+        plan_run(plan);
+        for (int i = 0; i < 2; i++) {
+            const float *x = plan_input(plan, g->kept[i]->node->inputs[0]), *y = plan_output(plan, g->kept[i]);
+            for (int64_t k = N_SPECIALS; k < shape_elements(g->kept[i]->shape); k++)
+                CHECK_EQ(y[k] == x[k] * 2 + 1, true);
+        }
+    }
+    plan_free(plan);
+    return fake_nvrtc_compilations - before;
+}
+
+static void test_equal_maps_are_compiled_once_and_only_once_per_device(void)
+{
+    struct graph *g = small_graph(40), *other = small_graph(44);
+    struct device *device = open_device(&backend_cuda);
+    CHECK_EQ(compilations_of(g, device), 1);
+    CHECK_EQ(compilations_of(g, device), 0);
+    CHECK_EQ(compilations_of(other, device), 1);
+    backend_cuda.close(device);
+    device = open_device(&backend_cuda);
+    CHECK_EQ(compilations_of(g, device), 0); /* from the disk */
+    backend_cuda.close(device);
+    graph_free(g);
+    graph_free(other);
+}
+
+static void test_what_cannot_be_compiled_is_an_error_and_forgotten(void)
+{
+    struct graph *g = small_graph(48);
+    struct device *device = open_device(&backend_cuda);
+    struct err err = {0};
+    fake_nvrtc_broken = true;
+    CHECK(!plan_new(g, &backend_cuda, device, &(struct plan_options){0}, &err));
+    CHECK_HAS(err.text, "cannot compile kernels: NVRTC says");
+    CHECK_HAS(err.text, "this is broken");
+    fake_nvrtc_broken = false;
+    CHECK_EQ(compilations_of(g, device), 1);
+    backend_cuda.close(device);
+    graph_free(g);
+}
+
+static void test_an_architecture_that_nvrtc_does_not_know_is_compiled_by_the_driver(void)
+{
+    char name[24];
+    struct err err = {0};
+    CHECK_OK(jit_architecture(name, 8, 0, &err), err);
+    CHECK_STR(name, "sm_80");
+    CHECK_OK(jit_architecture(name, 8, 6, &err), err);
+    CHECK_STR(name, "compute_80");
+    CHECK_OK(jit_architecture(name, 12, 1, &err), err);
+    CHECK_STR(name, "compute_90");
+    CHECK(!jit_architecture(name, 7, 0, &err));
+    CHECK_HAS(err.text, "the device has compute capability 7.0, NVRTC here compiles for 7.5 and above");
+}
+
+/* Changes the file of a key: size >= 0 cuts it there, flip >= 0 turns a bit of that byte. */
+static void damage(const char *key, long size, long flip)
+{
+    char *path = jit_cache_path(key);
+    if (size >= 0)
+        CHECK_EQ(truncate(path, size), 0);
+    FILE *file = fopen(path, "r+");
+    CHECK(file);
+    if (flip >= 0) {
+        fseek(file, flip, SEEK_SET);
+        int c = fgetc(file);
+        fseek(file, flip, SEEK_SET);
+        fputc(c ^ 1, file);
+    }
+    fclose(file);
+    free(path);
+}
+
+static bool holds(const char *key, const char *want)
+{
+    void *code = NULL;
+    size_t bytes = 0;
+    bool found = jit_cache_read(key, &code, &bytes);
+    if (found) {
+        CHECK_EQ(bytes, strlen(want));
+        CHECK(!memcmp(code, want, bytes));
+    }
+    free(code);
+    return found;
+}
+
+static void test_damaged_code_is_as_good_as_none(void)
+{
+    const char *key = "a text";
+    const long whole = 32 + 6 + 5;
+    for (long byte = 0; byte < whole; byte++) {
+        jit_cache_write(key, "12345", 5);
+        CHECK(holds(key, "12345"));
+        damage(key, -1, byte);
+        bool in_use = byte < 28 || byte >= 32; /* but for four bytes that mean nothing */
+        CHECK_EQ(holds(key, "12345"), !in_use);
+        jit_cache_write(key, "12345", 5);
+        damage(key, byte, -1);
+        CHECK(!holds(key, "12345"));
+    }
+}
+
+static void test_code_of_another_text_is_not_taken(void)
+{
+    jit_cache_write("one", "12345", 5);
+    char *one = jit_cache_path("one"), *two = jit_cache_path("two");
+    CHECK_EQ(rename(one, two), 0);
+    CHECK(!holds("one", ""));
+    CHECK(!holds("two", ""));
+    CHECK_EQ(unlink(two), 0);
+    CHECK_EQ(mkdir(two, 0700), 0); /* cannot be read, nor replaced */
+    jit_cache_write("two", "12345", 5);
+    CHECK(!holds("two", ""));
+    CHECK_EQ(rmdir(two), 0);
+    free(one);
+    free(two);
+}
+
+static void test_the_cache_does_not_grow_without_end(void)
+{
+    char key[32];
+    for (int i = 0; i < JIT_CACHE_FILES_MAX + 20; i++) {
+        snprintf(key, sizeof key, "text %d", i);
+        jit_cache_write(key, "12345", 5);
+    }
+    CHECK(holds(key, "12345"));
+    CHECK(!holds("text 0", ""));
+    CHECK_EQ(check_entries(check_path("cache/antler/cuda")), JIT_CACHE_FILES_MAX);
+}
+
+static void test_without_a_place_nothing_is_kept(void)
+{
+    char *home = xstrdup(getenv("HOME") ? getenv("HOME") : "");
+    unsetenv("XDG_CACHE_HOME");
+    unsetenv("HOME");
+    jit_cache_write("a text", "12345", 5);
+    CHECK(!holds("a text", ""));
+    setenv("XDG_CACHE_HOME", "/proc/no/such/place", 1);
+    jit_cache_write("a text", "12345", 5);
+    CHECK(!holds("a text", ""));
+    setenv("HOME", home, 1);
+    free(home);
+}
+
+int main(void)
+{
+    setenv("XDG_CACHE_HOME", check_path("cache"), 1);
+    RUN(test_every_kind_of_map_is_what_the_reference_computes);
+    RUN(test_maps_of_real_steps_are_what_the_reference_computes);
+    RUN(test_equal_maps_are_compiled_once_and_only_once_per_device);
+    RUN(test_what_cannot_be_compiled_is_an_error_and_forgotten);
+    RUN(test_an_architecture_that_nvrtc_does_not_know_is_compiled_by_the_driver);
+    RUN(test_damaged_code_is_as_good_as_none);
+    RUN(test_code_of_another_text_is_not_taken);
+    RUN(test_the_cache_does_not_grow_without_end);
+    RUN(test_without_a_place_nothing_is_kept);
+    return check_done();
+}
