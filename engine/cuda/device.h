@@ -5,6 +5,7 @@
 #define ENGINE_CUDA_DEVICE_H
 
 #include "engine/cuda/cuda.h"
+#include "engine/cuda/launches.h"
 
 #include <cuda_runtime_api.h>
 
@@ -35,6 +36,16 @@ typedef void cuda_run_op(const struct kernel *kernel, struct device *device);
 /* Fills prepared and workspace_bytes where an op wants them, and may choose another run, as backend->prepare does. */
 typedef bool cuda_prepare_op(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
 
+/* Rows of the last n_axes axes. */
+struct cuda_rows {
+    int64_t n, width;
+};
+struct cuda_rows cuda_rows_of(struct shape shape, int n_axes);
+/* How blocks share the columns of a matrix. */
+struct columns columns_of(int64_t n_rows, int64_t width);
+/* out[i] = the sum of parts[.][i], in a fixed order: what blocks left of a sum. */
+void cuda_sum_parts(struct device *device, float *out, const float *parts, int64_t n_parts, int64_t n);
+
 /* One or both for each op: a row of the table in cuda.c. By file. */
 cuda_run_op cuda_cast_i32, cuda_add_i32; /* elementwise.c */
 
@@ -62,5 +73,18 @@ cuda_run_op cuda_random; /* random.c */
 cuda_prepare_op cuda_prepare_dropout;
 
 cuda_prepare_op cuda_prepare_pool, cuda_prepare_pool_dx; /* pool.c */
+
+cuda_run_op cuda_reduce; /* reduce.c */
+cuda_prepare_op cuda_prepare_reduce;
+
+cuda_run_op cuda_softmax, cuda_softmax_dx; /* softmax.c */
+
+cuda_run_op cuda_xent, cuda_xent_dx, cuda_sparse_xent, cuda_sparse_xent_dx; /* loss.c */
+
+cuda_run_op cuda_batch_norm, cuda_batch_norm_dx, cuda_layer_norm, cuda_layer_norm_dx; /* norm.c */
+cuda_prepare_op cuda_prepare_batch_norm, cuda_prepare_layer_norm_dx;
+
+cuda_run_op cuda_argmax, cuda_top_k_hit, cuda_histogram; /* metrics.c */
+cuda_prepare_op cuda_prepare_histogram;
 
 #endif

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/cuda/launches.h"
 #include "engine/cuda/walk.h"
 
 #if defined(__CUDACC__)
@@ -32,13 +33,16 @@
 #include <cuda_shim.h>
 #endif
 
-enum { BLOCK = 256, WARP = 32, MOST_BLOCKS = 1 << 16 };
+/* No more than MOST_BLOCKS: blocks then go on in steps of the grid. */
+static inline unsigned blocks_of(int64_t n)
+{
+    return (unsigned)(n < 1 ? 1 : n > MOST_BLOCKS ? (int64_t)MOST_BLOCKS : n);
+}
 
 /* Enough blocks of BLOCK threads for n elements; threads then go on in steps of the grid. */
 static inline unsigned blocks_for(int64_t n)
 {
-    int64_t blocks = (n + BLOCK - 1) / BLOCK;
-    return (unsigned)(blocks < 1 ? 1 : blocks > MOST_BLOCKS ? (int64_t)MOST_BLOCKS : blocks);
+    return blocks_of((n + BLOCK - 1) / BLOCK);
 }
 
 __device__ static inline int64_t grid_first(void)
@@ -68,41 +72,147 @@ __device__ static inline int64_t walk_at(const struct walk *walk, int64_t i)
     return at + i * walk->stride[0];
 }
 
-/* Sum over the threads of a block of BLOCK threads, in a fixed order; every thread gets it. */
-__device__ static inline float block_sum(float x)
-{
-    __shared__ float of_warp[BLOCK / WARP];
-    for (int distance = WARP / 2; distance > 0; distance /= 2)
-        x += __shfl_xor_sync(0xffffffffu, x, distance);
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        of_warp[threadIdx.x / WARP] = x;
-    __syncthreads();
-    x = 0;
-    for (int i = 0; i < BLOCK / WARP; i++)
-        x += of_warp[i];
-    return x;
-}
-
 /* The largest; NaN travels. */
 __device__ static inline float nan_max(float a, float b)
 {
     return a > b || a != a ? a : b;
 }
 
+__device__ static inline float nan_min(float a, float b)
+{
+    return a < b || a != a ? a : b;
+}
+
+__device__ static inline float combine(enum combine how, float a, float b)
+{
+    return how == COMBINE_SUM       ? a + b
+           : how == COMBINE_PRODUCT ? a * b
+           : how == COMBINE_MAX     ? nan_max(a, b)
+                                    : nan_min(a, b);
+}
+
+/* Over the lanes of a warp that are tile apart, tile a power of two up to WARP; in a fixed order. */
+__device__ static inline float lanes_combine(enum combine how, int tile, float x)
+{
+    for (int distance = WARP / 2; distance >= tile; distance /= 2)
+        x = combine(how, x, __shfl_xor_sync(0xffffffffu, x, distance));
+    return x;
+}
+
+/* Over the threads of a block of BLOCK threads that are tile apart; in a fixed order, every thread gets it. */
+__device__ static inline float column_combine(enum combine how, int tile, float x)
+{
+    __shared__ float of_lane[BLOCK];
+    x = lanes_combine(how, tile, x);
+    __syncthreads();
+    of_lane[threadIdx.x] = x;
+    __syncthreads();
+    x = of_lane[threadIdx.x % tile];
+    for (int warp = 1; warp < BLOCK / WARP; warp++)
+        x = combine(how, x, of_lane[warp * WARP + threadIdx.x % tile]);
+    return x;
+}
+
+__device__ static inline float block_sum(float x)
+{
+    return column_combine(COMBINE_SUM, 1, x);
+}
+
 __device__ static inline float block_max(float x)
 {
-    __shared__ float of_warp[BLOCK / WARP];
-    for (int distance = WARP / 2; distance > 0; distance /= 2)
-        x = nan_max(x, __shfl_xor_sync(0xffffffffu, x, distance));
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        of_warp[threadIdx.x / WARP] = x;
-    __syncthreads();
-    x = of_warp[0];
-    for (int i = 1; i < BLOCK / WARP; i++)
-        x = nan_max(x, of_warp[i]);
-    return x;
+    return column_combine(COMBINE_MAX, 1, x);
+}
+
+/* A team shares a row: the whole block where rows are long, else each warp of it. A loop over rows
+ *
+ *     for (int64_t row = team_first(whole); row < n_rows; row += team_step(whole))
+ *
+ * is left by whole teams only, so the team may sum inside. */
+static inline bool team_is_block(int64_t width)
+{
+    return width > 1024;
+}
+
+static inline unsigned team_blocks(int64_t n_rows, bool whole)
+{
+    return blocks_for(whole ? n_rows * BLOCK : n_rows * WARP);
+}
+
+__device__ static inline int64_t team_first(bool whole)
+{
+    return whole ? (int64_t)blockIdx.x : grid_first() / WARP;
+}
+
+__device__ static inline int64_t team_step(bool whole)
+{
+    return whole ? (int64_t)gridDim.x : grid_step() / WARP;
+}
+
+__device__ static inline int team_thread(bool whole)
+{
+    return (int)(whole ? threadIdx.x : threadIdx.x % WARP);
+}
+
+__device__ static inline int team_size(bool whole)
+{
+    return whole ? BLOCK : WARP;
+}
+
+__device__ static inline float team_sum(bool whole, float x)
+{
+    return whole ? block_sum(x) : lanes_combine(COMBINE_SUM, 1, x);
+}
+
+__device__ static inline float team_max(bool whole, float x)
+{
+    return whole ? block_max(x) : lanes_combine(COMBINE_MAX, 1, x);
+}
+
+/* The largest of a row, and the sum of exp(x - top) over it. */
+struct exp_sum {
+    float top, sum;
+};
+
+/* Over a team; in one pass: what was summed below a new top is made less. The sum is NaN where softmax is: for a row with
+ * NaN or infinity, or of -infinity alone. */
+__device__ static inline struct exp_sum team_exp_sum(bool whole, const float *x, int64_t width)
+{
+    struct exp_sum s;
+    s.top = -INFINITY;
+    s.sum = 0;
+    for (int64_t c = team_thread(whole); c < width; c += team_size(whole)) {
+        if (x[c] > s.top) {
+            s.sum = s.sum * expf(s.top - x[c]) + (1 + (x[c] - x[c]));
+            s.top = x[c];
+        } else if (x[c] != -INFINITY)
+            s.sum += expf(x[c] - s.top);
+    }
+    float top = team_max(whole, s.top);
+    s.sum = team_sum(whole, s.sum * expf(s.top - top));
+    s.top = top;
+    return s;
+}
+
+/* Where a thread works in matrices whose columns are shared as struct columns says: in one column of one, in rows first,
+ * first + step, ... below end; there are none where the tile is wider than what is left of the matrix. */
+struct column_place {
+    int64_t matrix, part, column, first, end;
+    int step;
+};
+
+__device__ static inline struct column_place column_place(const struct columns *c, int64_t block)
+{
+    struct column_place p;
+    int64_t above = divide(block, c->tiles);
+    p.matrix = divide(above, c->parts);
+    p.part = above - p.matrix * c->parts.by;
+    p.column = (block - above * c->tiles.by) * c->tile + threadIdx.x % c->tile;
+    p.first = p.part * c->part_rows + threadIdx.x / c->tile;
+    p.end = p.part + 1 < c->parts.by ? (p.part + 1) * c->part_rows : c->n_rows;
+    p.step = BLOCK / c->tile;
+    if (p.column >= c->width)
+        p.end = 0;
+    return p;
 }
 
 #endif

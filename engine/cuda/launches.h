@@ -13,6 +13,20 @@
 extern "C" {
 #endif
 
+enum { BLOCK = 256, WARP = 32, MOST_BLOCKS = 1 << 16 }; /* threads of a block, lanes of a warp, blocks of a grid */
+
+enum combine { COMBINE_SUM, COMBINE_PRODUCT, COMBINE_MAX, COMBINE_MIN };
+
+/* How blocks share matrices [n_rows, width] whose columns are summed: a block has `tile` columns next to each other (a
+ * power of two up to WARP), BLOCK / tile rows at a time, and the rows of one of several parts of one matrix. Blocks are
+ * counted (matrix * parts + part) * tiles + tile. Depends on the shape only. */
+struct columns {
+    int64_t n_rows, width;
+    int64_t part_rows, n_blocks;
+    struct divisor parts, tiles; /* how many of them */
+    int tile;
+};
+
 /* elementwise.cu */
 void launch_cast_i32(void *stream, int32_t *out, const float *x, int64_t n);
 void launch_add_i32(void *stream, int32_t *out, const int32_t *x, int64_t n, int32_t amount);
@@ -195,6 +209,70 @@ void launch_max_pool_dx(void *stream, float *dx, const int32_t *winner, const fl
 void launch_average_pool_dx(void *stream, float *dx, const float *dy, const struct pooling *pooling);
 /* For windows that no two of meet: what lies in none is left as it is. */
 void launch_apart_max_pool_dx(void *stream, float *dx, const float *x, const float *dy, const struct pooling *pooling);
+
+/* reduce.cu. What makes one result lies at reduced, from where kept says. */
+enum reduce_way {
+    REDUCE_BY_THREAD, /* one for each result: few numbers make one */
+    REDUCE_BY_WARP,   /* one for each result: its numbers are neighbours */
+    REDUCE_BY_BLOCK   /* as columns says, for every index of the kept axes but the innermost */
+};
+struct reduction {
+    enum combine how;
+    enum reduce_way way;
+    struct walk kept, reduced;
+    struct columns columns; /* rows: what makes one result; width: the innermost axis where it is kept, else 1 */
+    float divisor;
+};
+/* out [parts, results] */
+void launch_reduce(void *stream, float *out, const float *x, const struct reduction *r);
+
+/* softmax.cu: matrices [n_rows, width] */
+void launch_softmax(void *stream, float *y, const float *x, int64_t n_rows, int64_t width);
+void launch_softmax_dx(void *stream, float *dx, const float *y, const float *dy, int64_t n_rows, int64_t width);
+
+/* loss.cu: logits x [n_rows, width], losses y and dy [n_rows] */
+void launch_xent(void *stream, float *y, const float *x, const float *target, int64_t n_rows, int64_t width);
+void launch_xent_dx(void *stream, float *dx, const float *x, const float *target, const float *dy, int64_t n_rows,
+                    int64_t width);
+void launch_sparse_xent(void *stream, float *y, const float *x, const int32_t *label, int64_t n_rows, int64_t width,
+                        int32_t ignore);
+void launch_sparse_xent_dx(void *stream, float *dx, const float *x, const int32_t *label, const float *dy,
+                           int64_t n_rows, int64_t width, int32_t ignore);
+
+/* norm.cu. Matrices [n_rows, width]; statistics of columns (batch) or rows (layer). parts: workspace of [parts, 2,
+ * width], used where the columns have several parts. dx NULL: it is not wanted; it may be dy. */
+void launch_batch_norm(void *stream, float *y, float *mean, float *variance, const float *x, const float *gamma,
+                       const float *beta, float epsilon, float *parts, const struct columns *c);
+struct norm_gradient {
+    const float *x, *gamma, *mean, *spread, *dy; /* spread: variance (batch) or 1 / deviation (layer) */
+    float *dx, *dgamma, *dbeta;
+    float epsilon;
+};
+void launch_batch_norm_dx(void *stream, const struct norm_gradient *g, float *parts, const struct columns *c);
+void launch_layer_norm(void *stream, float *y, float *mean, float *rstd, const float *x, const float *gamma,
+                       const float *beta, float epsilon, int64_t n_rows, int64_t width);
+void launch_layer_norm_dx(void *stream, const struct norm_gradient *g, int64_t n_rows, int64_t width);
+/* dgamma and dbeta */
+void launch_layer_norm_dweights(void *stream, const struct norm_gradient *g, float *parts, const struct columns *c);
+
+/* metrics.cu */
+void launch_argmax(void *stream, int32_t *y, const float *x, int64_t n_rows, int64_t width);
+void launch_top_k_hit(void *stream, float *hit, const float *x, const int32_t *label, int64_t n_rows, int64_t width,
+                      int64_t k);
+enum { SOME_THRESHOLDS = 896 };
+struct thresholds { /* as many as go with a launch */
+    int n;
+    float at[SOME_THRESHOLDS];
+};
+void launch_store_thresholds(void *stream, float *out, const struct thresholds *some);
+struct histogram {
+    int64_t n, n_parts, part; /* elements; of a part: a multiple of BLOCK */
+    int n_thresholds;         /* one bin less */
+};
+/* parts [n_parts, bins] */
+void launch_histogram(void *stream, float *parts, const float *x, const float *weight, const float *threshold,
+                      const struct histogram *h);
+
 #ifdef __cplusplus
 }
 #endif
