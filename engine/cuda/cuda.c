@@ -30,6 +30,8 @@ static const struct op_kernels {
     [OP_TOP_K_HIT] = {cuda_top_k_hit},
     [OP_HISTOGRAM] = {cuda_histogram, cuda_prepare_histogram},
     [OP_ADD_I32] = {cuda_add_i32},
+    [OP_ATTENTION] = {cuda_attention, cuda_prepare_attention},
+    [OP_ATTENTION_DX] = {cuda_attention_dx, cuda_prepare_attention_dx},
     [OP_RECURRENT] = {cuda_recurrent, cuda_prepare_recurrent},
     [OP_RECURRENT_DX] = {cuda_recurrent_dx, cuda_prepare_recurrent_dx},
     [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},

@@ -61,6 +61,9 @@ cuda_prepare_op cuda_prepare_ctc;
 cuda_run_op cuda_recurrent, cuda_recurrent_dx; /* recurrent.c */
 cuda_prepare_op cuda_prepare_recurrent, cuda_prepare_recurrent_dx;
 
+cuda_run_op cuda_attention, cuda_attention_dx; /* attention.c */
+cuda_prepare_op cuda_prepare_attention, cuda_prepare_attention_dx;
+
 cuda_prepare_op cuda_prepare_matmul; /* matmul.c */
 
 cuda_run_op cuda_copy; /* move.c */

@@ -5,6 +5,7 @@
 #ifndef ENGINE_CUDA_LAUNCHES_H
 #define ENGINE_CUDA_LAUNCHES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/cuda/walk.h"
@@ -100,6 +101,24 @@ void launch_cell_first(void *stream, struct cell_gradient c);
 /* Sums of the columns of x [rows, n_columns]: partial [n_parts, n_columns], then sums [n_columns]. */
 void launch_sum_columns(void *stream, float *sums, float *partial, int64_t n_parts, const float *x, int64_t rows,
                         int64_t n_columns);
+
+/* attention.cu: a row is what one query of one head makes of all keys, row ((n heads + h) queries + i) of
+ * [n_rows, keys]. Where a query may look: engine/plan/attention.h. */
+struct attention_rows {
+    int64_t n_rows, heads, queries, keys, window;
+    float scale, rate;
+    bool causal, zero_empty;
+    const float *mask; /* NULL: none */
+    int64_t mask_stride[4];
+    const int32_t *step; /* NULL: no dropout */
+    uint64_t seed;
+    uint32_t stream;
+};
+/* q k to probabilities, in place, and with dropout to what is kept of them; kept NULL = no dropout. */
+void launch_attention_softmax(void *stream, struct attention_rows r, float *probabilities, float *kept);
+/* dp: gradient of what was kept (dy v), to that of q k, in place; kept as above. dprobabilities may be NULL. */
+void launch_attention_dscores(void *stream, struct attention_rows r, const float *p, const float *dprobabilities,
+                              float *dp, float *kept);
 
 /* linear.cu: bfloat16 is the upper half of a float32, rounded to nearest even. pack: rows of n numbers, each to the
  * start of `pitch`, which is even */
