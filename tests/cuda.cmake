@@ -44,6 +44,7 @@ endforeach()
 target_compile_definitions(stale_plugin_alone PRIVATE STALE_ALONE)
 target_link_libraries(stale_plugin_in_need PRIVATE library_that_is_gone)
 antler_script(cuda_finding unit 120 python3 ${CMAKE_SOURCE_DIR}/tests/cuda/test_finding.py)
+antler_script(cuda_training parity 240 python3 ${CMAKE_SOURCE_DIR}/tests/cuda/test_training.py)
 antler_test(plugin unit/test_plugin.c unit antler_engine)
 
 # Maps are compiled when a plan is made: here by the host's C++ compiler with the shim, and by the real NVRTC where there is one.

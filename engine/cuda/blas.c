@@ -164,7 +164,7 @@ const struct blas_plan *blas_prepare(struct device *device, const struct blas_pr
         status = choose(device->blas, plan, &p);
     if (!status)
         return plan;
-    return err_null(err, ERR_FAILED, "cublasLt cannot compute %lld products of (%lld, %lld) and (%lld, %lld): %s",
+    return err_null(err, ERR_DEVICE, "cublasLt cannot compute %lld products of (%lld, %lld) and (%lld, %lld): %s",
                     (long long)p.batch, (long long)p.m, (long long)p.k, (long long)p.k, (long long)p.n,
                     cublasLtGetStatusName(status));
 }

@@ -155,6 +155,7 @@ static bool allocate_staging(struct plan *plan, struct err *err)
         return true;
     plan->host_inputs = arena_array(&plan->arena, (size_t)g->n_values + 1, sizeof(void *));
     plan->host_kept = arena_array(&plan->arena, (size_t)g->n_kept + 1, sizeof(void *));
+    plan->kept_is_here = arena_array(&plan->arena, (size_t)g->n_kept + 1, sizeof(bool));
     for (int n = 0; n < g->n_nodes; n++) {
         const struct value *v = g->nodes[n]->n_outputs ? g->nodes[n]->outputs[0] : NULL;
         if (g->nodes[n]->op != OP_INPUT)
@@ -260,9 +261,8 @@ void plan_run(struct plan *plan)
         }
         plan->calls++;
     }
-    for (int i = 0; plan->host_kept && i < plan->n_kept; i++)
-        plan->backend->download(plan->device, plan->host_kept[i], memory_of_value(plan, plan->kept[i]),
-                                bytes_of(plan->kept[i]));
+    if (plan->host_kept)
+        memset(plan->kept_is_here, 0, (size_t)plan->n_kept * sizeof(bool));
 }
 
 const void *plan_output(struct plan *plan, const struct value *kept)
@@ -271,7 +271,13 @@ const void *plan_output(struct plan *plan, const struct value *kept)
     while (i < plan->n_kept && plan->graph->kept[i] != kept)
         i++;
     BUG_ON(i == plan->n_kept);
-    return plan->host_kept ? plan->host_kept[i] : memory_of_value(plan, plan->kept[i]);
+    if (!plan->host_kept)
+        return memory_of_value(plan, plan->kept[i]);
+    if (!plan->kept_is_here[i])
+        plan->backend->download(plan->device, plan->host_kept[i], memory_of_value(plan, plan->kept[i]),
+                                bytes_of(plan->kept[i]));
+    plan->kept_is_here[i] = true;
+    return plan->host_kept[i];
 }
 
 struct plan_stats plan_stats(const struct plan *plan)

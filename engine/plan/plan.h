@@ -34,7 +34,8 @@ void plan_free(struct plan *plan);
 void *plan_input(struct plan *plan, const struct value *input);
 /* One step. */
 void plan_run(struct plan *plan);
-/* A kept value after a step: host memory, valid until the next step. */
+/* A kept value after a step: host memory, valid until the next step. Where the device's memory is not the host's, the
+ * first call after a step waits for the device and copies; a step whose results nobody reads waits for nothing. */
 const void *plan_output(struct plan *plan, const struct value *kept);
 
 struct plan_stats {

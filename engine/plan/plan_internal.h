@@ -70,6 +70,7 @@ struct plan {
     bool shares_memory; /* options.beside's */
     size_t arena_bytes, constant_bytes, live_bytes;
     void **host_inputs, **host_kept; /* staging where device memory is not host memory */
+    bool *kept_is_here;              /* host_kept[i] was downloaded since the last step */
     int64_t multiply_adds;
 };
 

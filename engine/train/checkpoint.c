@@ -313,7 +313,7 @@ bool checkpointer_keep_weights(struct checkpointer *c, int slot, struct err *err
     if (!make_slot(c, slot, err))
         return false;
     weights_download_model(c->o.session, c->slots[slot]);
-    return true;
+    return session_works(c->o.session, err);
 }
 
 bool checkpointer_restore_weights(struct checkpointer *c, int slot)

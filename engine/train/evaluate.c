@@ -56,15 +56,15 @@ static void read_results(struct session *s, double *results)
 }
 
 /* Runs the steps of a pair over samples first .. first + n; after each batch `take` may look at it. */
-static bool run_over(struct step_pair *pair, enum split split, int64_t first, int64_t n, const struct watcher *watcher,
-                     void (*take)(void *context, struct step *step, int64_t done), void *context, struct err *err)
+static bool run_over(const struct session *session, struct step_pair *pair, enum split split, int64_t first, int64_t n,
+                     const struct watcher *watcher, void (*take)(void *context, struct step *step, int64_t done),
+                     void *context, struct err *err)
 {
     struct progress progress = {.watcher = watcher, .start_ns = io->monotonic_ns()};
     int64_t batch = pair->full ? step_batch(pair->full) : step_batch(pair->rest);
     int64_t *positions = io_allocate((size_t)batch * sizeof *positions, "a batch", err);
-    if (!positions)
-        return false;
-    for (int64_t done = 0; done < n;) {
+    bool ok = positions != NULL;
+    for (int64_t done = 0; ok && done < n;) {
         struct step *step = n - done >= batch && pair->full ? pair->full : pair->rest;
         count_up(positions, first + done, step_batch(step));
         step_feed(step, split, positions);
@@ -73,9 +73,10 @@ static bool run_over(struct step_pair *pair, enum split split, int64_t first, in
             take(context, step, done);
         done += step_batch(step);
         report(&progress, done, n);
+        ok = session_works(session, err);
     }
     free(positions);
-    return true;
+    return ok;
 }
 
 bool evaluate_split(struct session *session, const struct dataset *data, enum split split, int64_t batch,
@@ -86,9 +87,10 @@ bool evaluate_split(struct session *session, const struct dataset *data, enum sp
     const struct step_options options = {.kind = STEP_EVALUATE, .batch = batch, .data = data};
     bool ok = (n > 0 || err_set(err, ERR_USAGE, "the %s part of the data has no samples", split_names[split])) &&
               step_pair_new(&pair, session, &options, n, err) && zero_totals(session, err) &&
-              run_over(&pair, split, 0, n, watcher, NULL, NULL, err);
+              run_over(session, &pair, split, 0, n, watcher, NULL, NULL, err);
     if (ok)
         read_results(session, results);
+    ok = ok && session_works(session, err);
     step_pair_release(&pair);
     return ok;
 }
@@ -150,7 +152,7 @@ bool predict_split(struct session *session, const struct dataset *data, enum spl
     const struct step_options options = {.kind = STEP_PREDICT, .batch = batch < n ? batch : n, .data = data};
     bool ok = (n > 0 || err_set(err, ERR_USAGE, "there are no samples to predict")) &&
               make_outputs(session, predictions, err) && step_pair_new(&pair, session, &options, n, err) &&
-              run_over(&pair, split, first, n, watcher, take_outputs, predictions, err);
+              run_over(session, &pair, split, first, n, watcher, take_outputs, predictions, err);
     step_pair_release(&pair);
     if (!ok)
         predictions_release(predictions);

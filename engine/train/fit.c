@@ -24,17 +24,28 @@ static bool begin_epoch(struct fit *fit, struct err *err)
 static bool end_batch(struct fit *fit, enum callback_needs needs, struct err *err)
 {
     logs_clear(&fit->logs);
-    if (needs == CALLBACK_NEEDS_LOGS)
-        fit_log_results(fit, false);
-    else
+    if (needs != CALLBACK_NEEDS_LOGS)
         logs_set(&fit->logs, "loss", fit_running_loss(fit));
+    if (needs == CALLBACK_NEEDS_LOGS ? !fit_log_results(fit, false, err) : !session_works(fit->session, err))
+        return false;
     struct callback_moment moment = fit_moment(fit, fit->at.epoch);
     return callbacks_batch_end(fit->callbacks, &moment, &fit->logs, &fit->actions, err) &&
            fit_carry_out(fit, &moment, fit->at.epoch + 1, err);
 }
 
-/* Returns the clock behind the step. */
-static int64_t run_step(struct fit *fit)
+static bool record_loss(const struct fit *fit, struct step *step, struct err *err)
+{
+    if (!fit->every_steps || fit->at.step % fit->every_steps)
+        return true;
+    double loss = step_loss(step);
+    if (!session_works(fit->session, err))
+        return false;
+    journal_step(fit->o.journal, fit->at.epoch + 1, fit->at.step, &loss);
+    return true;
+}
+
+/* *now_ns: the clock behind the step. */
+static bool run_step(struct fit *fit, int64_t *now_ns, struct err *err)
 {
     int64_t n;
     const int64_t *positions = pass_next(&fit->train, &n);
@@ -44,12 +55,12 @@ static int64_t run_step(struct fit *fit)
     fit->at.batch++;
     fit->at.step++;
     fit->saved = false;
-    if (fit->every_steps && fit->at.step % fit->every_steps == 0)
-        journal_step(fit->o.journal, fit->at.epoch + 1, fit->at.step, &(double){step_loss(step)});
-    int64_t now_ns = io->monotonic_ns();
-    if (fit_page_due(fit, now_ns))
-        fit_page_step(fit, now_ns);
-    return now_ns;
+    if (!record_loss(fit, step, err))
+        return false;
+    *now_ns = io->monotonic_ns();
+    if (fit_page_due(fit, *now_ns))
+        fit_page_step(fit, *now_ns);
+    return session_works(fit->session, err);
 }
 
 static bool train_batches(struct fit *fit, struct err *err)
@@ -57,7 +68,9 @@ static bool train_batches(struct fit *fit, struct err *err)
     while (fit->at.batch < fit->at.epoch_batches && !fit->stop_by_callback) {
         if (steering_pending(fit->o.steering) && (!fit_obey(fit, err) || fit->stop_asked))
             return fit->stop_asked;
-        int64_t now_ns = run_step(fit);
+        int64_t now_ns;
+        if (!run_step(fit, &now_ns, err))
+            return false;
         enum callback_needs needs = callbacks_batch_needs(fit->callbacks);
         if ((needs != CALLBACK_NEEDS_NOTHING && !end_batch(fit, needs, err)) ||
             (now_ns >= fit->next_backup_ns && !fit_back_up(fit, err)))
@@ -89,9 +102,9 @@ static bool validates(const struct fit *fit)
     return false;
 }
 
-/* False when it was left because of an order: the totals of training are back on the device and the epoch still stands
- * before its validation. */
-static bool validate(struct fit *fit)
+/* *left: because of an order; the totals of training are back on the device and the epoch still stands before its
+ * validation. */
+static bool validate(struct fit *fit, bool *left, struct err *err)
 {
     struct profile *profile = fit->session->profile;
     int64_t start_ns = profile_clock(profile);
@@ -104,7 +117,8 @@ static bool validate(struct fit *fit)
     for (int64_t b = 0; b < n_batches; b++) {
         if (steering_pending(fit->o.steering)) {
             fit_upload_totals(fit, fit->train_totals);
-            return false;
+            *left = true;
+            return true;
         }
         int64_t n;
         const int64_t *positions = pass_next(&fit->validation, &n);
@@ -115,8 +129,7 @@ static bool validate(struct fit *fit)
     }
     profile_end(profile, n_batches);
     profile_span(profile, TRACE_TRAINING, "validation of epoch", fit->at.epoch + 1, start_ns);
-    fit_log_results(fit, true);
-    return true;
+    return fit_log_results(fit, true, err);
 }
 
 static void record_history(struct fit *fit)
@@ -195,8 +208,10 @@ static bool train_epoch(struct fit *fit, struct err *err)
         if (fit->stop_asked)
             return true;
         logs_clear(&fit->logs);
-        fit_log_results(fit, false);
-        if (!validates(fit) || validate(fit))
+        bool left = false;
+        if (!fit_log_results(fit, false, err) || (validates(fit) && !validate(fit, &left, err)))
+            return false;
+        if (!left)
             return end_epoch(fit, err);
         if (!fit_obey(fit, err))
             return false;

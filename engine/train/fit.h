@@ -106,6 +106,9 @@ bool fit_check_state(const json_t *state, struct err *err) MUST_USE;
 /* Goes on from such a state; the session's weights are those of the same file. `exact` is cleared and `why` says so
  * where the position inside an epoch cannot be kept (other data, other batch size). */
 bool fit_restore(struct fit *fit, const json_t *state, bool *exact, struct str *why, struct err *err) MUST_USE;
+/* What has computed the state, where that is another kind of device or other kernels than those that go on from it:
+ * then the numbers are close to those of the uninterrupted run, not equal. NULL where they are the same; free() it. */
+char *fit_state_other_machine(const struct fit *fit, const json_t *state);
 /* After fit_restore: one more of the files that were asked for at the moment of that state ("due" there: more than one
  * ModelCheckpoint had its turn), which a kill kept from being written. */
 bool fit_save_due(struct fit *fit, const json_t *state, const json_t *due, struct err *err) MUST_USE;

@@ -27,8 +27,9 @@ void fit_event(struct fit *fit, json_t *event);
 void fit_zero_totals(struct fit *fit);
 void fit_download_totals(struct fit *fit, void **to);
 void fit_upload_totals(struct fit *fit, void *const *from);
-/* Puts the results of the totals on the device into fit->logs, as "name" or "val_name". */
-void fit_log_results(struct fit *fit, bool validation);
+/* Puts the results of the totals on the device into fit->logs, as "name" or "val_name". False: it has failed, they are
+ * none. */
+bool fit_log_results(struct fit *fit, bool validation, struct err *err) MUST_USE;
 /* fit->logs for a checkpoint of this moment: results of the part of the epoch that was done, or of the epoch just
  * ended. */
 void fit_log_moment(struct fit *fit);

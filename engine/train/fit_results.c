@@ -30,18 +30,24 @@ static void compute_results(struct fit *fit)
     compile_results(fit->session->compile, (const void *const *)fit->totals, fit->results);
 }
 
-void fit_log_results(struct fit *fit, bool validation)
+static void log_results(struct fit *fit, bool validation)
 {
     compute_results(fit);
     for (int i = 0; i < fit->session->compile->n_metrics; i++)
         logs_set(&fit->logs, validation ? fit->val_names[i] : fit->session->compile->metric_names[i], fit->results[i]);
 }
 
+bool fit_log_results(struct fit *fit, bool validation, struct err *err)
+{
+    log_results(fit, validation);
+    return session_works(fit->session, err);
+}
+
 void fit_log_moment(struct fit *fit)
 {
     logs_clear(&fit->logs);
     if (fit->at.batch)
-        fit_log_results(fit, false);
+        log_results(fit, false);
     else
         for (int i = 0; i < fit->last_logs.n; i++)
             logs_set(&fit->logs, fit->last_logs.entries[i].name, fit->last_logs.entries[i].value);

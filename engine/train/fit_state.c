@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STATE_VERSION = 1 };
 
@@ -52,6 +53,31 @@ static json_t *machine_json(const struct session *s)
                                 str_text(&kernels), "build", ANTLER_VERSION);
     str_release(&kernels);
     return machine;
+}
+
+/* Without the number of threads, which changes no number. */
+static size_t kernels_length(const char *kernels)
+{
+    const char *comma = strrchr(kernels, ',');
+    return comma && strstr(comma, " thread") ? (size_t)(comma - kernels) : strlen(kernels);
+}
+
+char *fit_state_other_machine(const struct fit *fit, const json_t *state)
+{
+    const json_t *then = json_object_get(state, "machine");
+    json_t *now = machine_json(fit->session);
+    const char *old = js_string(then, "kernels", ""), *own = js_string(now, "kernels", "");
+    const char *backend = js_string(then, "backend", "");
+    int n_old = (int)kernels_length(old), n_own = (int)kernels_length(own);
+    bool same = !json_is_object(then) ||
+                (!strcmp(backend, fit->session->backend->name) && n_old == n_own && !memcmp(old, own, (size_t)n_old));
+    char *text =
+        same ? NULL
+             : xprintf("it was trained on %s (%.*s) and goes on on %s (%.*s): what it becomes is close to what it "
+                       "would have been, not the same to the last bit",
+                       backend, n_old, old, fit->session->backend->name, n_own, own);
+    json_decref(now);
+    return text;
 }
 
 json_t *fit_state(struct fit *fit)

@@ -183,6 +183,8 @@ static int32_t draw(struct generator *g, const float *values)
 bool generator_next(struct generator *g, int32_t *token, struct err *err)
 {
     const float *values = scores(g);
+    if (!session_works(g->session, err))
+        return false;
     for (int64_t i = 0; i < g->options.n_vocabulary; i++)
         if (!isfinite(values[i]) && !(values[i] < 0))
             return err_set(err, ERR_FAILED, "the model says %s for the next token: its weights are no use",

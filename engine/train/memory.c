@@ -5,8 +5,8 @@
 
 #include <sys/resource.h>
 
-/* What the worker, its libraries, stacks and heaps hold besides: measured. */
-enum { PROGRAM_BYTES = 9600 << 10 };
+/* What the worker, its libraries, stacks and heaps hold besides, and the libraries of a GPU: measured. */
+enum { PROGRAM_BYTES = 9600 << 10, GPU_LIBRARIES_BYTES = 210 << 20 };
 
 static int64_t bytes_of(struct variable *const *variables, int n)
 {
@@ -44,12 +44,13 @@ json_t *memory_estimate(const struct session *s, const struct fit *fit)
                 dataset_bytes(s->data) + (fit->train.n_samples + fit->validation.n_samples) * (int64_t)sizeof(int64_t),
             copies = snapshot_is_large(s) ? 0 : 1, copy = copies * (int64_t)weights_host_bytes(s),
             kept = (1 + copies) * callbacks_weight_slots(fit->callbacks) * (int64_t)weights_model_bytes(s),
-            program = PROGRAM_BYTES;
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "parameters", (json_int_t)parameters, "optimizer",
+            program = PROGRAM_BYTES + (s->backend->host_memory ? 0 : GPU_LIBRARIES_BYTES),
+            device = s->backend->host_memory ? 0 : parameters + optimizer + metrics / 3 + steps;
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "parameters", (json_int_t)parameters, "optimizer",
                      (json_int_t)optimizer, "metrics", (json_int_t)metrics, "steps", (json_int_t)steps, "live",
                      (json_int_t)live_bytes(&fit->train_steps), "data", (json_int_t)data, "checkpoint",
-                     (json_int_t)(copy + kept), "program", (json_int_t)program, "total",
-                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + kept + program));
+                     (json_int_t)(copy + kept), "program", (json_int_t)program, "device", (json_int_t)device, "total",
+                     (json_int_t)(parameters + optimizer + metrics + steps + data + copy + kept + program - device));
 }
 
 int64_t memory_peak_bytes(void)

@@ -11,7 +11,8 @@
 /* {"parameters", "optimizer", "metrics", "steps": activations, gradients, workspaces and constants, "live": of these,
  * the activations and gradients that are there at once in a training step, "data": samples and their order,
  * "checkpoint": the copy that is written while training goes on, and weights that callbacks keep, "program": code,
- * libraries and threads, "total": without "live"} in bytes. New reference. */
+ * libraries and threads, "device": of all these, what lies in a GPU's memory (0: the device's memory is the host's),
+ * "total": what the worker needs besides, without "live"} in bytes. New reference. */
 json_t *memory_estimate(const struct session *session, const struct fit *fit);
 /* Peak of this process's resident memory so far. */
 int64_t memory_peak_bytes(void);

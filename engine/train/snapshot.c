@@ -53,7 +53,7 @@ bool snapshot_copy(struct snapshot *s, struct session *session, char *spare, str
     if (ok)
         weights_download(session, s->host);
     free(lent);
-    return ok;
+    return ok && session_works(session, err);
 }
 
 /* Appends the kept weights behind the model's own: the model's variables again, under antler/slot_<s>/. */

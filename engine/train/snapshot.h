@@ -31,7 +31,7 @@ struct snapshot *snapshot_new(const struct snapshot_request *request, json_t *co
 void snapshot_free(struct snapshot *snapshot);
 
 /* Copies variables and slots. `spare` is a host copy that is no longer needed, or NULL; taken. False
- * when there is no memory. */
+ * when there is no memory, or the device has failed. */
 bool snapshot_copy(struct snapshot *snapshot, struct session *session, char *spare, struct err *err) MUST_USE;
 /* Writes the temporary file of `path`: from the copy, else from the variables as they are now. */
 bool snapshot_write(struct snapshot *snapshot, const struct session *session, const char *path,

@@ -85,6 +85,8 @@ static bool restore_state(struct launch *launch, struct err *err)
                     (long long)launch->fit.at.epoch, (long long)launch->fit.at.step);
     if (ok && !exact)
         launch_note_lines(launch, "anew", str_text(&why));
+    if (ok && exact)
+        resume_note_machine(launch, state);
     str_release(&why);
     launch->fit.saved = false;
     return ok;

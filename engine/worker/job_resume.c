@@ -78,6 +78,14 @@ static bool prepare_last(struct launch *launch, const struct trail *trail, struc
     return launch_prepare(launch, options, err);
 }
 
+void resume_note_machine(struct launch *launch, const json_t *state)
+{
+    char *other = fit_state_other_machine(&launch->fit, state);
+    if (other)
+        launch_note(launch, "warning", "%s", other);
+    free(other);
+}
+
 static bool restore_exactly(struct launch *launch, const json_t *state, struct err *err)
 {
     bool exact = true;
@@ -91,6 +99,7 @@ static bool restore_exactly(struct launch *launch, const json_t *state, struct e
                 "cannot go on exactly: %s; branch from its last checkpoint instead (antler resume %s:last)",
                 str_text(&why), launch->id);
     str_release(&why);
+    resume_note_machine(launch, state);
     launch->fit.saved = !js_bool(state, "finalized", false);
     return exact;
 }

@@ -252,6 +252,15 @@ static void note_rate(const struct launch *launch, json_t *event)
     str_release(&text);
 }
 
+/* Nothing is lost but the way since the last checkpoint, and that can be gone again elsewhere. */
+static void say_the_way_out(const struct launch *launch, struct err *err)
+{
+    if (err->code == ERR_DEVICE)
+        err_set(err, ERR_DEVICE,
+                "%s; the run can go on from its last checkpoint, on the CPU too: antler resume %s --device cpu",
+                err->text, launch->id);
+}
+
 bool launch_run(struct launch *launch, json_t *event, struct answer *answer, struct err *err)
 {
     const struct control_options control = {.run_folder = launch->folder,
@@ -272,6 +281,8 @@ bool launch_run(struct launch *launch, json_t *event, struct answer *answer, str
         io->close(answer->fd);
         launch->trained = true;
         ok = fit_run(&launch->fit, &end, err);
+        if (!ok)
+            say_the_way_out(launch, err);
         end_profile(launch);
     }
     control_stop(launch->control);

@@ -10,6 +10,8 @@ const json_t *resume_state(const struct launch *launch);
  * end the training. */
 bool resume_has_epochs_left(const struct launch *launch, bool stop_binds, struct err *err) MUST_USE;
 bool resume_set_epochs(json_t *config, int64_t epochs, struct err *err) MUST_USE;
+/* A warning where the state was computed on another kind of device; after fit_restore. */
+void resume_note_machine(struct launch *launch, const json_t *state);
 /* A branch, from the first check to the end of the training. run: the parent's folder, or NULL. checkpoint: a name in
  * the run's checkpoints/, or the path of a file. */
 bool resume_branch_off(struct launch *launch, const json_t *request, const char *run, const char *checkpoint,

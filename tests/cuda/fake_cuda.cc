@@ -17,7 +17,14 @@ struct piece {
 };
 static std::map<char *, piece> pieces;
 enum { PAGE = 4096 };
-static const size_t DEVICE_BYTES = (size_t)2 << 30;
+/* What a variable of the environment says, else a machine as it should be. */
+static int number_of(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
+}
+
+static const size_t device_bytes = (size_t)number_of("ANTLER_FAKE_CUDA_MEGABYTES", 2048) << 20;
 static const size_t MOST_FILLED = (size_t)16 << 20; /* larger: a library's workspace, nothing reads it */
 static size_t in_use;
 static int opened; /* kernels may run inside of work */
@@ -40,15 +47,27 @@ static void with_memory(const std::function<void()> &work)
 
 static int n_calls;
 
+static void count_calls(void)
+{
+    FILE *file = fopen(getenv("ANTLER_FAKE_CUDA_COUNT"), "w");
+    if (file) {
+        fprintf(file, "%d", n_calls);
+        fclose(file);
+    }
+}
+
 bool fake_fails(void)
 {
-    static const char *fail = getenv("ANTLER_FAKE_CUDA_FAIL");
-    return fail && ++n_calls == atoi(fail);
+    static const char *fail = getenv("ANTLER_FAKE_CUDA_FAIL"), *count = getenv("ANTLER_FAKE_CUDA_COUNT");
+    n_calls++;
+    if (count && n_calls == 1)
+        atexit(count_calls);
+    return fail && n_calls == atoi(fail);
 }
 
 extern "C" cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
-    if (fake_fails() || in_use + bytes > DEVICE_BYTES)
+    if (fake_fails() || in_use + bytes > device_bytes)
         return cudaErrorMemoryAllocation;
     size_t pages = (bytes + PAGE - 1) / PAGE * PAGE + PAGE; /* and one that nobody has */
     char *at = (char *)mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -76,8 +95,8 @@ extern "C" cudaError_t cudaFree(void *memory)
 
 extern "C" cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all)
 {
-    *free_bytes = DEVICE_BYTES - in_use;
-    *all = DEVICE_BYTES;
+    *free_bytes = device_bytes - in_use;
+    *all = device_bytes;
     return cudaSuccess;
 }
 
@@ -194,13 +213,6 @@ extern "C" cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStr
 
 /* The device */
 
-/* What ANTLER_FAKE_CUDA_DRIVER and ANTLER_FAKE_CUDA_DEVICES say, else a machine as it should be. */
-static int number_of(const char *name, int otherwise)
-{
-    const char *text = getenv(name);
-    return text ? atoi(text) : otherwise;
-}
-
 extern "C" cudaError_t cudaRuntimeGetVersion(int *version)
 {
     *version = 13000;
@@ -232,7 +244,7 @@ extern "C" cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
     snprintf(p->name, sizeof p->name, "no GPU, a loop");
     p->major = 9;
     p->multiProcessorCount = 4;
-    p->totalGlobalMem = DEVICE_BYTES;
+    p->totalGlobalMem = device_bytes;
     return cudaSuccess;
 }
 

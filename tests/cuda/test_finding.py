@@ -76,7 +76,7 @@ def test_the_doctor_says_what_there_is():
         check(cuda["available"] == available and word in cuda["text"], f"the GPU is {cuda}, expected {word!r}")
 
 
-def not_yet_test_the_plugin():
+def test_the_plugin_of_this_build_can_be_opened():
     """All names that it takes from the worker and from its libraries are there: it says what the machine lacks, or runs."""
     if not os.path.exists(os.path.join(BUILD, "antler-cuda.so")):
         check(os.environ.get("CI") != "true" or "asan" in BUILD, "the backend cuda is compiled and linked in every run of CI: nvcc is missing")

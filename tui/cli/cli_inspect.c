@@ -152,6 +152,8 @@ static void print_check(const char *path, const json_t *result)
     printf("\nparameters: %lld, %lld trainable\n", (long long)js_int(result, "params", 0),
            (long long)js_int(result, "trainable_params", 0));
     printf("memory: about %s", text_size(js_int(result, "memory_bytes", 0)).text);
+    if (js_int(memory, "device", 0))
+        printf(", and %s on the GPU", text_size(js_int(memory, "device", 0)).text);
     if (memory)
         printf(" (weights %s, optimizer %s, steps %s, data %s, copy for checkpoints %s)",
                text_size(js_int(memory, "parameters", 0)).text, text_size(js_int(memory, "optimizer", 0)).text,

@@ -106,7 +106,10 @@ static void print_times(const json_t *part, const json_t *machine)
 static void print_memory(const json_t *memory)
 {
     printf("\nmemory: peak %s", text_size(js_int(memory, "peak", 0)).text);
-    printf(", expected %s (", text_size(js_int(memory, "total", 0)).text);
+    printf(", expected %s", text_size(js_int(memory, "total", 0)).text);
+    if (js_int(memory, "device", 0))
+        printf(" and %s on the GPU", text_size(js_int(memory, "device", 0)).text);
+    fputs(" (", stdout);
     const char *separator = "";
     for (const char *const *key = (const char *const[]){"parameters", "optimizer", "metrics", "steps", "data",
                                                         "checkpoint", "program", NULL};
