@@ -37,6 +37,9 @@ static const struct op_kernels {
     [OP_CTC] = {cuda_ctc, cuda_prepare_ctc},
     [OP_CTC_DX] = {cuda_ctc_dx, cuda_prepare_ctc},
     [OP_MATMUL] = {.prepare = cuda_prepare_matmul},
+    [OP_CONV] = {.prepare = cuda_prepare_conv},
+    [OP_CONV_DX] = {.prepare = cuda_prepare_conv_dx},
+    [OP_CONV_DW] = {.prepare = cuda_prepare_conv_dw},
     [OP_TRANSPOSE] = {NULL, cuda_prepare_transpose},
     [OP_BROADCAST] = {NULL, cuda_prepare_broadcast},
     [OP_CONCAT] = {NULL, cuda_prepare_concat},
@@ -183,7 +186,7 @@ static bool cuda_prepare_kernel(struct device *d, struct kernel *kernel, struct 
 {
     const struct op_kernels *row = &ops[kernel->node->op];
 #if defined(ANTLER_CUDA_INTERIM)
-    bool cuda_interim(struct kernel * kernel, struct arena * arena, struct err * err);
+    bool cuda_interim(struct kernel *kernel, struct arena *arena, struct err *err);
     if (!row->run && !row->prepare)
         return cuda_interim(kernel, arena, err);
 #endif

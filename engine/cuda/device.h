@@ -66,6 +66,8 @@ cuda_prepare_op cuda_prepare_attention, cuda_prepare_attention_dx;
 
 cuda_prepare_op cuda_prepare_matmul; /* matmul.c */
 
+cuda_prepare_op cuda_prepare_conv, cuda_prepare_conv_dx, cuda_prepare_conv_dw; /* conv.c */
+
 cuda_run_op cuda_copy; /* move.c */
 cuda_prepare_op cuda_prepare_transpose, cuda_prepare_broadcast, cuda_prepare_concat, cuda_prepare_slice,
     cuda_prepare_pad, cuda_prepare_reverse;

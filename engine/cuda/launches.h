@@ -292,6 +292,30 @@ struct histogram {
 void launch_histogram(void *stream, float *parts, const float *x, const float *weight, const float *threshold,
                       const struct histogram *h);
 
+/* conv.cu: a convolution of 1-3 spatial dims, unused ones have size 1. A patch is what the window reads at one position
+ * of the output: [group][tap][channel of the group], zeros in the padding. */
+struct conv_geometry {
+    int32_t in[3], out[3], size[3], stride[3], dilation[3], pad[3];
+    int32_t n_in, n_out, taps; /* products of the three */
+    int32_t channels, per_group, filters;
+    int32_t patch_row; /* elements from one patch to the next */
+};
+/* Patches of the n positions from `first` on, x and positions counted from the same image. */
+void launch_patches(void *stream, float *patches, const float *x, struct conv_geometry g, int64_t first, int64_t n);
+void launch_patches_bfloat16(void *stream, uint16_t *patches, const float *x, struct conv_geometry g, int64_t first,
+                             int64_t n);
+/* The gradient of so many images from those of their patches: sums over the n positions from `first` on. */
+void launch_sum_patches(void *stream, float *dx, const float *patches, struct conv_geometry g, int64_t images,
+                        int64_t first, int64_t n, bool adds);
+
+/* Depthwise: per_group 1; filter o reads channel o / (filters / channels). dw in two steps: a sum for each of
+ * the slices of positions, sums is [slices][taps][filters], then of these. */
+void launch_depthwise(void *stream, float *y, const float *x, const float *w, struct conv_geometry g, int64_t images);
+void launch_depthwise_dx(void *stream, float *dx, const float *dy, const float *w, struct conv_geometry g,
+                         int64_t images);
+void launch_depthwise_dw(void *stream, float *dw, float *sums, int64_t slices, const float *x, const float *dy,
+                         struct conv_geometry g, int64_t images);
+
 #ifdef __cplusplus
 }
 #endif
