@@ -68,3 +68,14 @@ set_target_properties(cuda_map PROPERTIES ENABLE_EXPORTS ON)
 if(ANTLER_NVRTC)
   antler_test(cuda_nvrtc unit/test_cuda_nvrtc.c parity antler_cuda_maps ${ANTLER_NVRTC} antler_cuda_shim)
 endif()
+
+# On a GPU; no test of ctest, since no machine of CI has one.
+if(TARGET antler_cuda_kernels)
+  find_package(CUDAToolkit REQUIRED)
+  add_library(antler_cuda_on_gpu STATIC EXCLUDE_FROM_ALL ${ANTLER_CUDA_HOST} $<TARGET_OBJECTS:antler_cuda_kernels>)
+  target_link_libraries(antler_cuda_on_gpu PUBLIC antler_engine CUDA::cudart_static CUDA::cublasLt CUDA::nvrtc PRIVATE antler_flags)
+  add_executable(gpu_maps EXCLUDE_FROM_ALL unit/test_gpu_maps.c)
+  target_link_libraries(gpu_maps PRIVATE antler_cuda_on_gpu antler_engine antler_base antler_flags m stdc++)
+  target_compile_definitions(gpu_maps PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  set_target_properties(antler_cuda_on_gpu gpu_maps PROPERTIES LINKER_LANGUAGE CXX) # nvcc's objects are complete
+endif()

@@ -1,96 +1,8 @@
 /* Maps on the cuda backend, from expression to launched kernel, with a compiler for the host at the place of NVRTC. */
-#include "engine/cuda/cuda.h"
 #include "engine/cuda/jit.h"
 #include "engine/cuda/jit_cache.h"
 #include "tests/cuda/fake_nvrtc.h"
-#include "tests/unit/map_cases.h"
-
-static struct plan *plan_of(const struct graph *g, const struct backend *backend, struct device *device, bool no_fusion)
-{
-    struct err err = {0};
-    struct plan *plan =
-        plan_new((struct graph *)g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err);
-    if (!plan)
-        CHECK_FAIL("%s: %s", backend->name, err.text);
-    for (int n = 0; plan && n < g->n_nodes; n++)
-        if (g->nodes[n]->op == OP_INPUT)
-            fill_suite_input(g->nodes[n]->outputs[0], plan_input(plan, g->nodes[n]->outputs[0]));
-    return plan;
-}
-
-static struct device *open_device(const struct backend *backend)
-{
-    struct err err = {0};
-    struct device *device = backend->open(&(struct device_options){0}, &err);
-    if (!device)
-        CHECK_FAIL("%s", err.text);
-    return device;
-}
-
-static double largest(const float *x, int64_t n)
-{
-    double most = 0;
-    for (int64_t i = 0; i < n; i++)
-        most = isfinite(x[i]) ? fmax(most, fabs((double)x[i])) : most;
-    return most;
-}
-
-/* tolerance: as in struct suite. Numbers below those of full precision are near to each other. */
-static bool near(float got, float want, double tolerance, double most)
-{
-    if (isnan(want))
-        return isnan(got);
-    if (tolerance == EXACT || isinf(want))
-        return got == want && signbit(got) == signbit(want);
-    double allowed = tolerance < 0 ? -tolerance * (1 + most) : tolerance * fabs((double)want) + 1e-37;
-    return fabs((double)got - (double)want) <= allowed;
-}
-
-static void compare_kept(const struct value *v, const float *got, const float *want, double tolerance)
-{
-    int64_t n = shape_elements(v->shape);
-    double most = largest(want, n);
-    for (int64_t i = 0; i < n; i++)
-        if (!near(got[i], want[i], tolerance, most)) {
-            CHECK_FAIL("%s: element %lld of %lld is %.9g, expected %.9g", v->node->label, (long long)i, (long long)n,
-                       (double)got[i], (double)want[i]);
-            return;
-        }
-}
-
-static void check_suite(struct suite *s, bool no_fusion)
-{
-    struct err err = {0};
-    CHECK_OK(graph_ok(s->g, &err), err);
-    struct device *oracle = open_device(&backend_reference), *device = open_device(&backend_cuda);
-    struct plan *want = plan_of(s->g, &backend_reference, oracle, true);
-    struct plan *got = plan_of(s->g, &backend_cuda, device, no_fusion);
-    for (int step = 0; want && got && step < 3; step++) { /* launched, recorded, replayed */
-        plan_run(want);
-        plan_run(got);
-    }
-    for (int i = 0; want && got && i < s->g->n_kept; i++)
-        compare_kept(s->g->kept[i], plan_output(got, s->g->kept[i]), plan_output(want, s->g->kept[i]), s->tolerance[i]);
-    plan_free(got);
-    plan_free(want);
-    backend_cuda.close(device);
-    backend_reference.close(oracle);
-}
-
-static void test_every_kind_of_map_is_what_the_reference_computes(void)
-{
-    struct suite s = suite_new();
-    check_suite(&s, true);
-    suite_free(&s);
-}
-
-static void test_maps_of_real_steps_are_what_the_reference_computes(void)
-{
-    struct suite s = suite_of_steps();
-    CHECK(s.g->n_kept > 40);
-    check_suite(&s, false);
-    suite_free(&s);
-}
+#include "tests/unit/map_suites.h"
 
 static struct graph *small_graph(int64_t n)
 {
@@ -193,6 +105,40 @@ static bool holds(const char *key, const char *want)
     return found;
 }
 
+/* One step on a device of which call number `fails` fails (this program is started anew for it); exit status 3: it did,
+ * and that was said. */
+static int run_failing_step(void)
+{
+    struct graph *g = small_graph(40);
+    struct err err = {0};
+    struct device *device = backend_cuda.open(&(struct device_options){0}, &err);
+    struct plan *plan = device ? plan_new(g, &backend_cuda, device, &(struct plan_options){0}, &err) : NULL;
+    for (int i = 0; plan && i < 3; i++) {
+        plan_run(plan);
+        const float *first = plan_output(plan, g->kept[0]), *second = plan_output(plan, g->kept[1]);
+        CHECK_EQ(isnan(first[0]) || isnan(second[0]), !backend_cuda.works(device, &err));
+    }
+    plan_free(plan);
+    if (device)
+        backend_cuda.close(device);
+    graph_free(g);
+    return check_failures ? 1 : err.code ? 3 : 0;
+}
+
+static void test_a_call_that_fails_is_an_error_and_nothing_worse(void)
+{
+    int n_said = 0;
+    char command[1200], self[512] = "";
+    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    for (int call = 1; call < 24; call++) { /* one is made good: code on the disk that cannot be loaded */
+        snprintf(command, sizeof command, "ANTLER_FAKE_CUDA_FAIL=%d '%s' fail", call, self);
+        int status = system(command);
+        CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 3 || WEXITSTATUS(status) == 0));
+        n_said += WIFEXITED(status) && WEXITSTATUS(status) == 3;
+    }
+    CHECK(n_said > 8);
+}
+
 static void test_damaged_code_is_as_good_as_none(void)
 {
     const char *key = "a text";
@@ -251,14 +197,18 @@ static void test_without_a_place_nothing_is_kept(void)
     free(home);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
+    if (argc > 1)
+        return run_failing_step();
     setenv("XDG_CACHE_HOME", check_path("cache"), 1);
     RUN(test_every_kind_of_map_is_what_the_reference_computes);
     RUN(test_maps_of_real_steps_are_what_the_reference_computes);
     RUN(test_equal_maps_are_compiled_once_and_only_once_per_device);
     RUN(test_what_cannot_be_compiled_is_an_error_and_forgotten);
     RUN(test_an_architecture_that_nvrtc_does_not_know_is_compiled_by_the_driver);
+    RUN(test_a_call_that_fails_is_an_error_and_nothing_worse);
     RUN(test_damaged_code_is_as_good_as_none);
     RUN(test_code_of_another_text_is_not_taken);
     RUN(test_the_cache_does_not_grow_without_end);
