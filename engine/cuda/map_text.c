@@ -113,7 +113,7 @@ static void find_levels(struct layout *l, const struct map *m)
             l->step[i] = l->input[s->a];
             l->used[s->a] = true;
         }
-        for (int k = 0; k < arity; k++)
+        for (int k = 0; k < 3 && k < arity; k++)
             l->step[i] = l->step[operand[k]] > l->step[i] ? l->step[operand[k]] : l->step[i];
     }
 }
