@@ -11,9 +11,9 @@ struct moments {
 
 __device__ static inline struct moments join(struct moments a, struct moments b)
 {
-    float n = a.n + b.n, distance = b.sum / b.n - a.sum / a.n;
     if (a.n == 0 || b.n == 0)
         return a.n == 0 ? b : a;
+    float n = a.n + b.n, distance = b.sum / b.n - a.sum / a.n;
     a.squares += b.squares + distance * distance * (a.n * (b.n / n));
     a.sum += b.sum;
     a.n = n;
@@ -21,23 +21,14 @@ __device__ static inline struct moments join(struct moments a, struct moments b)
 }
 
 /* Over the threads of a block that are tile apart, as column_combine. */
-__device__ static inline struct moments join_column(int tile, struct moments m)
+__device__ static inline struct moments column_moments(int tile, struct moments m)
 {
-    __shared__ struct moments of_lane[BLOCK];
-    for (int distance = WARP / 2; distance >= tile; distance /= 2) {
-        struct moments other;
-        other.n = __shfl_xor_sync(0xffffffffu, m.n, distance);
-        other.sum = __shfl_xor_sync(0xffffffffu, m.sum, distance);
-        other.squares = __shfl_xor_sync(0xffffffffu, m.squares, distance);
-        m = threadIdx.x & distance ? join(other, m) : join(m, other);
-    }
-    __syncthreads();
-    of_lane[threadIdx.x] = m;
-    __syncthreads();
-    m = of_lane[threadIdx.x % tile];
-    for (int warp = 1; warp < BLOCK / WARP; warp++)
-        m = join(m, of_lane[warp * WARP + threadIdx.x % tile]);
-    return m;
+    struct moments all;
+    all.n = column_combine(COMBINE_SUM, tile, m.n);
+    all.sum = column_combine(COMBINE_SUM, tile, m.sum);
+    float distance = m.n > 0 ? m.sum / m.n - all.sum / all.n : 0;
+    all.squares = column_combine(COMBINE_SUM, tile, m.squares + m.n * distance * distance);
+    return all;
 }
 
 __device__ static inline struct moments moments_of_rows(const struct columns *c, struct column_place p, const float *x)
@@ -63,35 +54,37 @@ __device__ static inline struct moments moments_of_rows(const struct columns *c,
 __global__ void batch_moments(float *parts, const float *x, struct columns c)
 {
     struct column_place p = column_place(&c, blockIdx.x);
-    struct moments m = join_column(c.tile, moments_of_rows(&c, p, x));
+    struct moments m = column_moments(c.tile, moments_of_rows(&c, p, x));
     if ((int)threadIdx.x < c.tile && p.column < c.width) {
         parts[p.part * 2 * c.width + p.column] = m.sum;
         parts[(p.part * 2 + 1) * c.width + p.column] = m.squares;
     }
 }
 
-/* Of a whole column, from what the parts left; of the rows themselves where there is one part. */
-__device__ static inline struct moments moments_of_column(const struct columns *c, struct column_place p,
-                                                          const float *x, const float *parts)
+/* Of a whole column, from what the parts left: all threads of the column get them. */
+__device__ static inline struct moments moments_of_parts(const struct columns *c, struct column_place p,
+                                                         const float *parts)
 {
-    if (c->parts.by == 1)
-        return join_column(c->tile, moments_of_rows(c, p, x));
-    struct moments all = {0, 0, 0};
-    for (int64_t part = threadIdx.x / c->tile; p.column < c->width && part < c->parts.by; part += p.step) {
-        struct moments some;
-        some.n = (float)(part + 1 < c->parts.by ? c->part_rows : c->n_rows - part * c->part_rows);
-        some.sum = parts[part * 2 * c->width + p.column];
-        some.squares = parts[(part * 2 + 1) * c->width + p.column];
-        all = join(all, some);
+    struct moments all = {(float)c->n_rows, 0, 0};
+    int64_t first = p.column < c->width ? threadIdx.x / c->tile : c->parts.by;
+    for (int64_t part = first; part < c->parts.by; part += p.step)
+        all.sum += parts[part * 2 * c->width + p.column];
+    all.sum = column_combine(COMBINE_SUM, c->tile, all.sum);
+    for (int64_t part = first; part < c->parts.by; part += p.step) {
+        float n = (float)(part + 1 < c->parts.by ? c->part_rows : c->n_rows - part * c->part_rows);
+        float distance = parts[part * 2 * c->width + p.column] / n - all.sum / all.n;
+        all.squares += parts[(part * 2 + 1) * c->width + p.column] + n * distance * distance;
     }
-    return join_column(c->tile, all);
+    all.squares = column_combine(COMBINE_SUM, c->tile, all.squares);
+    return all;
 }
 
 __global__ void batch_norm(float *__restrict__ y, float *mean, float *variance, const float *__restrict__ x,
                            const float *gamma, const float *beta, float epsilon, const float *parts, struct columns c)
 {
     struct column_place p = column_place(&c, blockIdx.x);
-    struct moments m = moments_of_column(&c, p, x, parts);
+    struct moments m =
+        c.parts.by == 1 ? column_moments(c.tile, moments_of_rows(&c, p, x)) : moments_of_parts(&c, p, parts);
     if (p.column >= c.width)
         return;
     float middle = m.sum / m.n, spread = m.squares / m.n;

@@ -223,6 +223,109 @@ static void test_reductions(void)
     CASE("mean of many", true, y = op_reduce(c.g, REDUCE_MEAN, feed(&c, SHAPE(70, 3000)), axes[1], 1, true););
 }
 
+/* One of them is NaN, some are infinite. */
+static struct value *with_odd_numbers(struct one_case *c, struct value *x)
+{
+    return op_expr(c->g, "where(a > 2.3, a / 0, where(a < -2.3, -1 / 0, where(a > 2, log(-a), a)))", x, NULL, NULL, NULL);
+}
+
+static void test_reductions_of_every_form(void)
+{
+    static const struct {
+        struct shape shape;
+        int axes[3], n;
+    } forms[] = {{{1, {1}}, {0}, 1},           {{3, {1, 7, 1}}, {0, 2}, 2},       {{1, {70001}}, {0}, 1},
+                 {{2, {9000, 3}}, {0}, 1},     {{2, {3, 9001}}, {1}, 1},          {{2, {5, 700}}, {1}, 1},
+                 {{2, {5000, 3}}, {1}, 1},     {{3, {40, 33, 65}}, {0, 2}, 2},    {{3, {3, 400, 40}}, {1}, 1},
+                 {{3, {3, 20, 1000}}, {1}, 1}, {{4, {5, 20, 3, 30}}, {1, 3}, 2}, {{4, {20, 5, 30, 3}}, {0, 2}, 2},
+                 {{2, {17, 33}}, {0}, 1},      {{2, {1, 300}}, {0}, 1}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        for (int kind = REDUCE_SUM; kind <= REDUCE_MIN; kind++)
+            CASE("reduce", false, y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, forms[i].shape), forms[i].axes,
+                                                forms[i].n, false););
+        CASE("product of few that are not 1", false,
+             y = op_reduce(c.g, REDUCE_PROD,
+                           op_expr(c.g, "where(abs(a) < 2.5, 1, a)", feed(&c, forms[i].shape), NULL, NULL, NULL),
+                           forms[i].axes, forms[i].n, false););
+        CASE("maximum of odd numbers", false,
+             y = op_reduce(c.g, REDUCE_MAX, with_odd_numbers(&c, feed(&c, forms[i].shape)), forms[i].axes, forms[i].n,
+                           true););
+        CASE("sum of odd numbers", false,
+             y = op_reduce(c.g, REDUCE_SUM, with_odd_numbers(&c, feed(&c, forms[i].shape)), forms[i].axes, forms[i].n,
+                           true););
+    }
+    CASE("sum of a scalar", false,
+         y = op_reduce(c.g, REDUCE_SUM, feed(&c, (struct shape){0}), NULL, 0, false););
+}
+
+static void test_long_rows_and_odd_numbers_of_softmax(void)
+{
+    static const int64_t widths[] = {5, 70, 1500};
+    for (size_t i = 0; i < 3; i++) {
+        int64_t n = widths[i];
+        CASE("softmax", true, y = op_softmax(c.g, feed(&c, SHAPE(9, n))););
+        CASE("softmax of odd numbers", true, y = op_softmax(c.g, with_odd_numbers(&c, feed(&c, SHAPE(70, n)))););
+        CASE("softmax of large numbers", false,
+             y = op_softmax(c.g, op_expr(c.g, "a * 1000", feed(&c, SHAPE(33, n)), NULL, NULL, NULL)););
+        CASE("softmax with what is shut out", false,
+             y = op_softmax(c.g, op_expr(c.g, "where(a > 1.5, -1 / 0, a)", feed(&c, SHAPE(33, n)), NULL, NULL, NULL)););
+        CASE("xent", true, y = op_xent(c.g, feed(&c, SHAPE(11, n)), feed(&c, SHAPE(11, n))););
+        CASE("xent of odd numbers", true,
+             y = op_xent(c.g, with_odd_numbers(&c, feed(&c, SHAPE(70, n))), feed(&c, SHAPE(70, n))););
+        CASE("sparse xent with labels out of range", true,
+             y = op_sparse_xent(c.g, feed(&c, SHAPE(40, n)), feed_i32(&c, SHAPE(40), (int)n + 3), (int)n + 1););
+    }
+}
+
+static void test_norms_far_from_zero(void)
+{
+    static const struct shape shapes[] = {{2, {3000, 9}}, {2, {40, 70}}, {2, {1, 5}}, {2, {7, 1500}}};
+    for (size_t i = 0; i < 4; i++) {
+        struct shape channels = SHAPE(shapes[i].dim[1]);
+        struct value *mean = NULL, *variance = NULL;
+        CASE("variance of a batch far from 0", false, {
+            op_batch_norm(c.g, op_expr(c.g, "a * 4 + 256", feed(&c, shapes[i]), NULL, NULL, NULL), NULL, NULL, 1e-3,
+                          &mean, &variance);
+            y = op_expr(c.g, "b + a / 256", mean, variance, NULL, NULL);
+        });
+        CASE("batch norm that starts with its largest numbers", false,
+             y = op_batch_norm(c.g, op_mul(c.g, feed(&c, shapes[i]), feed(&c, SHAPE(shapes[i].dim[0], 1))),
+                               feed(&c, channels), feed(&c, channels), 1e-3, NULL, NULL););
+        CASE("batch norm of odd numbers", false,
+             y = op_batch_norm(c.g, with_odd_numbers(&c, feed(&c, shapes[i])), NULL, NULL, 1e-3, NULL, NULL););
+        CASE("layer norm", true,
+             y = op_layer_norm(c.g, feed(&c, shapes[i]), 1, feed(&c, channels), feed(&c, channels), 1e-3););
+        CASE("layer norm of odd numbers", false,
+             y = op_layer_norm(c.g, with_odd_numbers(&c, feed(&c, shapes[i])), 1, NULL, NULL, 1e-3););
+    }
+}
+
+static void test_what_metrics_count(void)
+{
+    static const int64_t widths[] = {1, 2, 33, 1100};
+    static float thresholds[2000];
+    for (size_t i = 0; i < 4; i++) {
+        int64_t n = widths[i];
+        CASE("argmax", false, y = op_argmax(c.g, feed(&c, SHAPE(19, n))););
+        CASE("argmax of equal and odd numbers", false,
+             y = op_argmax(c.g, with_odd_numbers(&c, op_expr(c.g, "round(a)", feed(&c, SHAPE(70, n)), NULL, NULL, NULL))););
+        CASE("among the largest three", false,
+             y = op_top_k_hit(c.g, op_expr(c.g, "round(a * 4)", feed(&c, SHAPE(70, n)), NULL, NULL, NULL),
+                              feed_i32(&c, SHAPE(70), (int)n + 1), 3););
+        CASE("among the largest of odd numbers", false,
+             y = op_top_k_hit(c.g, with_odd_numbers(&c, feed(&c, SHAPE(70, n))), feed_i32(&c, SHAPE(70), (int)n), 2););
+    }
+    for (int i = 0; i < 2000; i++)
+        thresholds[i] = (float)i / 500 - 2;
+    static const int counts[] = {1, 200, 255, 256, 2000};
+    static const int64_t elements[] = {1, 300, 5000};
+    for (size_t t = 0; t < 5; t++)
+        for (size_t e = 0; e < 3; e++)
+            CASE("histogram", false,
+                 y = op_histogram(c.g, with_odd_numbers(&c, feed(&c, SHAPE(elements[e]))), feed(&c, SHAPE(elements[e])),
+                                  thresholds, counts[t]););
+}
+
 static void test_softmax_and_cross_entropies(void)
 {
     static const int64_t widths[] = {1, 2, 10, 65, 96, 97, 300};
@@ -377,7 +480,11 @@ int main(void)
     RUN_OF_CPU(test_a_relu_runs_behind_the_norm_before_it);
     RUN_OF_CPU(test_a_fused_norm_still_gives_its_moments);
     RUN(test_reductions);
+    RUN(test_reductions_of_every_form);
     RUN(test_softmax_and_cross_entropies);
+    RUN(test_long_rows_and_odd_numbers_of_softmax);
+    RUN(test_norms_far_from_zero);
+    RUN(test_what_metrics_count);
     RUN(test_norms);
     RUN(test_movement);
     RUN(test_random_masks_are_the_same_everywhere);
