@@ -271,17 +271,34 @@ struct shim_place shim_grid, shim_block, shim_block_index, shim_thread_index;
 
 enum waiting { RUNS, AT_BLOCK_BARRIER, AT_WARP_BARRIER, ENDED };
 enum { MOST_THREADS = 1024, STACK_BYTES = 64 << 10, LANES = 32 };
+struct place {
+    void *words[5];
+};
 struct fiber {
-    ucontext_t context;
+    struct place place; /* where it goes on; it is there for the next block when it has ended */
     enum waiting waiting;
-    uint32_t word, mask;
+    uint32_t words[2], turn; /* given in turns: one is read by all before the next but one is given */
 };
 static struct fiber fibers[MOST_THREADS];
-static char *stacks;
-static ucontext_t scheduler;
+static int n_started;
+static struct place scheduler;
 static int current = -1;
 static const char *kernel_name;
 static const std::function<void()> *body;
+
+#define UNCHECKED __attribute__((noinline, no_sanitize("address", "undefined")))
+
+UNCHECKED static void go_to(struct place *to)
+{
+    __builtin_longjmp(to->words, 1);
+}
+
+/* Leaves a place, to be continued there; a system call for each of some millions would take most of the time. */
+UNCHECKED static void change(struct place *from, struct place *to)
+{
+    if (!__builtin_setjmp(from->words))
+        go_to(to);
+}
 
 static void wait_as(enum waiting waiting)
 {
@@ -290,7 +307,7 @@ static void wait_as(enum waiting waiting)
         abort();
     }
     fibers[current].waiting = waiting;
-    swapcontext(&fibers[current].context, &scheduler);
+    change(&fibers[current].place, &scheduler);
 }
 
 void shim_block_barrier(void)
@@ -298,34 +315,50 @@ void shim_block_barrier(void)
     wait_as(AT_BLOCK_BARRIER);
 }
 
-uint32_t shim_exchange(uint32_t mask, uint32_t word, int from)
+uint32_t shim_exchange(uint32_t, uint32_t word, int from)
 {
     int me = current;
+    uint32_t turn = 0;
     if (me >= 0) {
-        fibers[me].word = word;
-        fibers[me].mask = mask;
+        turn = fibers[me].turn ^= 1;
+        fibers[me].words[turn] = word;
     }
     wait_as(AT_WARP_BARRIER);
-    uint32_t got = fibers[me / LANES * LANES + from].word;
-    wait_as(AT_WARP_BARRIER); /* nobody gives the next word before all have read */
-    return got;
+    return fibers[me / LANES * LANES + from].words[turn];
 }
 
 static void fiber_main(void)
 {
-    (*body)();
-    fibers[current].waiting = ENDED;
-    swapcontext(&fibers[current].context, &scheduler);
+    for (;;) {
+        (*body)();
+        fibers[current].waiting = ENDED;
+        change(&fibers[current].place, &scheduler);
+    }
 }
 
-static void start_fiber(int t)
+UNCHECKED static void enter(ucontext_t *context)
 {
-    getcontext(&fibers[t].context);
-    fibers[t].context.uc_stack.ss_sp = stacks + (size_t)t * STACK_BYTES;
-    fibers[t].context.uc_stack.ss_size = STACK_BYTES;
-    fibers[t].context.uc_link = NULL;
-    fibers[t].waiting = RUNS;
-    makecontext(&fibers[t].context, fiber_main, 0);
+    if (!__builtin_setjmp(scheduler.words))
+        setcontext(context);
+}
+
+/* Runs a fiber until it waits. */
+static void resume(int t)
+{
+    static ucontext_t context;
+    current = t;
+    shim_thread_index = {(unsigned)t, 0, 0};
+    if (t < n_started) {
+        change(&scheduler, &fibers[t].place);
+        return;
+    }
+    n_started = t + 1;
+    getcontext(&context);
+    context.uc_stack.ss_sp = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    context.uc_stack.ss_size = STACK_BYTES;
+    context.uc_link = NULL;
+    makecontext(&context, fiber_main, 0);
+    enter(&context);
 }
 
 /* Releases those of [from, to) that all wait as told; a thread that ended while others wait is a mistake. */
@@ -349,20 +382,17 @@ static bool release(int from, int to, enum waiting waiting)
 
 static void run_together(int n)
 {
-    if (!stacks)
-        stacks = (char *)mmap(NULL, (size_t)MOST_THREADS * STACK_BYTES, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    for (int t = 0; t < n; t++)
-        start_fiber(t);
+    for (int t = 0; t < n; t++) {
+        fibers[t].waiting = RUNS;
+        fibers[t].turn = 0;
+    }
     for (bool some = true; some;) {
         some = false;
         for (int t = 0; t < n; t++) {
             if (fibers[t].waiting != RUNS)
                 continue;
             some = true;
-            current = t;
-            shim_thread_index = {(unsigned)t, 0, 0};
-            swapcontext(&scheduler, &fibers[t].context);
+            resume(t);
         }
         for (int w = 0; w < n; w += LANES)
             some |= release(w, w + LANES < n ? w + LANES : n, AT_WARP_BARRIER);

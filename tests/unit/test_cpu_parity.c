@@ -226,7 +226,8 @@ static void test_reductions(void)
 /* One of them is NaN, some are infinite. */
 static struct value *with_odd_numbers(struct one_case *c, struct value *x)
 {
-    return op_expr(c->g, "where(a > 2.3, a / 0, where(a < -2.3, -1 / 0, where(a > 2, log(-a), a)))", x, NULL, NULL, NULL);
+    return op_expr(c->g, "where(a > 2.3, a / 0, where(a < -2.3, -1 / 0, where(a > 2, log(-a), a)))", x, NULL, NULL,
+                   NULL);
 }
 
 static void test_reductions_of_every_form(void)
@@ -234,15 +235,16 @@ static void test_reductions_of_every_form(void)
     static const struct {
         struct shape shape;
         int axes[3], n;
-    } forms[] = {{{1, {1}}, {0}, 1},           {{3, {1, 7, 1}}, {0, 2}, 2},       {{1, {70001}}, {0}, 1},
-                 {{2, {9000, 3}}, {0}, 1},     {{2, {3, 9001}}, {1}, 1},          {{2, {5, 700}}, {1}, 1},
-                 {{2, {5000, 3}}, {1}, 1},     {{3, {40, 33, 65}}, {0, 2}, 2},    {{3, {3, 400, 40}}, {1}, 1},
+    } forms[] = {{{1, {1}}, {0}, 1},           {{3, {1, 7, 1}}, {0, 2}, 2},      {{1, {70001}}, {0}, 1},
+                 {{2, {9000, 3}}, {0}, 1},     {{2, {3, 9001}}, {1}, 1},         {{2, {5, 700}}, {1}, 1},
+                 {{2, {5000, 3}}, {1}, 1},     {{3, {40, 33, 65}}, {0, 2}, 2},   {{3, {3, 400, 40}}, {1}, 1},
                  {{3, {3, 20, 1000}}, {1}, 1}, {{4, {5, 20, 3, 30}}, {1, 3}, 2}, {{4, {20, 5, 30, 3}}, {0, 2}, 2},
                  {{2, {17, 33}}, {0}, 1},      {{2, {1, 300}}, {0}, 1}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         for (int kind = REDUCE_SUM; kind <= REDUCE_MIN; kind++)
-            CASE("reduce", false, y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, forms[i].shape), forms[i].axes,
-                                                forms[i].n, false););
+            CASE("reduce", false,
+                 y = op_reduce(c.g, (enum reduce_kind)kind, feed(&c, forms[i].shape), forms[i].axes, forms[i].n,
+                               false););
         CASE("product of few that are not 1", false,
              y = op_reduce(c.g, REDUCE_PROD,
                            op_expr(c.g, "where(abs(a) < 2.5, 1, a)", feed(&c, forms[i].shape), NULL, NULL, NULL),
@@ -254,8 +256,7 @@ static void test_reductions_of_every_form(void)
              y = op_reduce(c.g, REDUCE_SUM, with_odd_numbers(&c, feed(&c, forms[i].shape)), forms[i].axes, forms[i].n,
                            true););
     }
-    CASE("sum of a scalar", false,
-         y = op_reduce(c.g, REDUCE_SUM, feed(&c, (struct shape){0}), NULL, 0, false););
+    CASE("sum of a scalar", false, y = op_reduce(c.g, REDUCE_SUM, feed(&c, (struct shape){0}), NULL, 0, false););
 }
 
 static void test_long_rows_and_odd_numbers_of_softmax(void)
@@ -308,7 +309,8 @@ static void test_what_metrics_count(void)
         int64_t n = widths[i];
         CASE("argmax", false, y = op_argmax(c.g, feed(&c, SHAPE(19, n))););
         CASE("argmax of equal and odd numbers", false,
-             y = op_argmax(c.g, with_odd_numbers(&c, op_expr(c.g, "round(a)", feed(&c, SHAPE(70, n)), NULL, NULL, NULL))););
+             y = op_argmax(c.g,
+                           with_odd_numbers(&c, op_expr(c.g, "round(a)", feed(&c, SHAPE(70, n)), NULL, NULL, NULL))););
         CASE("among the largest three", false,
              y = op_top_k_hit(c.g, op_expr(c.g, "round(a * 4)", feed(&c, SHAPE(70, n)), NULL, NULL, NULL),
                               feed_i32(&c, SHAPE(70), (int)n + 1), 3););
