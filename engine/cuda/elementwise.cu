@@ -6,7 +6,10 @@
 __global__ void cast_i32(int32_t *out, const float *x, int64_t n)
 {
     for (int64_t i = grid_first(); i < n; i += grid_step())
-        out[i] = x[i] >= 2147483648.0f ? INT32_MAX : x[i] <= -2147483648.0f ? INT32_MIN : x[i] == x[i] ? (int32_t)x[i] : 0;
+        out[i] = x[i] >= 2147483648.0f    ? INT32_MAX
+                 : x[i] <= -2147483648.0f ? INT32_MIN
+                 : x[i] == x[i]           ? (int32_t)x[i]
+                                          : 0;
 }
 
 void launch_cast_i32(void *stream, int32_t *out, const float *x, int64_t n)

@@ -12,23 +12,21 @@ static int64_t in_elements(const struct kernel *k, int input)
     return shape_elements(k->in_value[input]->shape);
 }
 
-static bool aligned(const void *memory)
-{
-    return (uintptr_t)memory % 16 == 0;
-}
-
 struct gathered {
-    int64_t n_rows, n; /* of the table; words of the result */
-    struct divisor width, quads;
+    int64_t n_rows, n;    /* of the table; of the result, in words or quads as the width */
+    struct divisor width; /* of a row */
 };
 
-static void run_gather(const struct kernel *k, struct device *device)
+static void run_gather_words(const struct kernel *k, struct device *device)
 {
     const struct gathered *g = k->prepared;
-    if (g->width.by % 4 == 0 && aligned(k->in[0]) && aligned(k->out[0]))
-        launch_gather_quads(device->stream, k->out[0], k->in[0], k->in[1], g->quads, g->n / 4, g->n_rows);
-    else
-        launch_gather_words(device->stream, k->out[0], k->in[0], k->in[1], g->width, g->n, g->n_rows);
+    launch_gather_words(device->stream, k->out[0], k->in[0], k->in[1], g->width, g->n, g->n_rows);
+}
+
+static void run_gather_quads(const struct kernel *k, struct device *device)
+{
+    const struct gathered *g = k->prepared;
+    launch_gather_quads(device->stream, k->out[0], k->in[0], k->in[1], g->width, g->n, g->n_rows);
 }
 
 bool cuda_prepare_gather(struct device *device, struct kernel *k, struct arena *arena, struct err *err)
@@ -37,12 +35,11 @@ bool cuda_prepare_gather(struct device *device, struct kernel *k, struct arena *
     (void)err;
     struct gathered *g = arena_alloc(arena, sizeof *g);
     g->n_rows = k->in_value[0]->shape.dim[0];
-    g->n = shape_elements(k->node->outputs[0]->shape);
-    int64_t width = in_elements(k, 0) / g->n_rows;
-    g->width = divisor_of(width, g->n);
-    g->quads = divisor_of(width < 4 ? 1 : width / 4, g->n);
+    int64_t width = in_elements(k, 0) / g->n_rows, unit = width % 4 ? 1 : 4;
+    g->n = in_elements(k, 1) * (width / unit);
+    g->width = divisor_of(width / unit, g->n);
     k->prepared = g;
-    k->run = run_gather;
+    k->run = unit == 4 ? run_gather_quads : run_gather_words;
     return true;
 }
 

@@ -2,8 +2,8 @@
 #include "engine/cuda/grid.h"
 #include "engine/cuda/launches.h"
 
-__global__ void gather_words(uint32_t *out, const uint32_t *table, const int32_t *index, struct divisor width, int64_t n,
-                             int64_t n_rows)
+__global__ void gather_words(uint32_t *out, const uint32_t *table, const int32_t *index, struct divisor width,
+                             int64_t n, int64_t n_rows)
 {
     for (int64_t i = grid_first(); i < n; i += grid_step()) {
         int64_t row = divide(i, width), from = index[row];

@@ -1,6 +1,6 @@
 /* launches.h - the functions that launch kernels, as C sees them: defined in the .cu files, called by the .c files of
- * the same family. Pointers are of device memory; stream is a cudaStream_t. A launch fails only as the whole device
- * does: cuda_run asks once after all of a step's.
+ * the same family. Pointers are of device memory, aligned to 16 bytes and more; stream is a cudaStream_t. A launch
+ * fails only as the whole device does: cuda_run asks once after all of a step's.
  */
 #ifndef ENGINE_CUDA_LAUNCHES_H
 #define ENGINE_CUDA_LAUNCHES_H
@@ -160,7 +160,7 @@ struct tiles {
     struct walk from, to;
 };
 
-/* Words of 4 bytes, quads of 16 that are aligned so. out is dense. */
+/* Words of 4 bytes, quads of 16. out is dense. */
 void launch_copy(void *stream, void *out, const void *in, int64_t n_words);
 void launch_walk_words(void *stream, void *out, const void *in, const struct walk *walk);
 void launch_walk_quads(void *stream, void *out, const void *in, const struct walk *walk);
@@ -216,8 +216,9 @@ struct window_axis {
 
 struct pooling {
     struct window_axis axis[3];
-    struct divisor channels;
-    int64_t n_x, n_y; /* elements */
+    int lanes;             /* channels of a thread: 4 where they can be divided so, else 1 */
+    struct divisor groups; /* of so many channels */
+    int64_t n_x, n_y;      /* groups of x and y */
 };
 
 /* winner: of every y, the position of its window that has the first maximum, -1 for none. */

@@ -23,11 +23,6 @@ static struct shape out_shape(const struct kernel *k)
     return k->node->outputs[0]->shape;
 }
 
-static bool aligned(const void *memory)
-{
-    return (uintptr_t)memory % 16 == 0;
-}
-
 void cuda_copy(const struct kernel *k, struct device *device)
 {
     launch_copy(device->stream, k->out[0], k->in[0], shape_elements(out_shape(k)));
@@ -35,29 +30,24 @@ void cuda_copy(const struct kernel *k, struct device *device)
 
 /* Walks */
 
-struct moved {
-    struct walk words, quads;
-    bool in_quads;
-};
-
-static void run_walk(const struct kernel *k, struct device *device)
+static void run_words(const struct kernel *k, struct device *device)
 {
-    const struct moved *m = k->prepared;
-    if (m->in_quads && aligned(k->in[0]) && aligned(k->out[0]))
-        launch_walk_quads(device->stream, k->out[0], k->in[0], &m->quads);
-    else
-        launch_walk_words(device->stream, k->out[0], k->in[0], &m->words);
+    launch_walk_words(device->stream, k->out[0], k->in[0], k->prepared);
+}
+
+static void run_quads(const struct kernel *k, struct device *device)
+{
+    launch_walk_quads(device->stream, k->out[0], k->in[0], k->prepared);
 }
 
 /* The result's elements are read at begin + sum(c * from) of the input. */
 static bool prepare_walk(struct kernel *k, struct arena *arena, const int64_t *from, int64_t begin)
 {
     struct shape out = out_shape(k);
-    struct moved *m = arena_alloc(arena, sizeof *m);
-    m->words = walk_of(out.dim, from, out.rank, begin);
-    m->in_quads = walk_in_quads(&m->words, &m->quads);
-    k->prepared = m;
-    k->run = run_walk;
+    struct walk words = walk_of(out.dim, from, out.rank, begin), quads;
+    bool in_quads = walk_in_quads(&words, &quads);
+    k->prepared = arena_copy(arena, in_quads ? &quads : &words, 1, sizeof words);
+    k->run = in_quads ? run_quads : run_words;
     return true;
 }
 
@@ -165,52 +155,42 @@ bool cuda_prepare_transpose(struct device *device, struct kernel *k, struct aren
 
 /* Concatenation */
 
-struct joined {
-    struct parts words, quads; /* but for the pointers */
-    bool in_quads;
-};
-
-static struct parts parts_of(const int64_t *widths, int n_parts, int64_t n_rows, int unit)
+static void run_concat(const struct kernel *k, struct device *device, bool in_quads)
 {
-    struct parts p = {0};
-    int64_t end = 0;
-    for (int i = 0; i < MOST_PARTS; i++)
-        p.end[i] = end += i < n_parts ? widths[i] / unit : 0;
-    p.n = n_rows * end;
-    p.width = divisor_of(end, p.n);
-    return p;
-}
-
-static void run_concat(const struct kernel *k, struct device *device)
-{
-    const struct joined *j = k->prepared;
-    bool in_quads = j->in_quads && aligned(k->out[0]);
-    for (int i = 0; i < k->n_inputs; i++)
-        in_quads = in_quads && aligned(k->in[i]);
-    struct parts parts = in_quads ? j->quads : j->words;
+    struct parts parts = *(const struct parts *)k->prepared;
     memcpy(parts.from, k->in, (size_t)k->n_inputs * sizeof *k->in);
     (in_quads ? launch_concat_quads : launch_concat_words)(device->stream, k->out[0], &parts);
+}
+
+static void run_concat_words(const struct kernel *k, struct device *device)
+{
+    run_concat(k, device, false);
+}
+
+static void run_concat_quads(const struct kernel *k, struct device *device)
+{
+    run_concat(k, device, true);
 }
 
 bool cuda_prepare_concat(struct device *device, struct kernel *k, struct arena *arena, struct err *err)
 {
     (void)device;
     (void)err;
-    struct joined *j = arena_alloc(arena, sizeof *j);
-    int64_t widths[KERNEL_MAX_INPUTS], n_rows = 1;
-    int axis = k->node->attrs.axes[0];
-    for (int i = 0; i < axis; i++)
+    struct parts *p = arena_alloc(arena, sizeof *p);
+    int64_t widths[KERNEL_MAX_INPUTS], n_rows = 1, end = 0;
+    bool in_quads = true;
+    for (int i = 0; i < k->node->attrs.axes[0]; i++)
         n_rows *= out_shape(k).dim[i];
-    j->in_quads = true;
     for (int i = 0; i < k->n_inputs; i++) {
         widths[i] = shape_elements(in_shape(k, i)) / n_rows;
-        j->in_quads = j->in_quads && widths[i] % 4 == 0;
+        in_quads = in_quads && widths[i] % 4 == 0;
     }
-    j->words = parts_of(widths, k->n_inputs, n_rows, 1);
-    if (j->in_quads)
-        j->quads = parts_of(widths, k->n_inputs, n_rows, 4);
-    k->prepared = j;
-    k->run = run_concat;
+    for (int i = 0; i < MOST_PARTS; i++)
+        p->end[i] = end += i < k->n_inputs ? widths[i] / (in_quads ? 4 : 1) : 0;
+    p->n = n_rows * end;
+    p->width = divisor_of(end, p->n);
+    k->prepared = p;
+    k->run = in_quads ? run_concat_quads : run_concat_words;
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* move.cu - kernels that move elements, see launches.h. The result is written in its order: one thread after another. */
+/* move.cu - kernels that move elements, see launches.h. Neighbouring threads write neighbouring elements. */
 #include "engine/cuda/grid.h"
 #include "engine/cuda/launches.h"
 
@@ -16,7 +16,7 @@ __global__ void copy_quads(uint4 *out, const uint4 *in, int64_t n)
 
 void launch_copy(void *stream, void *out, const void *in, int64_t n_words)
 {
-    int64_t quads = ((uintptr_t)out | (uintptr_t)in) % sizeof(uint4) ? 0 : n_words / 4;
+    int64_t quads = n_words / 4;
     if (quads)
         LAUNCH(copy_quads, blocks_for(quads), BLOCK, stream, (uint4 *)out, (const uint4 *)in, quads);
     if (quads * 4 < n_words)
@@ -54,7 +54,8 @@ __global__ void transpose_tiles(uint32_t *out, const uint32_t *in, const struct 
     int x = (int)threadIdx.x % TRANSPOSE_TILE, first = (int)threadIdx.x / TRANSPOSE_TILE;
     for (int64_t i = blockIdx.x; i < tiles.n; i += gridDim.x) {
         int64_t row = divide(i, tiles.across), batch = divide(row, tiles.down);
-        int64_t left = (i - row * tiles.across.by) * TRANSPOSE_TILE, top = (row - batch * tiles.down.by) * TRANSPOSE_TILE;
+        int64_t left = (i - row * tiles.across.by) * TRANSPOSE_TILE,
+                top = (row - batch * tiles.down.by) * TRANSPOSE_TILE;
         const uint32_t *from = in + walk_at(&tiles.from, batch);
         uint32_t *to = out + walk_at(&tiles.to, batch);
         for (int y = first; y < TRANSPOSE_TILE; y += BLOCK / TRANSPOSE_TILE)

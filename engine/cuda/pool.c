@@ -74,10 +74,11 @@ static struct pooled *pooled_new(const struct kernel *k, struct arena *arena, st
     const struct window *w = &k->node->attrs.window;
     struct pooled *p = arena_alloc(arena, sizeof *p);
     p->kind = k->node->attrs.pool;
-    p->p.n_x = shape_elements(x);
-    p->p.n_y = shape_elements(y);
     int64_t channels = x.dim[x.rank - 1];
-    p->p.channels = divisor_of(channels, p->p.n_x > p->p.n_y ? p->p.n_x : p->p.n_y);
+    p->p.lanes = channels % 4 ? 1 : 4;
+    p->p.n_x = shape_elements(x) / p->p.lanes;
+    p->p.n_y = shape_elements(y) / p->p.lanes;
+    p->p.groups = divisor_of(channels / p->p.lanes, p->p.n_x > p->p.n_y ? p->p.n_x : p->p.n_y);
     for (int i = 0, positions = 1; i < AXES; i++) {
         int own = i - (AXES - w->n_spatial);
         if (own >= 0 && (!is_short(w, own, x.dim[own + 1]) || w->size[own] > LONGEST / positions))
@@ -122,7 +123,8 @@ static void run_apart_max_dx(const struct kernel *k, struct device *device)
 {
     const struct pooled *p = k->prepared;
     if (!p->dense)
-        cuda_succeeded(device, cudaMemsetAsync(k->out[0], 0, (size_t)p->p.n_x * sizeof(float), device->stream),
+        cuda_succeeded(device,
+                       cudaMemsetAsync(k->out[0], 0, (size_t)(p->p.n_x * p->p.lanes) * sizeof(float), device->stream),
                        "clearing a gradient");
     launch_apart_max_pool_dx(device->stream, k->out[0], k->in[1], k->in[0], &p->p);
 }
@@ -137,6 +139,6 @@ bool cuda_prepare_pool_dx(struct device *device, struct kernel *k, struct arena 
     k->prepared = p;
     k->run = p->kind == POOL_AVERAGE ? run_average_dx : p->apart ? run_apart_max_dx : run_max_dx;
     if (k->run == run_max_dx)
-        k->workspace_bytes = (size_t)p->p.n_y * sizeof(int32_t);
+        k->workspace_bytes = (size_t)(p->p.n_y * p->p.lanes) * sizeof(int32_t);
     return true;
 }

@@ -1,9 +1,70 @@
-/* pool.cu - max and average pooling, see launches.h. A thread has one element of y, or of x for the gradient: it then
- * sums over the windows that the element is in, in the order of y. */
+/* pool.cu - max and average pooling, see launches.h. A thread has one position of y, or of x for the gradient, with as
+ * many channels as it has lanes; for the gradient it sums over the windows that its position is in, in order. */
 #include "engine/cuda/grid.h"
 #include "engine/cuda/launches.h"
 
-/* Where an element is: image and channel, and its position in each spatial axis. */
+/* Channels that lie side by side: 4, or 1 and then the others mean nothing. */
+enum { LANES = 4 };
+
+struct lanes {
+    float of[LANES];
+};
+
+struct numbers {
+    int32_t of[LANES];
+};
+
+__device__ static inline struct lanes load_lanes(const float *x, int lanes)
+{
+    struct lanes out = {{0, 0, 0, 0}};
+    if (lanes == LANES) {
+        float4 v = *(const float4 *)x;
+        out.of[0] = v.x;
+        out.of[1] = v.y;
+        out.of[2] = v.z;
+        out.of[3] = v.w;
+    } else {
+        out.of[0] = *x;
+    }
+    return out;
+}
+
+__device__ static inline void store_lanes(float *y, struct lanes v, int lanes)
+{
+    if (lanes == LANES) {
+        float4 all = {v.of[0], v.of[1], v.of[2], v.of[3]};
+        *(float4 *)y = all;
+    } else {
+        *y = v.of[0];
+    }
+}
+
+__device__ static inline struct numbers load_numbers(const int32_t *x, int lanes)
+{
+    struct numbers out = {{0, 0, 0, 0}};
+    if (lanes == LANES) {
+        int4 v = *(const int4 *)x;
+        out.of[0] = v.x;
+        out.of[1] = v.y;
+        out.of[2] = v.z;
+        out.of[3] = v.w;
+    } else {
+        out.of[0] = *x;
+    }
+    return out;
+}
+
+__device__ static inline void store_numbers(int32_t *y, struct numbers v, int lanes)
+{
+    if (lanes == LANES) {
+        int4 all = {v.of[0], v.of[1], v.of[2], v.of[3]};
+        *(int4 *)y = all;
+    } else {
+        *y = v.of[0];
+    }
+}
+
+/* Image and first channel of a thread, and its position in each spatial axis. */
 struct place {
     int64_t image, channel;
     int32_t at[3];
@@ -20,7 +81,7 @@ __device__ static inline int32_t split(int64_t *i, struct divisor by)
 __device__ static inline struct place place_in_y(const struct pooling *p, int64_t i)
 {
     struct place place;
-    place.channel = split(&i, p->channels);
+    place.channel = split(&i, p->groups) * p->lanes;
     place.at[2] = split(&i, p->axis[2].by_out);
     place.at[1] = split(&i, p->axis[1].by_out);
     place.at[0] = split(&i, p->axis[0].by_out);
@@ -31,7 +92,7 @@ __device__ static inline struct place place_in_y(const struct pooling *p, int64_
 __device__ static inline struct place place_in_x(const struct pooling *p, int64_t i)
 {
     struct place place;
-    place.channel = split(&i, p->channels);
+    place.channel = split(&i, p->groups) * p->lanes;
     place.at[2] = split(&i, p->axis[2].by_in);
     place.at[1] = split(&i, p->axis[1].by_in);
     place.at[0] = split(&i, p->axis[0].by_in);
@@ -43,14 +104,14 @@ __device__ static inline int64_t index_in_x(const struct pooling *p, const struc
                                             int32_t c)
 {
     int64_t line = (of->image * p->axis[0].in + a) * p->axis[1].in + b;
-    return (line * p->axis[2].in + c) * p->channels.by + of->channel;
+    return (line * p->axis[2].in + c) * p->groups.by * p->lanes + of->channel;
 }
 
 __device__ static inline int64_t index_in_y(const struct pooling *p, const struct place *of, int32_t a, int32_t b,
                                             int32_t c)
 {
     int64_t line = (of->image * p->axis[0].out + a) * p->axis[1].out + b;
-    return (line * p->axis[2].out + c) * p->channels.by + of->channel;
+    return (line * p->axis[2].out + c) * p->groups.by * p->lanes + of->channel;
 }
 
 /* first, first + step, ... up to end - 1 */
@@ -94,27 +155,32 @@ __device__ static inline int32_t position(const struct window_axis *w, int32_t o
 }
 
 struct maximum {
-    float value;
-    int32_t number; /* of its position in the window; -1: the window is empty */
+    struct lanes value;
+    struct numbers number; /* of its position in the window; -1: the window is empty */
 };
+
+__device__ static inline void take_larger(struct maximum *m, struct lanes v, int32_t number)
+{
+    for (int k = 0; k < LANES; k++)
+        if (m->number.of[k] < 0 || v.of[k] > m->value.of[k] ||
+            (v.of[k] != v.of[k] && m->value.of[k] == m->value.of[k])) {
+            m->value.of[k] = v.of[k];
+            m->number.of[k] = number;
+        }
+}
 
 /* The first maximum of a window; a NaN is one. */
 __device__ static inline struct maximum maximum_of(const struct pooling *p, const float *x, const struct place *y)
 {
     const struct window_axis *w0 = &p->axis[0], *w1 = &p->axis[1], *w2 = &p->axis[2];
     struct range r0 = inside(w0, y->at[0]), r1 = inside(w1, y->at[1]), r2 = inside(w2, y->at[2]);
-    struct maximum m;
-    m.value = -INFINITY;
-    m.number = -1;
+    struct maximum m = {{{-INFINITY, -INFINITY, -INFINITY, -INFINITY}}, {{-1, -1, -1, -1}}};
     for (int32_t a = r0.first; a < r0.end; a++)
         for (int32_t b = r1.first; b < r1.end; b++)
             for (int32_t c = r2.first; c < r2.end; c++) {
-                float v = x[index_in_x(p, y, position(w0, y->at[0], a), position(w1, y->at[1], b),
-                                       position(w2, y->at[2], c))];
-                if (m.number < 0 || v > m.value || (v != v && m.value == m.value)) {
-                    m.value = v;
-                    m.number = (a * w1->size + b) * w2->size + c;
-                }
+                int64_t at =
+                    index_in_x(p, y, position(w0, y->at[0], a), position(w1, y->at[1], b), position(w2, y->at[2], c));
+                take_larger(&m, load_lanes(x + at, p->lanes), (a * w1->size + b) * w2->size + c);
             }
     return m;
 }
@@ -123,7 +189,7 @@ __global__ void max_pool(float *y, const float *x, const struct pooling p)
 {
     for (int64_t i = grid_first(); i < p.n_y; i += grid_step()) {
         struct place place = place_in_y(&p, i);
-        y[i] = maximum_of(&p, x, &place).value;
+        store_lanes(y + i * p.lanes, maximum_of(&p, x, &place).value, p.lanes);
     }
 }
 
@@ -139,13 +205,19 @@ __global__ void average_pool(float *y, const float *x, const struct pooling p)
         struct place o = place_in_y(&p, i);
         struct range r0 = inside(w0, o.at[0]), r1 = inside(w1, o.at[1]), r2 = inside(w2, o.at[2]);
         int32_t count = 0;
-        float sum = 0;
+        struct lanes sum = {{0, 0, 0, 0}};
         for (int32_t a = r0.first; a < r0.end; a++)
             for (int32_t b = r1.first; b < r1.end; b++)
-                for (int32_t c = r2.first; c < r2.end; c++, count++)
-                    sum += x[index_in_x(&p, &o, position(w0, o.at[0], a), position(w1, o.at[1], b),
-                                        position(w2, o.at[2], c))];
-        y[i] = count ? sum / (float)count : 0.0f;
+                for (int32_t c = r2.first; c < r2.end; c++, count++) {
+                    int64_t at = index_in_x(&p, &o, position(w0, o.at[0], a), position(w1, o.at[1], b),
+                                            position(w2, o.at[2], c));
+                    struct lanes v = load_lanes(x + at, p.lanes);
+                    for (int k = 0; k < LANES; k++)
+                        sum.of[k] += v.of[k];
+                }
+        for (int k = 0; k < LANES; k++)
+            sum.of[k] = count ? sum.of[k] / (float)count : 0.0f;
+        store_lanes(y + i * p.lanes, sum, p.lanes);
     }
 }
 
@@ -158,7 +230,7 @@ __global__ void pool_winners(int32_t *winner, const float *x, const struct pooli
 {
     for (int64_t i = grid_first(); i < p.n_y; i += grid_step()) {
         struct place place = place_in_y(&p, i);
-        winner[i] = maximum_of(&p, x, &place).number;
+        store_numbers(winner + i * p.lanes, maximum_of(&p, x, &place).number, p.lanes);
     }
 }
 
@@ -173,17 +245,21 @@ __global__ void max_pool_dx(float *dx, const int32_t *winner, const float *dy, c
     for (int64_t i = grid_first(); i < p.n_x; i += grid_step()) {
         struct place e = place_in_x(&p, i);
         struct range r0 = outputs_at(w0, e.at[0]), r1 = outputs_at(w1, e.at[1]), r2 = outputs_at(w2, e.at[2]);
-        float sum = 0;
+        struct lanes sum = {{0, 0, 0, 0}};
         for (int32_t a = r0.first; a < r0.end; a++)
             for (int32_t b = r1.first; b < r1.end; b++)
                 for (int32_t c = r2.first; c < r2.end; c++) {
                     int32_t n0 = number_in(w0, a, e.at[0]), n1 = number_in(w1, b, e.at[1]);
-                    int32_t n2 = number_in(w2, c, e.at[2]);
-                    int64_t y = index_in_y(&p, &e, a, b, c);
-                    if (n0 >= 0 && n1 >= 0 && n2 >= 0 && winner[y] == (n0 * w1->size + n1) * w2->size + n2)
-                        sum += dy[y];
+                    int32_t n2 = number_in(w2, c, e.at[2]), number = (n0 * w1->size + n1) * w2->size + n2;
+                    if (n0 < 0 || n1 < 0 || n2 < 0)
+                        continue;
+                    int64_t at = index_in_y(&p, &e, a, b, c);
+                    struct numbers won = load_numbers(winner + at, p.lanes);
+                    struct lanes v = load_lanes(dy + at, p.lanes);
+                    for (int k = 0; k < LANES; k++)
+                        sum.of[k] += won.of[k] == number ? v.of[k] : 0.0f;
                 }
-        dx[i] = sum;
+        store_lanes(dx + i * p.lanes, sum, p.lanes);
     }
 }
 
@@ -205,15 +281,18 @@ __global__ void average_pool_dx(float *dx, const float *dy, const struct pooling
     for (int64_t i = grid_first(); i < p.n_x; i += grid_step()) {
         struct place e = place_in_x(&p, i);
         struct range r0 = outputs_at(w0, e.at[0]), r1 = outputs_at(w1, e.at[1]), r2 = outputs_at(w2, e.at[2]);
-        float sum = 0;
+        struct lanes sum = {{0, 0, 0, 0}};
         for (int32_t a = r0.first; a < r0.end; a++)
             for (int32_t b = r1.first; b < r1.end; b++)
                 for (int32_t c = r2.first; c < r2.end; c++) {
                     int32_t count = share(w0, a, e.at[0]) * share(w1, b, e.at[1]) * share(w2, c, e.at[2]);
-                    if (count)
-                        sum += dy[index_in_y(&p, &e, a, b, c)] / (float)count;
+                    if (!count)
+                        continue;
+                    struct lanes v = load_lanes(dy + index_in_y(&p, &e, a, b, c), p.lanes);
+                    for (int k = 0; k < LANES; k++)
+                        sum.of[k] += v.of[k] / (float)count;
                 }
-        dx[i] = sum;
+        store_lanes(dx + i * p.lanes, sum, p.lanes);
     }
 }
 
@@ -228,13 +307,17 @@ __global__ void apart_max_pool_dx(float *dx, const float *x, const float *dy, co
     for (int64_t i = grid_first(); i < p.n_y; i += grid_step()) {
         struct place o = place_in_y(&p, i);
         struct range r0 = inside(w0, o.at[0]), r1 = inside(w1, o.at[1]), r2 = inside(w2, o.at[2]);
-        int32_t number = maximum_of(&p, x, &o).number;
+        struct numbers won = maximum_of(&p, x, &o).number;
+        struct lanes v = load_lanes(dy + i * p.lanes, p.lanes), own;
         for (int32_t a = r0.first; a < r0.end; a++)
             for (int32_t b = r1.first; b < r1.end; b++)
-                for (int32_t c = r2.first; c < r2.end; c++)
-                    dx[index_in_x(&p, &o, position(w0, o.at[0], a), position(w1, o.at[1], b),
-                                  position(w2, o.at[2], c))] =
-                        number == (a * w1->size + b) * w2->size + c ? dy[i] : 0.0f;
+                for (int32_t c = r2.first; c < r2.end; c++) {
+                    for (int k = 0; k < LANES; k++)
+                        own.of[k] = won.of[k] == (a * w1->size + b) * w2->size + c ? v.of[k] : 0.0f;
+                    int64_t at = index_in_x(&p, &o, position(w0, o.at[0], a), position(w1, o.at[1], b),
+                                            position(w2, o.at[2], c));
+                    store_lanes(dx + at, own, p.lanes);
+                }
     }
 }
 

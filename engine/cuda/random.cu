@@ -3,11 +3,11 @@
 #include "engine/cuda/launches.h"
 #include "engine/cuda/philox.h"
 
-/* Four floats from first on, as one where all are there and may be. */
-__device__ static inline float4 load_four(const float *x, int64_t first, int64_t n, bool aligned)
+/* Four floats from first on, as one where all are there. */
+__device__ static inline float4 load_four(const float *x, int64_t first, int64_t n)
 {
     float4 v = {0, 0, 0, 0};
-    if (aligned && first + 4 <= n)
+    if (first + 4 <= n)
         return *(const float4 *)(x + first);
     v.x = x[first];
     v.y = first + 1 < n ? x[first + 1] : 0;
@@ -16,9 +16,9 @@ __device__ static inline float4 load_four(const float *x, int64_t first, int64_t
     return v;
 }
 
-__device__ static inline void store_four(float *y, int64_t first, int64_t n, bool aligned, float4 v)
+__device__ static inline void store_four(float *y, int64_t first, int64_t n, float4 v)
 {
-    if (aligned && first + 4 <= n) {
+    if (first + 4 <= n) {
         *(float4 *)(y + first) = v;
         return;
     }
@@ -36,25 +36,23 @@ __device__ static inline float dropped(float x, uint32_t word, const struct drop
     return philox_unit(word) >= d->rate ? x * d->scale : 0.0f;
 }
 
-__global__ void dropout(float *y, const float *x, const int32_t *step, const struct dropout_numbers d, int64_t n,
-                        bool aligned)
+__global__ void dropout(float *y, const float *x, const int32_t *step, const struct dropout_numbers d, int64_t n)
 {
     for (int64_t block = grid_first(); block * 4 < n; block += grid_step()) {
         struct philox random = philox_block(d.seed, d.stream, (uint32_t)*step, (uint64_t)block);
-        float4 v = load_four(x, block * 4, n, aligned);
+        float4 v = load_four(x, block * 4, n);
         v.x = dropped(v.x, random.word[0], &d);
         v.y = dropped(v.y, random.word[1], &d);
         v.z = dropped(v.z, random.word[2], &d);
         v.w = dropped(v.w, random.word[3], &d);
-        store_four(y, block * 4, n, aligned, v);
+        store_four(y, block * 4, n, v);
     }
 }
 
 void launch_dropout(void *stream, float *y, const float *x, const int32_t *step, const struct dropout_numbers *numbers,
                     int64_t n)
 {
-    bool aligned = ((uintptr_t)x | (uintptr_t)y) % sizeof(float4) == 0;
-    LAUNCH(dropout, blocks_for((n + 3) / 4), BLOCK, stream, y, x, step, *numbers, n, aligned);
+    LAUNCH(dropout, blocks_for((n + 3) / 4), BLOCK, stream, y, x, step, *numbers, n);
 }
 
 __global__ void shared_dropout(float *y, const float *x, const int32_t *step, const struct dropout_numbers d,
@@ -81,35 +79,32 @@ __device__ static inline void normal_pair(uint32_t word1, uint32_t word2, float 
     *n2 = radius * sine;
 }
 
-__global__ void random_uniform(float *y, const int32_t *step, uint64_t seed, uint32_t rng_stream, int64_t n,
-                               bool aligned)
+__global__ void random_uniform(float *y, const int32_t *step, uint64_t seed, uint32_t rng_stream, int64_t n)
 {
     for (int64_t block = grid_first(); block * 4 < n; block += grid_step()) {
         struct philox random = philox_block(seed, rng_stream, (uint32_t)*step, (uint64_t)block);
         float4 v = {philox_unit(random.word[0]), philox_unit(random.word[1]), philox_unit(random.word[2]),
                     philox_unit(random.word[3])};
-        store_four(y, block * 4, n, aligned, v);
+        store_four(y, block * 4, n, v);
     }
 }
 
-__global__ void random_normal(float *y, const int32_t *step, uint64_t seed, uint32_t rng_stream, int64_t n,
-                              bool aligned)
+__global__ void random_normal(float *y, const int32_t *step, uint64_t seed, uint32_t rng_stream, int64_t n)
 {
     for (int64_t block = grid_first(); block * 4 < n; block += grid_step()) {
         struct philox random = philox_block(seed, rng_stream, (uint32_t)*step, (uint64_t)block);
         float4 v;
         normal_pair(random.word[0], random.word[1], &v.x, &v.y);
         normal_pair(random.word[2], random.word[3], &v.z, &v.w);
-        store_four(y, block * 4, n, aligned, v);
+        store_four(y, block * 4, n, v);
     }
 }
 
 void launch_random(void *stream, float *y, const int32_t *step, uint64_t seed, uint32_t rng_stream, bool normal,
                    int64_t n)
 {
-    bool aligned = (uintptr_t)y % sizeof(float4) == 0;
     if (normal)
-        LAUNCH(random_normal, blocks_for((n + 3) / 4), BLOCK, stream, y, step, seed, rng_stream, n, aligned);
+        LAUNCH(random_normal, blocks_for((n + 3) / 4), BLOCK, stream, y, step, seed, rng_stream, n);
     else
-        LAUNCH(random_uniform, blocks_for((n + 3) / 4), BLOCK, stream, y, step, seed, rng_stream, n, aligned);
+        LAUNCH(random_uniform, blocks_for((n + 3) / 4), BLOCK, stream, y, step, seed, rng_stream, n);
 }
