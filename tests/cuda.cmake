@@ -29,6 +29,14 @@ foreach(part parity parity_conv parity_movement parity_sequences)
   target_compile_definitions(cuda_${part} PRIVATE PARITY_CUDA)
 endforeach()
 
+set_source_files_properties(cuda/test_walk.cc PROPERTIES COMPILE_OPTIONS "-std=c++17;-Wall;-Wextra")
+add_executable(cuda_walk cuda/test_walk.cc ${CMAKE_SOURCE_DIR}/engine/cuda/walk.c)
+target_include_directories(cuda_walk PRIVATE cuda ${CMAKE_SOURCE_DIR})
+target_include_directories(cuda_walk SYSTEM PRIVATE ${ANTLER_CUDA_INCLUDE})
+target_link_libraries(cuda_walk PRIVATE antler_cuda_shim_kernels)
+add_test(NAME cuda_walk COMMAND cuda_walk)
+set_tests_properties(cuda_walk PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120)
+
 # A worker with a GPU that is none: tests/fake_gpu/antler-worker opens the plugin beside it, as the real one does.
 add_library(antler_fake_plugin MODULE $<TARGET_OBJECTS:antler_cuda_shim> $<TARGET_OBJECTS:antler_cuda_shim_kernels>)
 add_executable(antler_fake_worker ${CMAKE_SOURCE_DIR}/engine/worker/main.c)
