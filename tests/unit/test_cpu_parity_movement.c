@@ -146,6 +146,16 @@ static void test_uniform_numbers_are_the_same_bytes(void)
     graph_free(c.g);
 }
 
+/* At the pooled tensor, a function of a random one. */
+static void check_max_gradient(const char *what, const char *function, struct shape x, const struct window *w)
+{
+    CASE(what, false, {
+        struct value *in = op_expr(c.g, function, feed(&c, x), NULL, NULL, NULL);
+        struct value *out = op_pool(c.g, POOL_MAX, in, w);
+        graph_gradient(c.g, op_sum_all(c.g, op_mul(c.g, out, feed(&c, out ? out->shape : x))), &in, 1, &y);
+    });
+}
+
 static void check_pool(struct shape x, struct window w)
 {
     for (int i = w.n_spatial; i < SPATIAL_MAX; i++)
@@ -158,24 +168,22 @@ static void check_pool(struct shape x, struct window w)
          y = op_pool(c.g, POOL_MAX, op_expr(c.g, "log(a + 1)", feed(&c, x), NULL, NULL, NULL), &w););
     CASE("max pooling of nothing but -inf", false,
          y = op_pool(c.g, POOL_MAX, op_expr(c.g, "log(0 * a)", feed(&c, x), NULL, NULL, NULL), &w););
-    CASE("gradient of max pooling, NaN", false, {
-        struct value *in = op_expr(c.g, "log(a + 1)", feed(&c, x), NULL, NULL, NULL);
-        struct value *out = op_pool(c.g, POOL_MAX, in, &w);
-        graph_gradient(c.g, op_sum_all(c.g, op_mul(c.g, out, feed(&c, out ? out->shape : x))), &in, 1, &y);
-    });
+    check_max_gradient("gradient of max pooling, NaN", "log(a + 1)", x, &w);
+    check_max_gradient("gradient of max pooling, equal numbers", "relu(a)", x, &w);
 }
 
 static void test_pooling_of_every_kind_of_window(void)
 {
     check_pool(SHAPE(3, 9, 4), (struct window){1, {2}, {2}, {1}, {0}, {0}, 1});  /* the last position in none */
-    check_pool(SHAPE(2, 10, 5), (struct window){1, {3}, {2}, {1}, {1}, {1}, 1}); /* they overlap */
+    check_pool(SHAPE(2, 10, 8), (struct window){1, {3}, {2}, {1}, {1}, {1}, 1}); /* they overlap */
     check_pool(SHAPE(2, 11, 3), (struct window){1, {3}, {1}, {2}, {2}, {2}, 1}); /* with gaps */
     check_pool(SHAPE(2, 11, 3), (struct window){1, {2}, {5}, {3}, {1}, {0}, 1}); /* far apart, with gaps */
+    check_pool(SHAPE(2, 9, 3), (struct window){1, {2}, {2}, {2}, {0}, {0}, 1});  /* with gaps, they meet */
     check_pool(SHAPE(1, 7, 1), (struct window){1, {7}, {7}, {1}, {0}, {0}, 1});  /* one for all */
     check_pool(SHAPE(1, 3, 2), (struct window){1, {2}, {1}, {4}, {1}, {1}, 1});  /* in padding only */
-    check_pool(SHAPE(2, 6, 4, 3), (struct window){2, {2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}, 1});
+    check_pool(SHAPE(2, 6, 4, 4), (struct window){2, {2, 2}, {2, 2}, {1, 1}, {0, 0}, {0, 0}, 1});
     check_pool(SHAPE(2, 7, 6, 3), (struct window){2, {3, 2}, {2, 1}, {1, 2}, {1, 0}, {1, 1}, 1});
-    check_pool(SHAPE(2, 5, 4, 6, 2), (struct window){3, {2, 2, 3}, {2, 1, 3}, {1, 1, 1}, {1, 0, 0}, {0, 1, 0}, 1});
+    check_pool(SHAPE(2, 5, 4, 6, 4), (struct window){3, {2, 2, 3}, {2, 1, 3}, {1, 1, 1}, {1, 0, 0}, {0, 1, 0}, 1});
 }
 
 int main(void)
