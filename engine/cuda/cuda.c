@@ -292,5 +292,6 @@ const struct backend backend_cuda = {
     .retire = cuda_retire,
     .works = cuda_works,
     .bfloat16_products = cuda_multiplies_bfloat16,
+    .measure = cuda_measure,
     .describe = cuda_describe,
 };

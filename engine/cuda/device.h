@@ -92,4 +92,7 @@ cuda_prepare_op cuda_prepare_batch_norm, cuda_prepare_layer_norm_dx;
 cuda_run_op cuda_argmax, cuda_top_k_hit, cuda_histogram; /* metrics.c */
 cuda_prepare_op cuda_prepare_histogram;
 
+/* backend->measure. */
+void cuda_measure(struct device *device, double *gflops, double *gbytes_per_s); /* measure.c */
+
 #endif

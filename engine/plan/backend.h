@@ -93,7 +93,8 @@ struct backend {
     /* Optional: watch is told from now on; for traces. */
     void (*watch)(struct device *device, const struct device_watch *watch);
     /* Optional: what the device reaches just now: products of 512 x 512 x 512, and copies within the caches (bytes read
-     * plus written). Takes some 50 ms. For profiles. */
+     * plus written); a GPU's products are large enough to fill it, and its copies go through its memory. Takes some
+     * 50 ms. Leaves the numbers as they are where it cannot. For profiles. */
     void (*measure)(struct device *device, double *gflops, double *gbytes_per_s);
     /* Optional: a line for doctor ("avx512, own kernels, 2 threads"). */
     void (*describe)(struct device *device, struct str *out);

@@ -5,7 +5,8 @@ import os
 import peer
 
 MODEL, VARIANT, THREADS, X, Y = peer.arguments()
-os.environ["JAX_PLATFORMS"] = "cpu"  # one thread: the caller has bound the process to one core
+DEVICE = os.environ.get("PEER_DEVICE", "cpu")
+os.environ["JAX_PLATFORMS"] = DEVICE  # one thread: the caller has bound the process to one core
 import jax
 import jax.numpy as jnp
 import numpy
@@ -15,6 +16,8 @@ from jax import lax
 import models
 
 RNG = numpy.random.default_rng(1)
+if DEVICE != "cpu":
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32, no TF32
 
 
 def glorot(*shape):

@@ -1,9 +1,20 @@
-"""PyTorch as a peer: eager (its defaults), fused (fused optimizer), compile (torch.compile of model and loss, fused optimizer) and
-channels_last (as fused, pictures and weights channels last)."""
+"""PyTorch as a peer: eager (its defaults), fused (fused optimizer), compile (torch.compile of model and loss, fused optimizer), graphs (the same, replayed
+as CUDA graphs) and channels_last (as fused, pictures and weights channels last). PEER_DEVICE=cuda: on a GPU, in float32 without TF32."""
+import os
+
 import peer
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+DEVICE = os.environ.get("PEER_DEVICE", "cpu")
+torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def finish():
+    if DEVICE != "cpu":
+        torch.cuda.synchronize()
 
 
 class Residual(nn.Module):
@@ -69,7 +80,7 @@ def main():
     torch.manual_seed(1)
     import models
     size, net = models.batch(model), build(model)
-    x, y = torch.from_numpy(x), torch.from_numpy(y).long()
+    x, y, net = torch.from_numpy(x).to(DEVICE), torch.from_numpy(y).long().to(DEVICE), net.to(DEVICE)
     if model in (5, 6):
         x = x.permute(0, 3, 1, 2).contiguous()
     if variant == "channels_last":
@@ -82,17 +93,19 @@ def main():
         return F.cross_entropy(net(a), b.reshape(-1))
 
     forward, loss = net, loss_of
-    if variant == "compile":
-        forward, loss = torch.compile(net), torch.compile(loss_of)
+    if variant in ("compile", "graphs"):
+        mode = {"mode": "reduce-overhead"} if variant == "graphs" else {}
+        forward, loss = torch.compile(net, **mode), torch.compile(loss_of, **mode)
 
     def epoch():
         net.train()
-        order = torch.randperm(len(x))
+        order = torch.randperm(len(x), device=DEVICE)
         for i in range(0, len(x), size):
             chosen = order[i:i + size]
             optimizer.zero_grad(set_to_none=True)
             loss(x[chosen], y[chosen]).backward()
             optimizer.step()
+        finish()
         return len(x) // size
 
     def evaluate(n, seconds):
@@ -117,7 +130,7 @@ def main():
 
         @torch.inference_mode()
         def once():
-            forward(batch).numpy()
+            forward(batch).cpu().numpy()
             return 1
 
         once()

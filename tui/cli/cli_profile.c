@@ -133,7 +133,9 @@ void profile_print(const json_t *profile)
         puts("\n+ with what follows fused in. of floor: the time that its products, or reading and writing its "
              "operands once, take at this machine's rates");
     }
-    printf("machine: %s; products of 512: %.0f GFLOP/s, copies in the cache: %.0f GB/s",
-           js_string(machine, "kernels", ""), js_double(machine, "gflops", 0), js_double(machine, "gbytes_per_s", 0));
+    bool gpu = str_starts(js_string(machine, "device", ""), "cuda");
+    printf("machine: %s; products%s: %.0f GFLOP/s, copies%s: %.0f GB/s", js_string(machine, "kernels", ""),
+           gpu ? "" : " of 512", js_double(machine, "gflops", 0), gpu ? " of its memory" : " in the cache",
+           js_double(machine, "gbytes_per_s", 0));
     print_memory(json_object_get(profile, "memory"));
 }
