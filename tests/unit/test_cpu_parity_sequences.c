@@ -11,6 +11,9 @@ static void test_ctc(void)
     CASE("ctc of labels out of range", true, y = op_ctc(c.g, feed(&c, SHAPE(9, 8, 4)), feed_i32(&c, SHAPE(9, 3), 5)););
     CASE("ctc of unlikely labels", true,
          y = op_ctc(c.g, op_scale(c.g, feed(&c, SHAPE(4, 20, 6)), 200), feed_i32(&c, SHAPE(4, 7), 6)););
+    CASE("ctc of what is no number", true,
+         y = op_ctc(c.g, op_expr(c.g, "log(a + 2.2)", feed(&c, SHAPE(6, 5, 4)), NULL, NULL, NULL),
+                    feed_i32(&c, SHAPE(6, 2), 4)););
     CASE("ctc of one step and one class", true,
          y = op_ctc(c.g, feed(&c, SHAPE(1, 1, 1)), feed_i32(&c, SHAPE(1, 1), 1)););
 }
@@ -65,6 +68,15 @@ static void test_attention(void)
     CASE("attention behind the window", true,
          y = attention(&c, (struct attention_sizes){1, 9, 3, 1, 1, 2, 2}, (struct attention){.scale = 1, .window = 2},
                        NULL, true););
+}
+
+static void test_attention_of_what_is_no_number(void)
+{
+    CASE("attention of what is no number", false,
+         struct value *q = op_expr(c.g, "log(a + 2.2)", feed(&c, SHAPE(3, 6, 2, 4)), NULL, NULL, NULL);
+         struct value *k = op_expr(c.g, "log(a + 2.2)", feed(&c, SHAPE(3, 6, 2, 4)), NULL, NULL, NULL);
+         y = op_attention(c.g, q, k, feed(&c, SHAPE(3, 6, 2, 3)), NULL, NULL,
+                          &(struct attention){.scale = 0.5f, .causal = true}, 7, 8, NULL););
 }
 
 struct recurrent_case {
@@ -185,6 +197,7 @@ int main(void)
     RUN(test_recurrent_layers);
     RUN_OF_CPU(test_gates_are_kept_for_a_gradient_only);
     RUN(test_attention);
+    RUN(test_attention_of_what_is_no_number);
     RUN(test_ctc);
     return check_done();
 }
