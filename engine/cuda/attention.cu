@@ -1,21 +1,16 @@
-/* attention.cu - what attention does to its scores between two products, see launches.h: a warp for each query of each
+/* attention.cu - what attention does to its scores between two products, see launches.h: a team for each query of each
  * head. The products are in attention.c. */
 #include "engine/cuda/grid.h"
 #include "engine/cuda/launches.h"
 #include "engine/cuda/philox.h"
 
-__device__ static float warp_total(float x)
+/* What the threads of a team wrote is seen by all of them. */
+__device__ static void team_wait(bool whole)
 {
-    for (int distance = WARP / 2; distance > 0; distance /= 2)
-        x += __shfl_xor_sync(0xffffffffu, x, distance);
-    return x;
-}
-
-__device__ static float warp_most(float x)
-{
-    for (int distance = WARP / 2; distance > 0; distance /= 2)
-        x = nan_max(x, __shfl_xor_sync(0xffffffffu, x, distance));
-    return x;
+    if (whole)
+        __syncthreads();
+    else
+        __syncwarp();
 }
 
 /* Where a query may look: keys [first, end) where the mask is not 0. */
@@ -60,36 +55,36 @@ __device__ static struct factors factors_of(struct attention_rows r, int64_t blo
 
 /* exp(score - the largest) of a row in its place, 0 where the query does not look; returns the sum. *any: it looks
  * somewhere. */
-__device__ static float exponentials(struct attention_rows r, struct sight s, float *p, int lane, bool *any)
+__device__ static float exponentials(struct attention_rows r, struct sight s, float *p, bool whole, bool *any)
 {
     float most = -INFINITY, seen = 0, sum = 0;
-    for (int64_t key = s.first + lane; key < s.end; key += WARP)
+    for (int64_t key = s.first + team_thread(whole); key < s.end; key += team_size(whole))
         if (sees(s, key)) {
             most = nan_max(most, r.scale * p[key]);
             seen = 1;
         }
-    most = warp_most(most);
-    *any = warp_most(seen) > 0;
-    for (int64_t key = lane; key < r.keys; key += WARP) {
+    most = team_max(whole, most);
+    *any = team_max(whole, seen) > 0;
+    for (int64_t key = team_thread(whole); key < r.keys; key += team_size(whole)) {
         float e = sees(s, key) ? expf(r.scale * p[key] - most) : 0;
         p[key] = e;
         sum += e;
     }
-    return warp_total(sum);
+    return team_sum(whole, sum);
 }
 
-__global__ void attention_softmax(struct attention_rows r, float *probabilities, float *kept)
+__global__ void attention_softmax(struct attention_rows r, bool whole, float *probabilities, float *kept)
 {
-    int lane = threadIdx.x % WARP;
-    for (int64_t row = grid_first() / WARP; row < r.n_rows; row += grid_step() / WARP) {
+    int lane = team_thread(whole), step = team_size(whole);
+    for (int64_t row = team_first(whole); row < r.n_rows; row += team_step(whole)) {
         int64_t begin = row * r.keys;
         bool any;
-        float total = exponentials(r, sight_of(r, row), probabilities + begin, lane, &any);
+        float total = exponentials(r, sight_of(r, row), probabilities + begin, whole, &any);
         float alone = r.zero_empty ? 0 : 1 / (float)r.keys;
-        for (int64_t i = begin + lane; !kept && i < begin + r.keys; i += WARP)
+        for (int64_t i = begin + lane; !kept && i < begin + r.keys; i += step)
             probabilities[i] = any ? probabilities[i] / total : alone;
-        __syncwarp();
-        for (int64_t block = begin / 4 + lane; kept && block * 4 < begin + r.keys; block += WARP) {
+        team_wait(whole);
+        for (int64_t block = begin / 4 + lane; kept && block * 4 < begin + r.keys; block += step) {
             struct factors f = factors_of(r, block);
             for (int k = 0; k < 4; k++) {
                 int64_t i = block * 4 + k;
@@ -103,13 +98,13 @@ __global__ void attention_softmax(struct attention_rows r, float *probabilities,
     }
 }
 
-/* The gradient of a row's probabilities in the place of that of its dropped ones, and those; returns this lane's part
- * of the sum of gradient times probability. */
+/* The gradient of a row's probabilities in the place of that of its dropped ones, and those; returns this
+ * thread's part of the sum of gradient times probability. */
 __device__ static float drop_row(struct attention_rows r, int64_t begin, const float *p, const float *dprobabilities,
-                                 float *dp, float *kept, int lane)
+                                 float *dp, float *kept, bool whole)
 {
     float inner = 0;
-    for (int64_t block = begin / 4 + lane; block * 4 < begin + r.keys; block += WARP) {
+    for (int64_t block = begin / 4 + team_thread(whole); block * 4 < begin + r.keys; block += team_size(whole)) {
         struct factors f = factors_of(r, block);
         for (int k = 0; k < 4; k++) {
             int64_t i = block * 4 + k;
@@ -124,33 +119,36 @@ __device__ static float drop_row(struct attention_rows r, int64_t begin, const f
     return inner;
 }
 
-__global__ void attention_dscores(struct attention_rows r, const float *p, const float *dprobabilities, float *dp,
-                                  float *kept)
+__global__ void attention_dscores(struct attention_rows r, bool whole, const float *p, const float *dprobabilities,
+                                  float *dp, float *kept)
 {
-    int lane = threadIdx.x % WARP;
-    for (int64_t row = grid_first() / WARP; row < r.n_rows; row += grid_step() / WARP) {
+    int lane = team_thread(whole), step = team_size(whole);
+    for (int64_t row = team_first(whole); row < r.n_rows; row += team_step(whole)) {
         int64_t begin = row * r.keys, end = begin + r.keys;
         struct sight s = sight_of(r, row);
-        float inner = kept ? drop_row(r, begin, p, dprobabilities, dp, kept, lane) : 0;
-        for (int64_t i = begin + lane; !kept && i < end; i += WARP) {
+        float inner = kept ? drop_row(r, begin, p, dprobabilities, dp, kept, whole) : 0;
+        for (int64_t i = begin + lane; !kept && i < end; i += step) {
             if (dprobabilities)
                 dp[i] += dprobabilities[i];
             inner += dp[i] * p[i];
         }
-        inner = warp_total(inner);
-        __syncwarp();
-        for (int64_t i = begin + lane; i < end; i += WARP)
+        inner = team_sum(whole, inner);
+        team_wait(whole);
+        for (int64_t i = begin + lane; i < end; i += step)
             dp[i] = sees(s, i - begin) ? p[i] * (dp[i] - inner) * r.scale : 0;
     }
 }
 
 void launch_attention_softmax(void *stream, struct attention_rows r, float *probabilities, float *kept)
 {
-    LAUNCH_TOGETHER(attention_softmax, blocks_for(r.n_rows * WARP), BLOCK, stream, r, probabilities, kept);
+    bool whole = team_is_block(r.keys);
+    LAUNCH_TOGETHER(attention_softmax, team_blocks(r.n_rows, whole), BLOCK, stream, r, whole, probabilities, kept);
 }
 
 void launch_attention_dscores(void *stream, struct attention_rows r, const float *p, const float *dprobabilities,
                               float *dp, float *kept)
 {
-    LAUNCH_TOGETHER(attention_dscores, blocks_for(r.n_rows * WARP), BLOCK, stream, r, p, dprobabilities, dp, kept);
+    bool whole = team_is_block(r.keys);
+    LAUNCH_TOGETHER(attention_dscores, team_blocks(r.n_rows, whole), BLOCK, stream, r, whole, p, dprobabilities, dp,
+                    kept);
 }

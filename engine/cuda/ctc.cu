@@ -38,13 +38,6 @@ __global__ void ctc_chains(struct ctc_walks w)
     }
 }
 
-__device__ static float warp_sum_of(float x)
-{
-    for (int distance = WARP / 2; distance > 0; distance /= 2)
-        x += __shfl_xor_sync(0xffffffffu, x, distance);
-    return x;
-}
-
 /* A warp for each step of each sample: log of the sum of exp of the logits. */
 __global__ void ctc_totals(struct ctc_walks w)
 {
@@ -54,11 +47,10 @@ __global__ void ctc_totals(struct ctc_walks w)
         float most = x[0], sum = 0;
         for (int64_t k = lane; k < w.classes; k += WARP)
             most = nan_max(most, x[k]);
-        for (int distance = WARP / 2; distance > 0; distance /= 2)
-            most = nan_max(most, __shfl_xor_sync(0xffffffffu, most, distance));
+        most = lanes_combine(COMBINE_MAX, 1, most);
         for (int64_t k = lane; k < w.classes; k += WARP)
             sum += expf(x[k] - most);
-        sum = warp_sum_of(sum);
+        sum = lanes_combine(COMBINE_SUM, 1, sum);
         if (lane == 0)
             w.total[row] = (double)most + log((double)sum);
     }
@@ -186,7 +178,7 @@ __global__ void ctc_gradient(struct ctc_walks w, const float *dy, float *dlogits
         __syncwarp();
         for (int32_t place = lane; place < n; place += WARP)
             blank += class_of[place] ? 0 : share_at(ways, onward, loss, place);
-        blank = warp_sum_of(blank);
+        blank = lanes_combine(COMBINE_SUM, 1, blank);
         if (lane == 0)
             d[0] -= dy[i] * blank;
         for (int32_t first = lane; first < n; first += WARP) {

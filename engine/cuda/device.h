@@ -45,6 +45,9 @@ struct cuda_rows cuda_rows_of(struct shape shape, int n_axes);
 struct columns columns_of(int64_t n_rows, int64_t width);
 /* out[i] = the sum of parts[.][i], in a fixed order: what blocks left of a sum. */
 void cuda_sum_parts(struct device *device, float *out, const float *parts, int64_t n_parts, int64_t n);
+/* out[i] = the sum of x[.][i], x [n_rows, n]; parts: of as many numbers as cuda_column_parts says. */
+void cuda_sum_columns(struct device *device, float *out, float *parts, const float *x, int64_t n_rows, int64_t n);
+int64_t cuda_column_parts(int64_t n_rows, int64_t n);
 
 /* One or both for each op: a row of the table in cuda.c. By file. */
 cuda_run_op cuda_cast_i32, cuda_add_i32; /* elementwise.c */

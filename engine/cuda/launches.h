@@ -98,9 +98,6 @@ void launch_cell_gradient(void *stream, struct cell_gradient c);
 void launch_cell_reset_gradient(void *stream, struct cell_gradient c, const float *met_by_reset);
 /* dh [n, u] before the first step: all that has come back. */
 void launch_cell_first(void *stream, struct cell_gradient c);
-/* Sums of the columns of x [rows, n_columns]: partial [n_parts, n_columns], then sums [n_columns]. */
-void launch_sum_columns(void *stream, float *sums, float *partial, int64_t n_parts, const float *x, int64_t rows,
-                        int64_t n_columns);
 
 /* attention.cu: a row is what one query of one head makes of all keys, row ((n heads + h) queries + i) of
  * [n_rows, keys]. Where a query may look: engine/plan/attention.h. */

@@ -250,7 +250,6 @@ struct backward {
     const struct blas_plan *through, *candidate; /* dz R^T; candidate: NULL without a reset before the product */
     int64_t met_at, met_by_reset_at, partial_at; /* in the workspace */
     int n_met;
-    int64_t n_parts; /* of the sums for the bias */
 };
 
 /* dz R^T of a step; gate by gate where each had states of its own. */
@@ -282,18 +281,15 @@ static struct blas_product through_candidate(const struct sizes *s)
 
 bool cuda_prepare_recurrent_dx(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err)
 {
-    enum { LEAST_ROWS = 64, MOST_SUMS = 256 };
     struct backward *w = arena_alloc(arena, sizeof *w);
     const struct recurrent *r = &kernel->node->attrs.recurrent;
     w->p = recurrent_dx_places(r);
     struct shape y = kernel->in_value[w->p.y]->shape;
     w->s = sizes_of(r, y, y.dim[2]);
-    int64_t parts = (w->s.n * w->s.t + LEAST_ROWS - 1) / LEAST_ROWS;
-    w->n_parts = parts < MOST_SUMS ? parts : MOST_SUMS;
     w->n_met = r->dropped ? (int)(met_columns(&w->s) / w->s.u) : 1;
     w->met_at = take(kernel, w->n_met * w->s.n * w->s.u);
     w->met_by_reset_at = r->reset_before ? take(kernel, w->s.n * w->s.u) : -1;
-    w->partial_at = take(kernel, w->n_parts * w->s.gates);
+    w->partial_at = take(kernel, cuda_column_parts(w->s.n * w->s.t, w->s.gates));
     kernel->left_out[w->p.dbias] = kernel->unread[w->p.dbias];
     kernel->prepared = w;
     const struct blas_product through = through_kernel(&w->s), last = through_candidate(&w->s);
@@ -360,6 +356,5 @@ void cuda_recurrent_dx(const struct kernel *k, struct device *device)
     const float *sources[] = {k->out[w->p.dz], output(k, w->p.dz_recurrent, 0)};
     for (int i = 0; dbias && i < 2; i++)
         if (sources[i])
-            launch_sum_columns(device->stream, dbias + i * w->s.gates, partial, w->n_parts, sources[i], w->s.n * w->s.t,
-                               w->s.gates);
+            cuda_sum_columns(device, dbias + i * w->s.gates, partial, sources[i], w->s.n * w->s.t, w->s.gates);
 }

@@ -319,19 +319,6 @@ __global__ void cell_first(struct cell_gradient c)
         c.dh[i] = from_after(&c, unit_of(c.is, i));
 }
 
-/* A thread for each column of each part. */
-__global__ void sum_columns(float *sums, const float *x, int64_t rows, int64_t n_columns, int64_t part_rows,
-                            int64_t n_parts)
-{
-    for (int64_t i = grid_first(); i < n_parts * n_columns; i += grid_step()) {
-        int64_t part = i / n_columns, column = i - part * n_columns, end = (part + 1) * part_rows;
-        float sum = 0;
-        for (int64_t k = part * part_rows; k < end && k < rows; k++)
-            sum += x[k * n_columns + column];
-        sums[i] = sum;
-    }
-}
-
 void launch_cell_gradient(void *stream, struct cell_gradient c)
 {
     unsigned blocks = blocks_for(c.is.n * c.is.u);
@@ -353,13 +340,4 @@ void launch_cell_reset_gradient(void *stream, struct cell_gradient c, const floa
 void launch_cell_first(void *stream, struct cell_gradient c)
 {
     LAUNCH(cell_first, blocks_for(c.is.n * c.is.u), BLOCK, stream, c);
-}
-
-void launch_sum_columns(void *stream, float *sums, float *partial, int64_t n_parts, const float *x, int64_t rows,
-                        int64_t n_columns)
-{
-    int64_t part_rows = (rows + n_parts - 1) / n_parts;
-    LAUNCH(sum_columns, blocks_for(n_parts * n_columns), BLOCK, stream, partial, x, rows, n_columns, part_rows,
-           n_parts);
-    LAUNCH(sum_columns, blocks_for(n_columns), BLOCK, stream, sums, partial, n_parts, n_columns, n_parts, 1);
 }

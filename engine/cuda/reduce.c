@@ -65,6 +65,30 @@ void cuda_sum_parts(struct device *device, float *out, const float *parts, int64
     launch_reduce(device->stream, out, parts, &r);
 }
 
+static struct reduction reduction_of_columns(int64_t n_rows, int64_t n)
+{
+    struct reduction r = {.how = COMBINE_SUM, .divisor = 1};
+    r.kept = walk_of(&n, &(int64_t){1}, 1, 0);
+    r.reduced = walk_of(&n_rows, &n, 1, 0);
+    choose_way(&r, 0);
+    return r;
+}
+
+int64_t cuda_column_parts(int64_t n_rows, int64_t n)
+{
+    int64_t n_parts = reduction_of_columns(n_rows, n).columns.parts.by;
+    return n_parts == 1 ? 0 : n_parts * n;
+}
+
+void cuda_sum_columns(struct device *device, float *out, float *parts, const float *x, int64_t n_rows, int64_t n)
+{
+    struct reduction r = reduction_of_columns(n_rows, n);
+    int64_t n_parts = r.columns.parts.by;
+    launch_reduce(device->stream, n_parts == 1 ? out : parts, x, &r);
+    if (n_parts > 1)
+        cuda_sum_parts(device, out, parts, n_parts, n);
+}
+
 struct reduce_plan {
     struct reduction first, second; /* second: of the first's parts, where it has several */
 };

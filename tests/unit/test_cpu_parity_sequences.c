@@ -62,6 +62,9 @@ static void test_attention(void)
     CASE("attention of queries that give nothing", true,
          y = attention(&c, (struct attention_sizes){3, 5, 7, 2, 2, 4, 3},
                        (struct attention){.scale = 1, .zero_empty = true}, masks[2], true););
+    CASE("attention to many keys", true,
+         y = attention(&c, (struct attention_sizes){1, 3, 1030, 2, 1, 2, 2},
+                       (struct attention){.scale = 1, .rate = 0.2f, .window = 1025}, NULL, true););
     CASE("attention of one number", true,
          y = attention(&c, (struct attention_sizes){1, 1, 1, 1, 1, 1, 1},
                        (struct attention){.scale = 1, .causal = true}, NULL, false););
