@@ -11,7 +11,7 @@
  *
  * LAUNCH is for kernels whose threads are independent; LAUNCH_TOGETHER for those that wait for each other
  * (__syncthreads, __shfl_*_sync). Grids and blocks have one dimension, shared memory a fixed size, and all threads of a
- * block that waits reach its barriers.
+ * block that waits reach its barriers. UNROLL stands before loops over an array that has to lie in registers.
  */
 #ifndef ENGINE_CUDA_GRID_H
 #define ENGINE_CUDA_GRID_H
@@ -29,8 +29,10 @@
 #define LAUNCH(kernel, n_blocks, n_threads, stream, ...)                                                               \
     kernel<<<(unsigned)(n_blocks), (unsigned)(n_threads), 0, (cudaStream_t)(stream)>>>(__VA_ARGS__)
 #define LAUNCH_TOGETHER LAUNCH
+#define UNROLL _Pragma("unroll")
 #else
 #include <cuda_shim.h>
+#define UNROLL
 #endif
 
 /* No more than MOST_BLOCKS: blocks then go on in steps of the grid. */

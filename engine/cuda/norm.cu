@@ -37,6 +37,7 @@ __device__ static inline struct moments moments_of_rows(const struct columns *c,
     for (int64_t r = p.first; r < p.end; r += AT_ONCE * p.step) {
         struct moments some = {0, 0, 0};
         float of_row[AT_ONCE];
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++) {
             bool inside = r + j * p.step < p.end;
             of_row[j] = inside ? x[(r + j * p.step) * c->width + p.column] : 0;
@@ -44,6 +45,7 @@ __device__ static inline struct moments moments_of_rows(const struct columns *c,
             some.sum += of_row[j];
         }
         float mean = some.sum / some.n;
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++)
             some.squares += r + j * p.step < p.end ? (of_row[j] - mean) * (of_row[j] - mean) : 0;
         all = join(all, some);
@@ -122,6 +124,7 @@ __device__ static inline struct sums sums_of_rows(const struct columns *c, struc
     }
     for (int64_t r = p.first; r < p.end; r += AT_ONCE * p.step) {
         struct sums some = {0, 0};
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++) {
             int64_t row = r + j * p.step, i = row * c->width + p.column;
             bool inside = row < p.end;
@@ -180,10 +183,12 @@ __global__ void batch_norm_dx(struct norm_gradient g, const float *parts, struct
     float scale = g.gamma[p.column] * rstd, of_dy = s.of_beta / n, of_normal = s.of_gamma / n;
     for (int64_t r = p.first; r < p.end; r += AT_ONCE * p.step) {
         float gradient[AT_ONCE];
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++) {
             int64_t row = r + j * p.step, i = row * c.width + p.column;
             gradient[j] = row < p.end ? scale * (g.dy[i] - of_dy - (g.x[i] - mean) * rstd * of_normal) : 0;
         }
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++)
             if (r + j * p.step < p.end)
                 g.dx[(r + j * p.step) * c.width + p.column] = gradient[j];

@@ -13,12 +13,16 @@ __device__ static inline float reduce_thread(const struct reduction *r, const fl
     float all = none;
     for (int64_t i = first; i < end; i += AT_ONCE * step) {
         float some[AT_ONCE];
+        UNROLL
         for (int j = 0; j < AT_ONCE; j++)
             some[j] = i + j * step < end ? x[walk_at(&r->reduced, i + j * step)] : none;
-        for (int half = AT_ONCE / 2; half; half /= 2)
-            for (int j = 0; j < half; j++)
-                some[j] = combine(how, some[j], some[j + half]);
-        all = combine(how, all, some[0]);
+        UNROLL
+        for (int j = 0; j < AT_ONCE / 2; j++)
+            some[j] = combine(how, some[j], some[j + AT_ONCE / 2]);
+        UNROLL
+        for (int j = 0; j < AT_ONCE / 4; j++)
+            some[j] = combine(how, some[j], some[j + AT_ONCE / 4]);
+        all = combine(how, all, combine(how, some[0], some[1]));
     }
     return all;
 }
