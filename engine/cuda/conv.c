@@ -16,7 +16,14 @@
 #endif
 
 enum use { FORWARD, DX, DW };
-enum { MOST_ELEMENTS = 1 << 30, PITCH = 8, SLICE_POSITIONS = 512, MOST_SLICES = 64, MOST_FILTERS_A_CHANNEL = 8 };
+enum {
+    MOST_ELEMENTS = 1 << 30,
+    PITCH = 8,
+    FOUR = 4,
+    SLICE_POSITIONS = 512,
+    MOST_SLICES = 64,
+    MOST_FILTERS_A_CHANNEL = 8
+};
 
 struct conv {
     enum use use;
@@ -190,6 +197,33 @@ static bool describe(struct conv *v, const struct window *w, struct shape x, str
            filters <= MOST_ELEMENTS / taps && v->batch <= MOST_ELEMENTS / n_out;
 }
 
+static struct divisor by(int64_t n)
+{
+    return divisor_of(n, (int64_t)2 * MOST_ELEMENTS);
+}
+
+/* What kernels divide by, once all else is known. */
+static void divide_by(struct conv_geometry *g)
+{
+    bool in_fours = g->per_group % FOUR == 0 && g->patch_row % FOUR == 0;
+    g->width = in_fours ? FOUR : 1;
+    g->by_run = by(g->per_group / g->width);
+    g->by_n_in = by(g->n_in);
+    g->by_n_out = by(g->n_out);
+    g->by_taps = by(g->taps);
+    g->by_groups = by(g->channels / g->per_group);
+    g->by_channels = by(g->channels);
+    g->by_per_group = by(g->per_group);
+    g->by_filters = by(g->filters);
+    g->by_each = by(g->filters < g->channels ? 1 : g->filters / g->channels);
+    for (int d = 0; d < SPATIAL_MAX; d++) {
+        g->by_in[d] = by(g->in[d]);
+        g->by_out[d] = by(g->out[d]);
+        g->by_size[d] = by(g->size[d]);
+        g->by_stride[d] = by(g->stride[d]);
+    }
+}
+
 static bool is_depthwise(const struct conv *v)
 {
     return v->groups > 1 && v->g.per_group == 1 && v->g.filters <= MOST_FILTERS_A_CHANNEL * v->groups;
@@ -292,6 +326,7 @@ static void prepare_depthwise(struct kernel *kernel, struct conv *v)
 {
     int64_t positions = v->batch * v->g.n_out, slices = (positions + SLICE_POSITIONS - 1) / SLICE_POSITIONS;
     cut(v, 0);
+    divide_by(&v->g);
     v->slices = slices < MOST_SLICES ? slices : MOST_SLICES;
     kernel->run = v->use == DW ? run_depthwise_dw : run_depthwise;
     kernel->variant = "depthwise";
@@ -314,6 +349,7 @@ static bool prepare_products(struct device *device, struct kernel *kernel, struc
     v->n_chunks = 1;
     if (!v->is_own_patches)
         cut(v, (int64_t)v->g.patch_row * (v->bfloat16 && v->use != DX ? 2 : 4));
+    divide_by(&v->g);
     kernel->workspace_bytes = lay_out(v);
     kernel->run = runs[v->use];
     kernel->variant = v->is_own_patches ? "product" : "im2col";

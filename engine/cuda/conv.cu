@@ -5,18 +5,25 @@
 
 enum { VECTOR = 4, LANES = 32, LINES = BLOCK / LANES };
 
+/* The last of the coordinates that are counted in *i, which then counts the others. */
+__device__ static inline int32_t take(int32_t *i, struct divisor d)
+{
+    int32_t rest = (int32_t)divide(*i, d), own = *i - rest * (int32_t)d.by;
+    *i = rest;
+    return own;
+}
+
 /* Where in its image a tap of the window reads at a position of the output; -1 in the padding. */
 __device__ static inline int32_t input_under(const struct conv_geometry *g, int32_t out, int32_t tap)
 {
     int32_t at = 0, plane = 1;
     for (int d = 2; d >= 0; d--) {
-        int32_t x = out % g->out[d] * g->stride[d] - g->pad[d] + tap % g->size[d] * g->dilation[d];
+        int32_t first = take(&out, g->by_out[d]) * g->stride[d] - g->pad[d];
+        int32_t x = first + take(&tap, g->by_size[d]) * g->dilation[d];
         if (x < 0 || x >= g->in[d])
             return -1;
         at += x * plane;
         plane *= g->in[d];
-        out /= g->out[d];
-        tap /= g->size[d];
     }
     return at;
 }
@@ -29,44 +36,37 @@ struct place {
 __device__ static inline struct place place_of(const struct conv_geometry *g, int32_t in)
 {
     struct place p;
-    for (int d = 2; d >= 0; d--) {
-        p.at[d] = in % g->in[d] + g->pad[d];
-        in /= g->in[d];
-    }
+    for (int d = 2; d >= 0; d--)
+        p.at[d] = take(&in, g->by_in[d]) + g->pad[d];
     return p;
 }
 
 /* Where along dim d of the output the tap of that dim reads the place; -1 where it does not. */
 __device__ static inline int32_t output_over(const struct conv_geometry *g, const struct place *p, int d, int32_t tap)
 {
-    int32_t y = p->at[d] - tap * g->dilation[d], out = g->stride[d] == 1 ? y : y / g->stride[d];
+    int32_t y = p->at[d] - tap * g->dilation[d], out = y < 0 ? 0 : (int32_t)divide(y, g->by_stride[d]);
     return y >= 0 && out * g->stride[d] == y && out < g->out[d] ? out : -1;
 }
 
-/* Item i of all patches, `width` neighbouring channels each: where it is read, -1 in the padding, and where it goes. */
+/* Item i of all patches, g->width neighbouring channels each: where it is read, -1 in the padding, and where it goes. */
 struct patch_item {
     int64_t from, to;
 };
 
-__device__ static inline struct patch_item item_of(const struct conv_geometry *g, int32_t i, int32_t first,
-                                                   int32_t width)
+__device__ static inline struct patch_item item_of(const struct conv_geometry *g, int32_t i, int32_t first)
 {
-    int32_t wide = g->per_group / width, c = i % wide * width;
-    i /= wide;
-    int32_t tap = i % g->taps;
-    i /= g->taps;
-    int32_t groups = g->channels / g->per_group, group = i % groups, position = i / groups, q = first + position;
-    int32_t in = input_under(g, q % g->n_out, tap);
+    int32_t c = take(&i, g->by_run) * g->width, tap = take(&i, g->by_taps), group = take(&i, g->by_groups);
+    int32_t image = first + i, out = take(&image, g->by_n_out), in = input_under(g, out, tap);
     struct patch_item item;
-    item.to = (int64_t)position * g->patch_row + (group * g->taps + tap) * g->per_group + c;
-    item.from = in < 0 ? -1 : ((int64_t)(q / g->n_out) * g->n_in + in) * g->channels + group * g->per_group + c;
+    item.to = (int64_t)i * g->patch_row + (group * g->taps + tap) * g->per_group + c;
+    item.from = in < 0 ? -1 : ((int64_t)image * g->n_in + in) * g->channels + group * g->per_group + c;
     return item;
 }
 
 __global__ void patches_of_1(float *patches, const float *x, struct conv_geometry g, int32_t first, int32_t n_items)
 {
     for (int64_t i = grid_first(); i < n_items; i += grid_step()) {
-        struct patch_item item = item_of(&g, (int32_t)i, first, 1);
+        struct patch_item item = item_of(&g, (int32_t)i, first);
         patches[item.to] = item.from < 0 ? 0.0f : x[item.from];
     }
 }
@@ -74,7 +74,7 @@ __global__ void patches_of_1(float *patches, const float *x, struct conv_geometr
 __global__ void patches_of_4(float *patches, const float *x, struct conv_geometry g, int32_t first, int32_t n_items)
 {
     for (int64_t i = grid_first(); i < n_items; i += grid_step()) {
-        struct patch_item item = item_of(&g, (int32_t)i, first, VECTOR);
+        struct patch_item item = item_of(&g, (int32_t)i, first);
         float4 four = {0, 0, 0, 0};
         if (item.from >= 0)
             four = *(const float4 *)(x + item.from);
@@ -87,7 +87,7 @@ __global__ void bfloat16_patches(uint16_t *patches, const float *x, struct conv_
                                  int32_t n_items)
 {
     for (int64_t i = grid_first(); i < n_items; i += grid_step()) {
-        struct patch_item item = item_of(&g, (int32_t)i, first, 1);
+        struct patch_item item = item_of(&g, (int32_t)i, first);
         patches[item.to] = item.from < 0 ? (uint16_t)0 : (uint16_t)((uint32_t)__float_as_int(x[item.from]) >> 16);
     }
 }
@@ -96,7 +96,7 @@ __global__ void bfloat16_patches_of_4(uint16_t *patches, const float *x, struct 
                                       int32_t n_items)
 {
     for (int64_t i = grid_first(); i < n_items; i += grid_step()) {
-        struct patch_item item = item_of(&g, (int32_t)i, first, VECTOR);
+        struct patch_item item = item_of(&g, (int32_t)i, first);
         uint2 four = {0, 0};
         if (item.from >= 0) {
             float4 f = *(const float4 *)(x + item.from);
@@ -107,20 +107,15 @@ __global__ void bfloat16_patches_of_4(uint16_t *patches, const float *x, struct 
     }
 }
 
-static bool takes_four(const struct conv_geometry *g)
-{
-    return g->per_group % VECTOR == 0 && g->patch_row % VECTOR == 0;
-}
-
 static int32_t patch_items(const struct conv_geometry *g, int64_t n)
 {
-    return (int32_t)(n * g->channels * g->taps / (takes_four(g) ? VECTOR : 1));
+    return (int32_t)(n * g->channels * g->taps / g->width);
 }
 
 void launch_patches(void *stream, float *patches, const float *x, struct conv_geometry g, int64_t first, int64_t n)
 {
     int32_t n_items = patch_items(&g, n), begin = (int32_t)first;
-    if (takes_four(&g))
+    if (g.width == VECTOR)
         LAUNCH(patches_of_4, blocks_for(n_items), BLOCK, stream, patches, x, g, begin, n_items);
     else
         LAUNCH(patches_of_1, blocks_for(n_items), BLOCK, stream, patches, x, g, begin, n_items);
@@ -130,7 +125,7 @@ void launch_patches_bfloat16(void *stream, uint16_t *patches, const float *x, st
                              int64_t n)
 {
     int32_t n_items = patch_items(&g, n), begin = (int32_t)first;
-    if (takes_four(&g))
+    if (g.width == VECTOR)
         LAUNCH(bfloat16_patches_of_4, blocks_for(n_items), BLOCK, stream, patches, x, g, begin, n_items);
     else
         LAUNCH(bfloat16_patches, blocks_for(n_items), BLOCK, stream, patches, x, g, begin, n_items);
@@ -160,9 +155,10 @@ __global__ void sum_patches(float *dx, const float *patches, struct conv_geometr
                             int32_t n, bool adds)
 {
     for (int64_t e = grid_first(); e < n_elements; e += grid_step()) {
-        int32_t i = (int32_t)e, c = i % g.channels, place = i / g.channels, image = place / g.n_in;
-        const float *column = patches + (c / g.per_group * g.taps) * (int64_t)g.per_group + c % g.per_group;
-        dx[i] = sum_of_taps(&g, place % g.n_in, column, first - image * g.n_out, n, adds ? dx[i] : 0.0f);
+        int32_t image = (int32_t)e, group = take(&image, g.by_channels), in = take(&image, g.by_n_in);
+        int32_t c = take(&group, g.by_per_group);
+        const float *column = patches + (int64_t)group * g.taps * g.per_group + c;
+        dx[e] = sum_of_taps(&g, in, column, first - image * g.n_out, n, adds ? dx[e] : 0.0f);
     }
 }
 
@@ -178,15 +174,15 @@ void launch_sum_patches(void *stream, float *dx, const float *patches, struct co
 __global__ void depthwise(float *y, const float *x, const float *w, struct conv_geometry g, int32_t n_elements)
 {
     for (int64_t e = grid_first(); e < n_elements; e += grid_step()) {
-        int32_t i = (int32_t)e, o = i % g.filters, q = i / g.filters, c = o / (g.filters / g.channels);
-        const float *image = x + (int64_t)(q / g.n_out) * g.n_in * g.channels + c;
+        int32_t image = (int32_t)e, o = take(&image, g.by_filters), out = take(&image, g.by_n_out);
+        const float *first = x + (int64_t)image * g.n_in * g.channels + divide(o, g.by_each);
         float sum = 0;
         for (int32_t tap = 0; tap < g.taps; tap++) {
-            int32_t in = input_under(&g, q % g.n_out, tap);
+            int32_t in = input_under(&g, out, tap);
             if (in >= 0)
-                sum += image[(int64_t)in * g.channels] * w[tap * g.filters + o];
+                sum += first[(int64_t)in * g.channels] * w[(int64_t)tap * g.filters + o];
         }
-        y[i] = sum;
+        y[e] = sum;
     }
 }
 
@@ -218,10 +214,10 @@ __device__ static inline float depthwise_sum(const struct conv_geometry *g, int3
 
 __global__ void depthwise_dx(float *dx, const float *dy, const float *w, struct conv_geometry g, int32_t n_elements)
 {
+    int32_t each = (int32_t)g.by_each.by;
     for (int64_t e = grid_first(); e < n_elements; e += grid_step()) {
-        int32_t i = (int32_t)e, channel = i % g.channels, at = i / g.channels, each = g.filters / g.channels;
-        const float *image = dy + (int64_t)(at / g.n_in) * g.n_out * g.filters + channel * each;
-        dx[i] = depthwise_sum(&g, at % g.n_in, image, w + channel * each, each);
+        int32_t image = (int32_t)e, first = take(&image, g.by_channels) * each, in = take(&image, g.by_n_in);
+        dx[e] = depthwise_sum(&g, in, dy + (int64_t)image * g.n_out * g.filters + first, w + first, each);
     }
 }
 
@@ -241,11 +237,12 @@ __global__ void depthwise_dw(float *sums, int32_t slices, const float *x, const 
     int32_t slice = blockIdx.x / tiles / g.taps, lane = threadIdx.x % LANES, o = tile * LANES + lane;
     int32_t begin = (int32_t)((int64_t)n_positions * slice / slices);
     int32_t end = (int32_t)((int64_t)n_positions * (slice + 1) / slices);
+    int32_t c = (int32_t)divide(o, g.by_each);
     float sum = 0;
     for (int32_t q = begin + threadIdx.x / LANES; q < end && o < g.filters; q += LINES) {
-        int32_t in = input_under(&g, q % g.n_out, tap), c = o / (g.filters / g.channels);
+        int32_t image = q, in = input_under(&g, take(&image, g.by_n_out), tap);
         if (in >= 0)
-            sum += x[((int64_t)(q / g.n_out) * g.n_in + in) * g.channels + c] * dy[(int64_t)q * g.filters + o];
+            sum += x[((int64_t)image * g.n_in + in) * g.channels + c] * dy[(int64_t)q * g.filters + o];
     }
     of_line[threadIdx.x] = sum;
     __syncthreads();

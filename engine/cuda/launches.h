@@ -296,7 +296,12 @@ struct conv_geometry {
     int32_t in[3], out[3], size[3], stride[3], dilation[3], pad[3];
     int32_t n_in, n_out, taps; /* products of the three */
     int32_t channels, per_group, filters;
-    int32_t patch_row; /* elements from one patch to the next */
+    int32_t patch_row;     /* elements from one patch to the next */
+    int32_t width;         /* neighbouring channels of a patch that a thread moves: 4 where all lie in fours, else 1 */
+    struct divisor by_run; /* per_group / width */
+    struct divisor by_n_in, by_n_out, by_taps, by_groups, by_channels, by_per_group, by_filters;
+    struct divisor by_each; /* filters of a channel, depthwise */
+    struct divisor by_in[3], by_out[3], by_size[3], by_stride[3];
 };
 /* Patches of the n positions from `first` on, x and positions counted from the same image. */
 void launch_patches(void *stream, float *patches, const float *x, struct conv_geometry g, int64_t first, int64_t n);

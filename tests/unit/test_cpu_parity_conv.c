@@ -60,6 +60,18 @@ static void test_convolutions(void)
         check_conv(&cases[i]);
 }
 
+/* A window without stride that is one place or the whole image, strides that leave gaps, groups of one channel. */
+static void test_convolutions_that_are_special(void)
+{
+    static const struct conv_case cases[] = {
+        {2, 3, 1, 1, 1, 0, 1, 6, 8, 12}, {1, 3, 1, 1, 1, 0, 2, 6, 6, 4},   {3, 3, 1, 1, 1, 0, 1, 3, 5, 8},
+        {1, 4, 7, 1, 1, 0, 1, 7, 3, 5},  {1, 4, 7, 1, 1, 0, 3, 7, 3, 6},   {2, 4, 1, 1, 1, 1, 1, 5, 3, 4},
+        {2, 3, 2, 4, 1, 0, 1, 9, 4, 3},  {1, 3, 1, 3, 1, 0, 1, 11, 4, 3},  {2, 2, 3, 1, 1, 1, 2, 6, 2, 40},
+        {2, 3, 3, 1, 1, 1, 1, 6, 1, 8},  {1, 2, 4, 3, 2, 3, 2, 14, 8, 24}, {2, 7, 3, 1, 1, 1, 1, 20, 12, 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_conv(&cases[i]);
+}
+
 static void test_convolutions_of_every_small_size(void)
 {
     for (int64_t size = 1; size <= 13; size++)
@@ -88,6 +100,8 @@ static void test_depthwise_convolutions(void)
     check_conv(&(struct conv_case){2, 3, 3, 2, 1, 1, 16, 12, 16, 16});
     check_conv(&(struct conv_case){2, 2, 3, 1, 2, 0, 5, 9, 5, 5});
     check_conv(&(struct conv_case){2, 2, 3, 2, 1, 1, 6, 9, 6, 12});
+    check_conv(&(struct conv_case){3, 2, 2, 1, 2, 1, 35, 5, 35, 105});
+    check_conv(&(struct conv_case){2, 11, 3, 1, 1, 1, 4, 13, 4, 4});
     check_conv(&(struct conv_case){1, 3, 5, 1, 1, 0, 19, 33, 19, 19});
 }
 
@@ -173,6 +187,7 @@ static void test_transposed_convolutions(void)
 int main(void)
 {
     RUN(test_convolutions);
+    RUN(test_convolutions_that_are_special);
     RUN(test_convolutions_of_every_small_size);
     RUN(test_bfloat16_convolutions);
     RUN(test_depthwise_convolutions);
