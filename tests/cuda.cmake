@@ -37,6 +37,10 @@ target_link_libraries(cuda_walk PRIVATE antler_cuda_shim_kernels)
 add_test(NAME cuda_walk COMMAND cuda_walk)
 set_tests_properties(cuda_walk PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120)
 
+antler_test(cuda_blas unit/test_cuda_blas.c parity antler_cuda_shim antler_engine)
+target_compile_definitions(cuda_blas PRIVATE PARITY_CUDA)
+target_include_directories(cuda_blas SYSTEM PRIVATE ${ANTLER_CUDA_INCLUDE})
+
 # A worker with a GPU that is none: tests/fake_gpu/antler-worker opens the plugin beside it, as the real one does.
 add_library(antler_fake_plugin MODULE $<TARGET_OBJECTS:antler_cuda_shim> $<TARGET_OBJECTS:antler_cuda_shim_kernels>)
 add_executable(antler_fake_worker ${CMAKE_SOURCE_DIR}/engine/worker/main.c)

@@ -30,7 +30,7 @@ struct blas_product {
 
 struct blas_plan;
 
-/* In the arena. NULL and ERR_FAILED where cublasLt has no algorithm for it. */
+/* In the arena. NULL and ERR_DEVICE where cublasLt has no algorithm for it. */
 const struct blas_plan *blas_prepare(struct device *device, const struct blas_product *product, struct arena *arena,
                                      struct err *err);
 /* Device pointers, aligned as promised. A failure is the device's. */

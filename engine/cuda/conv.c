@@ -363,7 +363,8 @@ static bool prepare(struct device *device, struct kernel *kernel, enum use use, 
     v->use = use;
     kernel->prepared = v;
     if (!describe(v, &kernel->node->attrs.window, x, y))
-        return err_set(err, ERR_FAILED, "a convolution of more than %d elements an image, or positions", MOST_ELEMENTS);
+        return err_set(err, ERR_USAGE, "cuda: a convolution of more than %d elements an image, or positions of all",
+                       MOST_ELEMENTS);
     if (!is_depthwise(v))
         return prepare_products(device, kernel, v, arena, err);
     prepare_depthwise(kernel, v);

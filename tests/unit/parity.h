@@ -189,19 +189,25 @@ static inline struct value *feed_rounded(struct one_case *c, struct shape shape)
     return op_bfloat16(c->g, feed(c, shape));
 }
 
-static inline const char *variant_of(const struct one_case *c, enum op op, const struct device_options *options)
+static inline const char *variant_on(const struct backend *backend, const struct one_case *c, enum op op,
+                                     const struct device_options *options)
 {
     static char variant[32];
     struct err err = {0};
-    struct device *device = backend_cpu.open(options, &err);
-    struct plan *plan = plan_new(c->g, &backend_cpu, device, &(struct plan_options){0}, &err);
+    struct device *device = backend->open(options, &err);
+    struct plan *plan = plan_new(c->g, backend, device, &(struct plan_options){0}, &err);
     snprintf(variant, sizeof variant, "no such op");
     for (int k = 0; k < plan_stats(plan).n_kernels; k++)
         if (!strcmp(plan_kernel(plan, k).op, op_table[op].name))
             snprintf(variant, sizeof variant, "%s", plan_kernel(plan, k).variant);
     plan_free(plan);
-    backend_cpu.close(device);
+    backend->close(device);
     return variant;
+}
+
+static inline const char *variant_of(const struct one_case *c, enum op op, const struct device_options *options)
+{
+    return variant_on(&backend_cpu, c, op, options);
 }
 
 #endif
