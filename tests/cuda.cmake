@@ -34,6 +34,10 @@ add_executable(cuda_walk cuda/test_walk.cc ${CMAKE_SOURCE_DIR}/engine/cuda/walk.
 target_include_directories(cuda_walk PRIVATE cuda ${CMAKE_SOURCE_DIR})
 target_include_directories(cuda_walk SYSTEM PRIVATE ${ANTLER_CUDA_INCLUDE})
 target_link_libraries(cuda_walk PRIVATE antler_cuda_shim_kernels)
+if(ANTLER_SANITIZE)
+  target_compile_options(cuda_walk PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  target_link_options(cuda_walk PRIVATE -fsanitize=address,undefined)
+endif()
 add_test(NAME cuda_walk COMMAND cuda_walk)
 set_tests_properties(cuda_walk PROPERTIES LABELS unit SKIP_RETURN_CODE 77 TIMEOUT 120)
 

@@ -5,8 +5,6 @@
 
 #include "base/arena.h"
 
-enum { SORTED_TILE = 256 }; /* what launch_sort_tiles sorts */
-
 static int64_t in_elements(const struct kernel *k, int input)
 {
     return shape_elements(k->in_value[input]->shape);

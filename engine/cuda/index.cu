@@ -2,6 +2,8 @@
 #include "engine/cuda/grid.h"
 #include "engine/cuda/launches.h"
 
+static_assert((int)SORTED_TILE == (int)BLOCK, "a block sorts a tile, a thread a key");
+
 __global__ void gather_words(uint32_t *out, const uint32_t *table, const int32_t *index, struct divisor width,
                              int64_t n, int64_t n_rows)
 {

@@ -173,14 +173,14 @@ void launch_gather_words(void *stream, void *out, const void *table, const int32
 void launch_gather_quads(void *stream, void *out, const void *table, const int32_t *index, struct divisor width,
                          int64_t n, int64_t n_rows);
 void launch_one_hot(void *stream, float *out, const int32_t *index, struct divisor depth, int64_t n);
-/* The gradient of a table: keys (index << 32 | its position) are sorted, first within tiles of BLOCK, then by merging
- * runs of `run`, a power of 2; those of negative indices come last. */
+enum { SORTED_TILE = 256, SORTED_CHUNK = 64 };
+/* The gradient of a table: keys (index << 32 | its position) are sorted, first within tiles, then by merging runs
+ * of `run`, a power of 2; those of negative indices come last. */
 void launch_sort_tiles(void *stream, uint64_t *sorted, const int32_t *index, int64_t n);
 void launch_merge_runs(void *stream, uint64_t *to, const uint64_t *from, int64_t n, int64_t run);
 /* start[r], r = 0 ... n_rows: the first sorted key of index r or more. */
 void launch_row_starts(void *stream, int32_t *start, const uint64_t *sorted, int64_t n, int64_t n_rows);
 /* Sums over chunks of SORTED_CHUNK keys of one index; the others' are left as they are. n: n_chunks * width */
-enum { SORTED_CHUNK = 64 };
 void launch_chunk_sums(void *stream, float *sums, const uint64_t *sorted, const float *dy, struct divisor width,
                        int64_t n);
 /* Each row of the table: the sum of dy's rows with its index, in the order of their positions. n: n_rows * width */
