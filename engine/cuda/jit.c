@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/io.h"
+#include "base/log.h"
 #include "engine/cuda/jit_cache.h"
 
 enum { OPTIONS = 3, ARCHITECTURES_MAX = 64 };
@@ -113,8 +115,10 @@ bool jit_load(struct device *device, const char *text, cudaLibrary_t *library, s
     bool ok = load_kept(key, library);
     void *code = NULL;
     size_t size_bytes = 0;
+    double start = io_monotonic_seconds();
     if (!ok && jit_compile(text, architecture, &code, &size_bytes, err)) {
         cudaError_t status = load(library, code);
+        log_info("kernels for %s compiled in %.1f s", architecture, io_monotonic_seconds() - start);
         ok = status == cudaSuccess;
         if (ok)
             jit_cache_write(key, code, size_bytes);

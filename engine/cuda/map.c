@@ -28,6 +28,7 @@ struct maps { /* of a device, as long as it is open */
 struct prepared { /* by ready */
     cudaKernel_t kernel;
     unsigned n_blocks;
+    int n_members; /* kernels that are launched with this one, those behind it; 0: it is itself launched with another */
     struct map_operands operands;
 };
 
@@ -39,14 +40,41 @@ bool cuda_prepare_map(struct device *device, struct kernel *kernel, struct arena
     return true;
 }
 
+static void launch_map(const struct prepared *p, unsigned n_blocks, const void *parameter, struct device *d)
+{
+    void *parameters[] = {(void *)parameter};
+    cuda_succeeded(d,
+                   cudaLaunchKernel((const void *)p->kernel, (struct dim3){n_blocks, 1, 1},
+                                    (struct dim3){MAP_BLOCK, 1, 1}, parameters, 0, d->stream),
+                   "launching a map");
+}
+
+/* The kernels of a plan lie one behind the other, and so do the members of a group. */
+static void launch_group(const struct kernel *kernels, int n, struct device *d)
+{
+    const struct expr *e = kernels->node->attrs.expr;
+    struct map_group group;
+    uint64_t *word = group.words;
+    unsigned n_blocks = 0;
+    memset(&group, 0xff, sizeof group);
+    for (int i = 0; i < n; i++, word += map_member_words(e)) {
+        const struct prepared *p = kernels[i].prepared;
+        memcpy(word, p->operands.in, (size_t)e->n_inputs * sizeof *word);
+        memcpy(word + e->n_inputs, p->operands.out, (size_t)e->n_results * sizeof *word);
+        word[e->n_inputs + e->n_results] = (uint64_t)p->operands.n;
+        word[e->n_inputs + e->n_results + 1] = n_blocks | (uint64_t)p->n_blocks << 32;
+        n_blocks += p->n_blocks;
+    }
+    launch_map(kernels->prepared, n_blocks, &group, d);
+}
+
 void cuda_map(const struct kernel *kernel, struct device *device)
 {
     const struct prepared *p = kernel->prepared;
-    void *arguments[] = {(void *)&p->operands};
-    cuda_succeeded(device,
-                   cudaLaunchKernel((const void *)p->kernel, (struct dim3){p->n_blocks, 1, 1},
-                                    (struct dim3){MAP_BLOCK, 1, 1}, arguments, 0, device->stream),
-                   "launching a map");
+    if (p->n_members > 1)
+        launch_group(kernel, p->n_members, device);
+    else if (p->n_members)
+        launch_map(p, p->n_blocks, &p->operands, device);
 }
 
 static struct map map_of(const struct kernel *k)
@@ -66,15 +94,62 @@ static struct map map_of(const struct kernel *k)
 }
 
 /* Operands, and as many blocks as the device has work for. */
-static void point(const struct kernel *k, const struct map *map, const struct device *device, cudaKernel_t kernel)
+static void point(const struct kernel *k, const struct map *map, const struct device *device)
 {
     struct prepared *p = (struct prepared *)k->prepared;
     int64_t blocks = (map_turns(map) + MAP_BLOCK - 1) / MAP_BLOCK, most = device->n_processors * BLOCKS_PER_PROCESSOR;
-    p->kernel = kernel;
     p->n_blocks = (unsigned)(blocks < most ? blocks : most);
     memcpy(p->operands.in, k->in, (size_t)k->n_inputs * sizeof *k->in);
     memcpy(p->operands.out, k->out, (size_t)k->n_outputs * sizeof *k->out);
+    p->operands.n = shape_elements(map->shape);
 }
+
+/* Groups */
+
+static bool overlap(const void *a, const struct value *of_a, const void *b, const struct value *of_b)
+{
+    const char *x = a, *y = b;
+    return x < y + shape_elements(of_b->shape) * 4 && y < x + shape_elements(of_a->shape) * 4;
+}
+
+/* Whether a kernel writes what the other one reads or writes. */
+static bool disturbs(const struct kernel *writer, const struct kernel *other)
+{
+    for (int r = 0; r < writer->n_outputs; r++) {
+        if (writer->left_out[r])
+            continue;
+        for (int i = 0; i < other->n_inputs; i++)
+            if (overlap(writer->out[r], writer->node->outputs[r], other->in[i], other->in_value[i]))
+                return true;
+        for (int i = 0; i < other->n_outputs; i++)
+            if (!other->left_out[i] &&
+                overlap(writer->out[r], writer->node->outputs[r], other->out[i], other->node->outputs[i]))
+                return true;
+    }
+    return false;
+}
+
+/* Whether the last of n kernels may run at the same time as all before it. */
+static bool is_independent(const struct kernel *kernels, int n)
+{
+    for (int i = 0; i + 1 < n; i++)
+        if (disturbs(&kernels[i], &kernels[n - 1]) || disturbs(&kernels[n - 1], &kernels[i]))
+            return false;
+    return true;
+}
+
+/* How many of the kernels, from the first on, can be launched as one. texts: NULL where one is no map. */
+static int group_size(const struct kernel *kernels, char *const *texts, int n)
+{
+    struct map map = map_of(kernels);
+    int size = 1, most = map_is_flat(&map) ? map_group_most(map.expr) : 1;
+    while (size < n && size < most && texts[size] && !strcmp(texts[0], texts[size]) &&
+           is_independent(kernels, size + 1))
+        size++;
+    return size;
+}
+
+/* Compiled kernels */
 
 /* The number of the kernel of that text, or -1. */
 static int find(const struct maps *m, const char *text, uint64_t hash)
@@ -85,19 +160,17 @@ static int find(const struct maps *m, const char *text, uint64_t hash)
     return -1;
 }
 
-/* The number of the kernel's text, which is added where it is new. */
-static int number_of(struct maps *m, const struct map *map)
+/* The number of the kernel of that text, which is added where it is new. Takes the text. */
+static int number_of(struct maps *m, char *text)
 {
-    struct str text = {0};
-    map_text(&text, map);
-    uint64_t hash = hash_mix(0, text.data, text.length);
-    int found = find(m, text.data, hash);
+    uint64_t hash = hash_mix(0, text, strlen(text));
+    int found = find(m, text, hash);
     if (found >= 0) {
-        str_release(&text);
+        free(text);
         return found;
     }
     m->loaded = xgrow(m->loaded, &m->cap_loaded, (size_t)m->n_loaded + 1, sizeof *m->loaded);
-    m->loaded[m->n_loaded] = (struct loaded){.hash = hash, .text = str_take(&text)};
+    m->loaded[m->n_loaded] = (struct loaded){.hash = hash, .text = text};
     return m->n_loaded++;
 }
 
@@ -143,23 +216,49 @@ static bool load_new(struct device *d, int from, struct err *err)
     return get_kernels(d, library, m->loaded + from, n, err);
 }
 
+static char *text_of(const struct kernel *kernel, bool grouped)
+{
+    struct str text = {0};
+    struct map map = map_of(kernel);
+    map_text(&text, &map, grouped);
+    return str_take(&text);
+}
+
+/* Operands and groups of all maps; numbers: of their compiled kernels, -1 where there is none to launch. */
+static void find_kernels(struct device *d, const struct kernel *kernels, int n_kernels, int *numbers)
+{
+    char **texts = xcalloc((size_t)n_kernels + 1, sizeof *texts);
+    for (int i = 0; i < n_kernels; i++)
+        if (kernels[i].run == cuda_map) {
+            struct map map = map_of(&kernels[i]);
+            point(&kernels[i], &map, d);
+            texts[i] = text_of(&kernels[i], false);
+        }
+    for (int i = 0, size; i < n_kernels; i += size) {
+        size = texts[i] ? group_size(&kernels[i], &texts[i], n_kernels - i) : 1;
+        for (int j = 0; j < size; j++)
+            numbers[i + j] = -1;
+        if (!texts[i])
+            continue;
+        ((struct prepared *)kernels[i].prepared)->n_members = size;
+        numbers[i] = number_of(d->maps, size > 1 ? text_of(&kernels[i], true) : xstrdup(texts[i]));
+    }
+    for (int i = 0; i < n_kernels; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 bool cuda_maps_ready(struct device *device, const struct kernel *kernels, int n_kernels, struct err *err)
 {
     if (!device->maps)
         device->maps = xcalloc(1, sizeof *device->maps);
     struct maps *m = device->maps;
     int from = m->n_loaded, *numbers = xcalloc((size_t)n_kernels + 1, sizeof *numbers);
-    for (int i = 0; i < n_kernels; i++)
-        if (kernels[i].run == cuda_map) {
-            struct map map = map_of(&kernels[i]);
-            numbers[i] = number_of(m, &map);
-        }
+    find_kernels(device, kernels, n_kernels, numbers);
     bool ok = load_new(device, from, err);
     for (int i = 0; ok && i < n_kernels; i++)
-        if (kernels[i].run == cuda_map) {
-            struct map map = map_of(&kernels[i]);
-            point(&kernels[i], &map, device, m->loaded[numbers[i]].kernel);
-        }
+        if (numbers[i] >= 0)
+            ((struct prepared *)kernels[i].prepared)->kernel = m->loaded[numbers[i]].kernel;
     if (!ok)
         forget(m, from);
     free(numbers);

@@ -82,7 +82,41 @@ static const char prelude[] =
     "    float4 v;\n"
     "    v.x = y[0], v.y = y[1], v.z = y[2], v.w = y[3];\n"
     "    *to = v;\n"
-    "}\n";
+    "}\n"
+    "template <class N> FUNCTION void load(float *x, const float4 *from, N left)\n"
+    "{\n"
+    "    if (left >= 4)\n"
+    "        load(x, from);\n"
+    "    else\n"
+    "        for (int j = 0; j < 4; j++)\n"
+    "            x[j] = j < left ? ((const float *)from)[j] : 0.0f;\n"
+    "}\n"
+    "template <class N> FUNCTION void load(float *x, const int4 *from, N left)\n"
+    "{\n"
+    "    if (left >= 4)\n"
+    "        load(x, from);\n"
+    "    else\n"
+    "        for (int j = 0; j < 4; j++)\n"
+    "            x[j] = j < left ? (float)((const int *)from)[j] : 0.0f;\n"
+    "}\n"
+    "template <class N> FUNCTION void store(float4 *to, const float *y, N left)\n"
+    "{\n"
+    "    if (left >= 4)\n"
+    "        store(to, y);\n"
+    "    else\n"
+    "        for (int j = 0; j < 3; j++)\n"
+    "            if (j < left)\n"
+    "                ((float *)to)[j] = y[j];\n"
+    "}\n"
+    "template <int INPUTS, int RESULTS> struct member {\n"
+    "    const void *in[INPUTS ? INPUTS : 1];\n"
+    "    void *out[RESULTS];\n"
+    "    long long n;\n"
+    "    unsigned first_block, n_blocks;\n"
+    "};\n"
+    "template <int INPUTS, int RESULTS, int MOST> struct group {\n"
+    "    struct member<INPUTS, RESULTS> member[MOST];\n"
+    "};\n";
 
 /* How often a value is computed */
 enum level { ONCE, EACH_TURN, EACH_ELEMENT };
@@ -90,6 +124,7 @@ enum level { ONCE, EACH_TURN, EACH_ELEMENT };
 struct layout { /* of a map: turns instead of elements along the last axis */
     struct strides s;
     int width; /* elements of a turn */
+    bool flat;
     bool wide; /* indexes do not fit 32 bits */
     int64_t turns;
     bool used[EXPR_MAX_INPUTS];
@@ -123,15 +158,17 @@ static void lay_out(struct layout *l, const struct map *m)
     *l = (struct layout){.width = 1};
     strides_of_values(&l->s, m->shape, m->operand, m->expr->n_inputs);
     int last = l->s.rank - 1;
-    if (m->aligned && l->s.row % 4 == 0) {
+    int64_t n = shape_elements(m->shape);
+    l->flat = m->aligned && l->s.rank == 1;
+    if (l->flat || (m->aligned && l->s.row % 4 == 0)) {
         l->width = 4;
-        l->s.dim[last] /= 4;
+        l->s.dim[last] = (l->s.dim[last] + 3) / 4;
         for (int k = 0; k < m->expr->n_inputs; k++) /* rows of an operand are as long, so its other strides divide */
             for (int axis = 0; axis < last && l->s.inner[k]; axis++)
                 l->s.stride[k][axis] /= 4;
     }
     l->turns = strides_rows(&l->s) * l->s.dim[last];
-    l->wide = l->turns * l->width > INT32_MAX;
+    l->wide = n > INT32_MAX;
     find_levels(l, m);
 }
 
@@ -249,7 +286,7 @@ static void add_loads(struct str *out, const struct map *m, const struct layout 
         const char *type = m->operand[k]->dtype == DTYPE_I32 ? "int4" : "float4";
         str_addf(out, "        float x%d[4];\n        load(x%d, &((const %s *)p.in[%d])[", k, k, type, k);
         add_index(out, l, k);
-        str_add(out, "]);\n");
+        str_add(out, l->flat ? "], left);\n" : "]);\n");
     }
 }
 
@@ -270,24 +307,62 @@ static void add_results(struct str *out, const struct map *m, const struct layou
     str_add(out, "        }\n");
     for (int r = 0; r < e->n_results; r++)
         if (!m->left_out[r])
-            str_addf(out, "        store((float4 *)p.out[%d] + i, y[%d]);\n", r, r);
+            str_addf(out, "        store((float4 *)p.out[%d] + i, y[%d]%s);\n", r, r, l->flat ? ", left" : "");
 }
 
-void map_text(struct str *out, const struct map *map)
+/* A block finds the member that it works for: the last one that begins at it or before. */
+static void add_group_head(struct str *out, const struct expr *e)
+{
+    int most = map_group_most(e);
+    str_addf(out, "(const __grid_constant__ struct group<%d, %d, %d> g)\n{\n    int k = 0;\n", e->n_inputs,
+             e->n_results, most);
+    str_addf(out,
+             "    for (int step = %d; step; step /= 2)\n"
+             "        if (k + step < %d && blockIdx.x >= g.member[k + step].first_block)\n"
+             "            k += step;\n"
+             "    const struct member<%d, %d> &p = g.member[k];\n"
+             "    const unsigned first = blockIdx.x - p.first_block, blocks = p.n_blocks;\n",
+             MAP_GROUP_MAX / 2, most, e->n_inputs, e->n_results);
+}
+
+static void add_head(struct str *out, const struct map *map, const struct layout *l, bool grouped)
+{
+    if (grouped)
+        add_group_head(out, map->expr);
+    else
+        str_add(out, "(const struct operands p)\n{\n    const unsigned first = blockIdx.x, blocks = gridDim.x;\n");
+    str_addf(out, "    typedef %s at;\n", l->wide ? "long long" : "unsigned");
+    if (l->flat)
+        str_add(out, "    const at n = (at)p.n, turns = (n + 3) / 4;\n");
+    else
+        str_addf(out, "    const at turns = %lld;\n", (long long)l->turns);
+}
+
+void map_text(struct str *out, const struct map *map, bool grouped)
 {
     struct layout l;
     lay_out(&l, map);
-    str_addf(out, "(const struct operands p)\n{\n    typedef %s at;\n", l.wide ? "long long" : "unsigned");
+    BUG_ON(grouped && !l.flat);
+    add_head(out, map, &l, grouped);
     add_reads(out, map, &l, ONCE);
     add_steps(out, map, &l, ONCE);
-    str_addf(out, "    for (at i = (at)blockIdx.x * %d + threadIdx.x; i < (at)%lld; i += (at)gridDim.x * %d) {\n",
-             MAP_BLOCK, (long long)l.turns, MAP_BLOCK);
+    str_addf(out, "    for (at i = (at)first * %d + threadIdx.x; i < turns; i += (at)blocks * %d) {\n", MAP_BLOCK,
+             MAP_BLOCK);
+    if (l.flat)
+        str_add(out, "        const at left = n - i * 4;\n");
     add_coordinates(out, map, &l);
     add_reads(out, map, &l, EACH_TURN);
     add_loads(out, map, &l);
     add_steps(out, map, &l, EACH_TURN);
     add_results(out, map, &l);
     str_add(out, "    }\n}\n");
+}
+
+bool map_is_flat(const struct map *map)
+{
+    struct layout l;
+    lay_out(&l, map);
+    return l.flat;
 }
 
 int64_t map_turns(const struct map *map)
@@ -300,8 +375,8 @@ int64_t map_turns(const struct map *map)
 void map_text_program(struct str *out, const char *const *texts, int n)
 {
     str_add(out, prelude);
-    str_addf(out, "struct operands {\n    const void *in[%d];\n    void *out[%d];\n};\n", EXPR_MAX_INPUTS,
-             EXPR_MAX_RESULTS);
+    str_addf(out, "struct operands {\n    const void *in[%d];\n    void *out[%d];\n    long long n;\n};\n",
+             EXPR_MAX_INPUTS, EXPR_MAX_RESULTS);
     for (int i = 0; i < n; i++)
         str_addf(out, "\nextern \"C\" __global__ void __launch_bounds__(%d) map_%d%s", MAP_BLOCK, i, texts[i]);
 }

@@ -2,15 +2,25 @@
  * of a map (engine/cuda/map_text.h) as their only parameter */
 #include "cuda_shim.h"
 #include "fake_cuda.h"
+#include "fake_nvrtc.h"
 
 #include <dlfcn.h>
+#include <map>
 #include <stdlib.h>
+#include <string>
 #include <unistd.h>
 
-enum { OPERANDS = 16 + 8 };
-struct operands {
-    void *operand[OPERANDS];
+int fake_library_launches;
+
+struct parameter {
+    char bytes[4096];
 };
+struct CUkern_st {
+    void (*function)(struct parameter);
+    size_t parameter_bytes;
+    std::string name;
+};
+static std::map<void *, CUkern_st> kernels; /* by function */
 
 extern "C" cudaError_t cudaLibraryLoadData(cudaLibrary_t *library, const void *code, enum cudaJitOption *, void **,
                                            unsigned, enum cudaLibraryOption *, void **, unsigned)
@@ -41,15 +51,22 @@ extern "C" cudaError_t cudaLibraryUnload(cudaLibrary_t library)
 
 extern "C" cudaError_t cudaLibraryGetKernel(cudaKernel_t *kernel, cudaLibrary_t library, const char *name)
 {
-    *kernel = (cudaKernel_t)dlsym((void *)library, name);
-    return *kernel ? cudaSuccess : cudaErrorSymbolNotFound;
+    void *function = dlsym((void *)library, name);
+    const unsigned long *bytes = (const unsigned long *)dlsym((void *)library, (std::string(name) + "_bytes").c_str());
+    if (!function || !bytes || *bytes > sizeof(struct parameter))
+        return cudaErrorSymbolNotFound;
+    kernels[function] = {(void (*)(struct parameter))function, *bytes, name};
+    *kernel = &kernels[function];
+    return cudaSuccess;
 }
 
-extern "C" cudaError_t cudaLaunchKernel(const void *kernel, dim3 grid, dim3 block, void **arguments, size_t,
+extern "C" cudaError_t cudaLaunchKernel(const void *kernel, dim3 grid, dim3 block, void **parameters, size_t,
                                         cudaStream_t stream)
 {
-    struct operands p = *(const struct operands *)arguments[0];
-    void (*function)(struct operands) = (void (*)(struct operands))kernel;
-    shim_launch("a map", grid.x, block.x, false, stream, [=]() { function(p); });
+    const struct CUkern_st *k = (const struct CUkern_st *)kernel;
+    struct parameter p;
+    fake_library_launches++;
+    memcpy(p.bytes, parameters[0], k->parameter_bytes);
+    shim_launch(k->name.c_str(), grid.x, block.x, false, stream, [=]() { k->function(p); });
     return fake_fails() ? cudaErrorLaunchFailure : cudaSuccess;
 }

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <nvrtc.h>
+#include <regex>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,13 +82,24 @@ extern "C" nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program)
     return NVRTC_SUCCESS;
 }
 
+/* "map_3_bytes" tells how large the parameter of map_3 is, as CUDA's code does for its kernels. */
+static std::string with_sizes(const std::string &text)
+{
+    static const std::regex kernel("\\b(map_[0-9]+)\\((const [^()]*) [a-z]\\)");
+    std::string sizes;
+    for (std::sregex_iterator k(text.begin(), text.end(), kernel), end; k != end; ++k)
+        sizes += "extern \"C\" const unsigned long " + (*k)[1].str() + "_bytes = sizeof(" + (*k)[2].str() + ");\n";
+    return text + sizes;
+}
+
 extern "C" nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int, const char *const *)
 {
     fake_nvrtc_compilations++;
     if (fake_nvrtc_broken)
         program->text += "\nthis is broken\n";
     std::ofstream(place("maps.cc")) << "#include \"cuda_shim.h\"\n#undef __global__\n#define __global__\n"
-                                    << program->text;
+                                       "#define __grid_constant__\n"
+                                    << with_sizes(program->text);
     std::string command =
         std::string(FAKE_NVRTC_COMPILER) + " -o " + place("maps.so") + " " + place("maps.cc") + " 2>" + place("log");
     int status = system(command.c_str());

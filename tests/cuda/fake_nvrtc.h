@@ -10,6 +10,7 @@
 extern "C" {
 #endif
 extern int fake_nvrtc_compilations; /* so many programs were compiled */
+extern int fake_library_launches;   /* so many kernels were launched */
 extern bool fake_nvrtc_broken;      /* no program is in order */
 #ifdef __cplusplus
 }

@@ -175,7 +175,8 @@ static inline void add_broadcasts(struct suite *s)
 /* Expressions as large as they may be: all steps, operands and results. */
 static inline void add_largest(struct suite *s, struct shape shape)
 {
-    static const enum expr_op ops[] = {EXPR_SUB, EXPR_MAX, EXPR_BFLOAT16, EXPR_MUL, EXPR_MIN, EXPR_ADD, EXPR_ABS, EXPR_SQRT};
+    static const enum expr_op ops[] = {EXPR_SUB, EXPR_MAX, EXPR_BFLOAT16, EXPR_MUL,
+                                       EXPR_MIN, EXPR_ADD, EXPR_ABS,      EXPR_SQRT};
     struct expr_builder b;
     struct value *inputs[EXPR_MAX_INPUTS];
     expr_begin(&b, &s->arena);
@@ -199,6 +200,19 @@ static inline void add_chain(struct suite *s)
     for (int i = 0; i < 5; i++)
         y = op_expr(s->g, "tanh(a) * 2 - b", y, x, NULL, NULL);
     keep(s, y, -1e-5);
+}
+
+/* Maps of one text, of many sizes, one behind the other: launched together. */
+static inline void add_group(struct suite *s, int n)
+{
+    struct value *factor = suite_input(s, DTYPE_F32, SHAPE(1));
+    for (int i = 1; i <= n; i++) {
+        s->g->label = "a group";
+        keep(s,
+             op_expr(s->g, "a * c - b", suite_input(s, DTYPE_F32, SHAPE(i * i)),
+                     suite_input(s, DTYPE_I32, SHAPE(i * i)), factor, NULL),
+             EXACT);
+    }
 }
 
 /* A result nobody reads is not written. */
@@ -226,6 +240,7 @@ static inline struct suite suite_new(void)
     add_largest(&s, SHAPE(3, 8));
     add_largest(&s, SHAPE(3, 7));
     add_chain(&s);
+    add_group(&s, 90);
     add_unread(&s);
     return s;
 }

@@ -32,11 +32,11 @@ static int compilations_of(const struct graph *g, struct device *device)
 
 static void test_equal_maps_are_compiled_once_and_only_once_per_device(void)
 {
-    struct graph *g = small_graph(40), *other = small_graph(44);
+    struct graph *g = small_graph(40), *other = small_graph(45);
     struct device *device = open_device(&backend_cuda);
     CHECK_EQ(compilations_of(g, device), 1);
     CHECK_EQ(compilations_of(g, device), 0);
-    CHECK_EQ(compilations_of(other, device), 1);
+    CHECK_EQ(compilations_of(other, device), 0); /* flat: of any size */
     backend_cuda.close(device);
     device = open_device(&backend_cuda);
     CHECK_EQ(compilations_of(g, device), 0); /* from the disk */
@@ -50,12 +50,14 @@ static void test_what_cannot_be_compiled_is_an_error_and_forgotten(void)
     struct graph *g = small_graph(48);
     struct device *device = open_device(&backend_cuda);
     struct err err = {0};
+    setenv("XDG_CACHE_HOME", check_path("another cache"), 1);
     fake_nvrtc_broken = true;
     CHECK(!plan_new(g, &backend_cuda, device, &(struct plan_options){0}, &err));
     CHECK_HAS(err.text, "cannot compile kernels: NVRTC says");
     CHECK_HAS(err.text, "this is broken");
     fake_nvrtc_broken = false;
     CHECK_EQ(compilations_of(g, device), 1);
+    setenv("XDG_CACHE_HOME", check_path("cache"), 1);
     backend_cuda.close(device);
     graph_free(g);
 }
@@ -103,6 +105,35 @@ static bool holds(const char *key, const char *want)
     }
     free(code);
     return found;
+}
+
+static void test_maps_of_one_text_are_launched_together(void)
+{
+    struct suite s = {.g = graph_new()};
+    add_group(&s, 90); /* the first has one element: a text of its own; 64 are the most in a group */
+    struct device *device = open_device(&backend_cuda);
+    struct plan *plan = plan_of(s.g, &backend_cuda, device, true);
+    int before = fake_library_launches;
+    plan_run(plan);
+    CHECK_EQ(fake_library_launches - before, 3);
+    plan_free(plan);
+    backend_cuda.close(device);
+    suite_free(&s);
+}
+
+/* The first is overwritten by the second's result. */
+static void test_maps_that_need_each_other_are_not_launched_together(void)
+{
+    struct suite s = {.g = graph_new()};
+    add_chain(&s);
+    struct device *device = open_device(&backend_cuda);
+    struct plan *plan = plan_of(s.g, &backend_cuda, device, true);
+    int before = fake_library_launches;
+    plan_run(plan);
+    CHECK_EQ(fake_library_launches - before, 5);
+    plan_free(plan);
+    backend_cuda.close(device);
+    suite_free(&s);
 }
 
 /* One step on a device of which call number `fails` fails (this program is started anew for it); exit status 3: it did,
@@ -206,6 +237,8 @@ int main(int argc, char **argv)
     RUN(test_every_kind_of_map_is_what_the_reference_computes);
     RUN(test_maps_of_real_steps_are_what_the_reference_computes);
     RUN(test_equal_maps_are_compiled_once_and_only_once_per_device);
+    RUN(test_maps_of_one_text_are_launched_together);
+    RUN(test_maps_that_need_each_other_are_not_launched_together);
     RUN(test_what_cannot_be_compiled_is_an_error_and_forgotten);
     RUN(test_an_architecture_that_nvrtc_does_not_know_is_compiled_by_the_driver);
     RUN(test_a_call_that_fails_is_an_error_and_nothing_worse);

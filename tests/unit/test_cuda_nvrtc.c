@@ -16,7 +16,7 @@ static struct map map_of_node(const struct node *node, bool aligned)
 
 static void compile_suite(const struct suite *s, bool aligned, const char *architecture)
 {
-    const char **texts = xcalloc((size_t)s->g->n_nodes, sizeof *texts);
+    const char **texts = xcalloc((size_t)s->g->n_nodes * 2, sizeof *texts);
     struct str program = {0};
     struct err err = {0};
     int n = 0;
@@ -24,7 +24,11 @@ static void compile_suite(const struct suite *s, bool aligned, const char *archi
         if (s->g->nodes[i]->op == OP_MAP) {
             struct str text = {0};
             struct map map = map_of_node(s->g->nodes[i], aligned);
-            map_text(&text, &map);
+            map_text(&text, &map, false);
+            texts[n++] = str_take(&text);
+            if (!map_is_flat(&map))
+                continue;
+            map_text(&text, &map, true);
             texts[n++] = str_take(&text);
         }
     map_text_program(&program, texts, n);
