@@ -2,7 +2,9 @@
  *
  * A plugin, antler-cuda.so, opened at run time (engine/plan/backends.c): the worker itself links no CUDA library. Host
  * code is C; kernels and the functions that launch them are in the .cu files, one family a file, declared in
- * launches.h. A step is recorded as one CUDA graph when it runs for the second time, and replayed from then on.
+ * launches.h. Maps are compiled by NVRTC when a plan is made (map_text.h, jit.h); neighbours of one text are launched
+ * together, and in a profile the first has the time of all. A step is recorded as one CUDA graph when it runs for the
+ * second time, and replayed from then on.
  *
  * Sums have a fixed order and no float is added atomically: the same bytes on the same kind of GPU, every time.
  */

@@ -4,7 +4,6 @@
 #include <fstream>
 #include <iterator>
 #include <nvrtc.h>
-#include <regex>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,10 +84,15 @@ extern "C" nvrtcResult nvrtcDestroyProgram(nvrtcProgram *program)
 /* "map_3_bytes" tells how large the parameter of map_3 is, as CUDA's code does for its kernels. */
 static std::string with_sizes(const std::string &text)
 {
-    static const std::regex kernel("\\b(map_[0-9]+)\\((const [^()]*) [a-z]\\)");
+    static const std::string before = "__launch_bounds__(256) ";
     std::string sizes;
-    for (std::sregex_iterator k(text.begin(), text.end(), kernel), end; k != end; ++k)
-        sizes += "extern \"C\" const unsigned long " + (*k)[1].str() + "_bytes = sizeof(" + (*k)[2].str() + ");\n";
+    for (size_t at = 0; (at = text.find(before, at)) != std::string::npos;) {
+        at += before.size();
+        size_t open = text.find('(', at), close = text.find(')', open);
+        size_t type_end = text.rfind(' ', close); /* what follows is the parameter's name */
+        sizes += "extern \"C\" const unsigned long " + text.substr(at, open - at) + "_bytes = sizeof(" +
+                 text.substr(open + 1, type_end - open - 1) + ");\n";
+    }
     return text + sizes;
 }
 
