@@ -184,7 +184,7 @@ __device__ static inline struct exp_sum team_exp_sum(bool whole, const float *x,
     s.sum = 0;
     for (int64_t c = team_thread(whole); c < width; c += team_size(whole)) {
         if (x[c] > s.top) {
-            s.sum = s.sum * expf(s.top - x[c]) + (1 + (x[c] - x[c]));
+            s.sum = s.sum * expf(s.top - x[c]) + 1;
             s.top = x[c];
         } else if (x[c] != -INFINITY)
             s.sum += expf(x[c] - s.top);

@@ -301,6 +301,16 @@ static void test_norms_far_from_zero(void)
     }
 }
 
+/* More exact than the cpu backend, which rounds the mean before it subtracts it. */
+static void test_rows_far_from_zero(void)
+{
+    static const int64_t widths[] = {5, 70, 1500};
+    for (size_t i = 0; i < 3; i++)
+        CASE("layer norm far from 0", false,
+             y = op_layer_norm(c.g, op_expr(c.g, "a * 0.05 + 256", feed(&c, SHAPE(20, widths[i])), NULL, NULL, NULL), 1,
+                               NULL, NULL, 1e-6););
+}
+
 static void test_what_metrics_count(void)
 {
     static const int64_t widths[] = {1, 2, 33, 1100};
@@ -486,6 +496,7 @@ int main(void)
     RUN(test_softmax_and_cross_entropies);
     RUN(test_long_rows_and_odd_numbers_of_softmax);
     RUN(test_norms_far_from_zero);
+    RUN_OF_CUDA(test_rows_far_from_zero);
     RUN(test_what_metrics_count);
     RUN(test_norms);
     RUN(test_movement);
