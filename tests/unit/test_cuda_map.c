@@ -1,6 +1,7 @@
 /* Maps on the cuda backend, from expression to launched kernel, with a compiler for the host at the place of NVRTC. */
 #include "engine/cuda/jit.h"
 #include "engine/cuda/jit_cache.h"
+#include "engine/cuda/map_text.h"
 #include "tests/cuda/fake_nvrtc.h"
 #include "tests/unit/map_suites.h"
 
@@ -105,6 +106,38 @@ static bool holds(const char *key, const char *want)
     }
     free(code);
     return found;
+}
+
+static const char *text_of_sum(struct graph *g, struct shape x, struct shape y, bool aligned)
+{
+    static struct str text;
+    static const bool none[EXPR_MAX_RESULTS];
+    const struct node *node = op_add(g, op_input(g, "x", DTYPE_F32, x), op_input(g, "y", DTYPE_I32, y))->node;
+    struct map map = {.expr = node->attrs.expr,
+                      .shape = node->outputs[0]->shape,
+                      .operand = (const struct value *const *)node->inputs,
+                      .aligned = aligned,
+                      .left_out = none};
+    str_release(&text);
+    map_text(&text, &map, false);
+    return str_text(&text);
+}
+
+static void test_four_are_read_at_once_where_they_lie_so(void)
+{
+    struct graph *g = graph_new();
+    char *flat = xstrdup(text_of_sum(g, SHAPE(8), SHAPE(8), true));
+    CHECK_HAS(flat, "float4");
+    CHECK_HAS(flat, "int4");
+    CHECK_STR(text_of_sum(g, SHAPE(3, 37), SHAPE(3, 37), true), flat);
+    CHECK(!strstr(text_of_sum(g, SHAPE(8), SHAPE(8), false), "float4"));
+    CHECK_HAS(text_of_sum(g, SHAPE(5, 8), SHAPE(8), true), "int4");
+    CHECK(!strstr(text_of_sum(g, SHAPE(5, 8), SHAPE(5, 1), true), "int4"));
+    CHECK(!strstr(text_of_sum(g, SHAPE(5, 7), SHAPE(7), true), "float4"));
+    CHECK(!strstr(text_of_sum(g, SHAPE(5, 8), SHAPE(8), true), "long long"));
+    CHECK_HAS(text_of_sum(g, SHAPE(1 << 16, 1 << 16), SHAPE(1 << 16), true), "long long");
+    free(flat);
+    graph_free(g);
 }
 
 static void test_maps_of_one_text_are_launched_together(void)
@@ -237,6 +270,7 @@ int main(int argc, char **argv)
     RUN(test_every_kind_of_map_is_what_the_reference_computes);
     RUN(test_maps_of_real_steps_are_what_the_reference_computes);
     RUN(test_equal_maps_are_compiled_once_and_only_once_per_device);
+    RUN(test_four_are_read_at_once_where_they_lie_so);
     RUN(test_maps_of_one_text_are_launched_together);
     RUN(test_maps_that_need_each_other_are_not_launched_together);
     RUN(test_what_cannot_be_compiled_is_an_error_and_forgotten);
