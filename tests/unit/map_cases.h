@@ -271,11 +271,13 @@ static inline void add_real(struct suite *s, const char *name, const struct kern
 static inline void add_step_maps(struct suite *s, const char *config_name)
 {
     struct err err = {0};
-    char path[512];
-    snprintf(path, sizeof path, SOURCE_DIR "/configs/%s", config_name);
+    const char *source = getenv("ANTLER_SOURCE"); /* where the program was not built */
+    char folder[512], path[600];
+    snprintf(folder, sizeof folder, "%s/configs", source ? source : SOURCE_DIR);
+    snprintf(path, sizeof path, "%s/%s", folder, config_name);
     json_t *config = js_read(path, JS_STRICT, &err);
     struct session_options options = {
-        .config = config, .folder = SOURCE_DIR "/configs", .where = path, .device = "cpu", .threads = 1};
+        .config = config, .folder = folder, .where = path, .device = "cpu", .threads = 1};
     struct session *session = config ? session_open(&options, &err) : NULL;
     struct step *step = NULL;
     if (session && session_start_device(session, &err))
