@@ -94,7 +94,7 @@ if(ANTLER_CUDA_LIBRARIES)
   endforeach()
   foreach(name gpu_maps gpu_parity gpu_parity_conv gpu_parity_movement gpu_parity_sequences)
     add_executable(${name} EXCLUDE_FROM_ALL unit/${${name}_source} $<TARGET_OBJECTS:antler_cuda_host> $<TARGET_OBJECTS:antler_cuda_kernels>)
-    target_compile_definitions(${name} PRIVATE PARITY_CUDA SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_compile_definitions(${name} PRIVATE PARITY_CUDA PARITY_ON_GPU SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     target_link_libraries(${name} PRIVATE antler_engine ${ANTLER_CUDA_LIBRARIES} antler_base antler_flags m)
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX) # nvcc's objects are complete
     add_dependencies(gpu_tests ${name})

@@ -50,13 +50,26 @@ static inline void fill_input(const struct one_case *c, int i, void *data)
         ((int32_t *)data)[k] = (int32_t)(rng_u32(12, RNG_STREAM_DATA, 0, (uint64_t)k) % (uint32_t)c->labels[i]);
 }
 
+/* A GPU stays open with PARITY_ON_GPU: hundreds of openings take minutes. */
+static struct device *kept_device;
+
+static inline struct device *open_device(const struct backend *backend, const struct device_options *options,
+                                         struct err *err)
+{
+#if defined(PARITY_ON_GPU)
+    if (backend == &backend_cuda)
+        return kept_device ? kept_device : (kept_device = backend->open(options, err));
+#endif
+    return backend->open(options, err);
+}
+
 /* Runs the graph n_steps times and copies every kept value, one behind the other. */
 static inline float *run_steps(const struct one_case *c, const struct backend *backend,
                                const struct device_options *options, bool no_fusion, int n_steps, size_t *n)
 {
     struct err err = {0};
     float *all = NULL;
-    struct device *device = backend->open(options, &err);
+    struct device *device = open_device(backend, options, &err);
     struct plan *plan =
         device ? plan_new(c->g, backend, device, &(struct plan_options){.no_fusion = no_fusion}, &err) : NULL;
     if (!plan) {
@@ -78,7 +91,8 @@ static inline float *run_steps(const struct one_case *c, const struct backend *b
         *n += count;
     }
     plan_free(plan);
-    backend->close(device);
+    if (device != kept_device)
+        backend->close(device);
     return all;
 }
 
