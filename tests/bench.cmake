@@ -14,6 +14,6 @@ foreach(part checkpoint_gap model_speed)
   add_executable(${part} bench/${part}.c)
   target_link_libraries(${part} PRIVATE antler_engine antler_base antler_flags m)
 endforeach()
-target_link_options(model_speed PRIVATE -Wl,--dynamic-list=${CMAKE_SOURCE_DIR}/engine/cuda/imports.list) # it opens antler-cuda.so, as the worker does
+target_link_options(model_speed PRIVATE -Wl,--dynamic-list=${CMAKE_SOURCE_DIR}/engine/cuda/imports.list -Wl,--undefined=log_line -Wl,--undefined=atomic_file_save_for_now) # it opens antler-cuda.so, as the worker does
 add_executable(gemm_speed bench/gemm_speed.c)
 target_link_libraries(gemm_speed PRIVATE antler_engine antler_base PkgConfig::OPENBLAS antler_flags m)
