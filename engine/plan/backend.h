@@ -55,8 +55,8 @@ struct device_options {
 
 struct backend {
     const char *name;
-    /* Optional: is there such a device? Cheap beside open; false says what is missing, and what would help. NULL = there
-     * is one, number 0. */
+    /* Optional: is there such a device? Cheap beside open; false says what is missing, and what would help. NULL =
+     * there is one, number 0. */
     bool (*probe)(int number, struct err *err);
     /* Required */
     struct device *(*open)(const struct device_options *options, struct err *err);
@@ -72,12 +72,13 @@ struct backend {
      * host memory). */
     bool (*prepare)(struct device *device, struct kernel *kernel, struct arena *arena, struct err *err);
     void (*run)(struct device *device, const struct kernel *kernels, int n_kernels);
-    /* Optional: the kernels of a plan are prepared and have their pointers; what is compiled for them is compiled now. */
+    /* Optional: the kernels of a plan are prepared and have their pointers; what is compiled for them is compiled now.
+     */
     bool (*ready)(struct device *device, const struct kernel *kernels, int n_kernels, struct err *err);
     /* Optional: a plan is freed, and these kernels with it. */
     void (*retire)(struct device *device, const struct kernel *kernels);
-    /* Optional: false and why, once something asynchronous failed (a fault, the device is lost): from then on nothing is
-     * computed, and downloads are NaN. NULL = it cannot fail. */
+    /* Optional: false and why, once something asynchronous failed (a fault, the device is lost): from then on nothing
+     * is computed, and downloads are NaN. NULL = it cannot fail. */
     bool (*works)(struct device *device, struct err *err);
     /* Optional: NULL means that memory is not host memory */
     bool host_memory;
@@ -103,8 +104,8 @@ struct backend {
 extern const struct backend backend_reference;
 extern const struct backend backend_cpu;
 
-/* What a plugin was built for: the layout of what it shares with the program that opens it. Counted up by hand where only
- * a meaning changes. */
+/* What a plugin was built for: the layout of what it shares with the program that opens it. Counted up by hand where
+ * only a meaning changes. */
 #define BACKEND_VERSION (1 + 16 * (int)(sizeof(struct backend) + sizeof(struct kernel) + sizeof(struct node)))
 
 /* Which device a name means. */
@@ -116,8 +117,8 @@ struct device_choice {
 };
 
 /* "cpu", "reference", "cuda" (its first GPU), "cuda:K", or "auto": the first GPU where one can be used, else the CPU.
- * Where no driver is installed "auto" looks no further; else the plugin is opened (engine/plan/plugin.h). ERR_DEVICE tells
- * a device that is not there, and why, from a word that is none. */
+ * Where no driver is installed "auto" looks no further; else the plugin is opened (engine/plan/plugin.h). ERR_DEVICE
+ * tells a device that is not there, and why, from a word that is none. */
 bool backend_find(const char *name, struct device_choice *choice, struct err *err) MUST_USE;
 
 #endif

@@ -9,8 +9,8 @@
 
 #include "engine/plan/backend.h"
 
-/* NULL and ERR_DEVICE: there is no such file, one of its libraries is missing, or it is of another build. Takes some 0.4 s
- * the first time. */
+/* NULL and ERR_DEVICE: there is no such file, one of its libraries is missing, or it is of another build. Takes some
+ * 0.4 s the first time. */
 const struct backend *plugin_cuda(struct err *err);
 /* Is a driver of NVIDIA here, below `root` ("" = this machine)? Looks at three names, opens nothing. */
 bool plugin_has_driver(const char *root);

@@ -59,7 +59,7 @@ struct session {
     struct device *device;
     int device_number;    /* of several like ones: K of cuda:K */
     char device_name[24]; /* "cpu", "cuda:0": what it is, where a person wrote "auto" or "cuda" */
-    int n_threads; /* as asked for, 0 = automatic */
+    int n_threads;        /* as asked for, 0 = automatic */
     struct profile *profile;
     uint64_t seed;
     struct variable **variables; /* all that live on the device: the model's, the optimizer's, the metric totals */
@@ -71,8 +71,8 @@ struct session *session_open(const struct session_options *options, struct err *
 /* Opens the device and gives every variable its storage and first value: from the files, else from the initializers. */
 bool session_start_device(struct session *session, struct err *err) MUST_USE;
 void session_close(struct session *session);
-/* False and ERR_DEVICE, why, once the device has failed (backend->works): what it has given since its last success is NaN.
- * Costs nothing; to be asked whenever results were read, before they are used. */
+/* False and ERR_DEVICE, why, once the device has failed (backend->works): what it has given since its last success is
+ * NaN. Costs nothing; to be asked whenever results were read, before they are used. */
 bool session_works(const struct session *session, struct err *err) MUST_USE;
 
 /* Is there something to train or measure with? ERR_USAGE says why the file's own compile settings were of no use. */

@@ -276,8 +276,7 @@ static inline void add_step_maps(struct suite *s, const char *config_name)
     snprintf(folder, sizeof folder, "%s/configs", source ? source : SOURCE_DIR);
     snprintf(path, sizeof path, "%s/%s", folder, config_name);
     json_t *config = js_read(path, JS_STRICT, &err);
-    struct session_options options = {
-        .config = config, .folder = folder, .where = path, .device = "cpu", .threads = 1};
+    struct session_options options = {.config = config, .folder = folder, .where = path, .device = "cpu", .threads = 1};
     struct session *session = config ? session_open(&options, &err) : NULL;
     struct step *step = NULL;
     if (session && session_start_device(session, &err))

@@ -127,7 +127,8 @@ static inline void check_backend(const char *what, const struct one_case *c)
 {
     size_t n = 0, m = 0;
     const struct device_options options = {0};
-    float *want = run_on(c, &backend_reference, 1, true, &n), *plain = run_steps(c, &backend_cuda, &options, true, 1, &m);
+    float *want = run_on(c, &backend_reference, 1, true, &n),
+          *plain = run_steps(c, &backend_cuda, &options, true, 1, &m);
     float *fused = run_steps(c, &backend_cuda, &options, false, 1, &m);
     float *replayed = run_steps(c, &backend_cuda, &options, false, 3, &m);
     if (want && plain && fused && replayed) {
