@@ -185,11 +185,6 @@ static void cuda_download(struct device *d, void *to, const void *from, size_t s
 static bool cuda_prepare_kernel(struct device *d, struct kernel *kernel, struct arena *arena, struct err *err)
 {
     const struct op_kernels *row = &ops[kernel->node->op];
-#if defined(ANTLER_CUDA_INTERIM)
-    bool cuda_interim(struct kernel *kernel, struct arena *arena, struct err *err);
-    if (!row->run && !row->prepare)
-        return cuda_interim(kernel, arena, err);
-#endif
     if (!row->run && !row->prepare)
         return err_set(err, ERR_FAILED, "cuda has no kernel for '%s'", op_table[kernel->node->op].name);
     kernel->run = row->run;
