@@ -95,7 +95,7 @@ INLINE void pack_dense(float *to, const float *b)
         vec_store(to + LANES, vec_permute_two(x, y, (vec_numbers){EACH_LANE(FOUR)}));
         last[n % 2] = vec_permute_two(x, y, (vec_numbers){EACH_LANE(LAST)});
         if (n % 2) {
-            vec_store(to + 2 * LANES, __builtin_shuffle(last[0], last[1], (vec_numbers){EACH_LANE(HALVES)}));
+            vec_store(to + 2 * LANES, vec_shuffle(last[0], last[1], (vec_numbers){EACH_LANE(HALVES)}));
             to += LANES;
         }
     }

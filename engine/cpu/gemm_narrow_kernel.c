@@ -67,13 +67,13 @@ INLINE void store_woven(const struct gemm_narrow *t, const vec (*acc)[M_VECTORS]
     for (int first = 0; first < LANES; first += rows) {
 #pragma GCC unroll 8
         for (int j = 0; j < pairs; j++)
-            x[j] = __builtin_shuffle(acc[2 * j][v], acc[2 * j + 1][v], (vec_numbers){EACH_LANE(PLACE)});
+            x[j] = vec_shuffle(acc[2 * j][v], acc[2 * j + 1][v], (vec_numbers){EACH_LANE(PLACE)});
 #pragma GCC unroll 8
         for (int i = 0; i < pairs; i++, c += LANES) {
             vec y = x[0];
 #pragma GCC unroll 8
             for (int j = 1; j < pairs; j++)
-                y = __builtin_shuffle(y, x[j], (vec_numbers){EACH_LANE(TAKE)});
+                y = vec_shuffle(y, x[j], (vec_numbers){EACH_LANE(TAKE)});
             if (!plain)
                 y *= vec_all(t->alpha);
             if (!plain && t->beta != 0)

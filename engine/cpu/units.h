@@ -7,6 +7,18 @@
 #include "engine/cpu/quads.h"
 
 typedef int32_t vec_numbers __attribute__((vector_size(LANES * 4)));
+/* Numbers from LANES on are places in b; those that the compiler knows become its cheapest shuffles. */
+#if defined(__clang__)
+INLINE vec vec_shuffle(vec a, vec b, vec_numbers from)
+{
+    vec y;
+    for (int i = 0; i < LANES; i++)
+        y[i] = from[i] < LANES ? a[from[i]] : b[from[i] - LANES];
+    return y;
+}
+#else
+#define vec_shuffle(a, b, ...) __builtin_shuffle(a, b, __VA_ARGS__)
+#endif
 typedef double pair_at __attribute__((aligned(4), may_alias)); /* two floats anywhere in memory */
 
 #if defined(__AVX512F__)

@@ -48,7 +48,8 @@ __device__ static inline int32_t output_over(const struct conv_geometry *g, cons
     return y >= 0 && out * g->stride[d] == y && out < g->out[d] ? out : -1;
 }
 
-/* Item i of all patches, g->width neighbouring channels each: where it is read, -1 in the padding, and where it goes. */
+/* Item i of all patches, g->width neighbouring channels each: where it is read, -1 in the padding, and where it goes.
+ */
 struct patch_item {
     int64_t from, to;
 };

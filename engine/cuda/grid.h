@@ -1,6 +1,6 @@
 /* grid.h - for .cu files only: how a kernel is launched, and how its threads share work. The files are in the subset
- * that C17 and C++ share, plus CUDA's words; compiled without nvcc (tests/cuda) every thread is a loop's turn or a fiber,
- * so that kernels run, and are checked, where there is no GPU.
+ * that C17 and C++ share, plus CUDA's words; compiled without nvcc (tests/cuda) every thread is a loop's turn or a
+ * fiber, so that kernels run, and are checked, where there is no GPU.
  *
  *     __global__ void scale(float *x, int64_t n, float by)
  *     {
@@ -175,8 +175,8 @@ struct exp_sum {
     float top, sum;
 };
 
-/* Over a team; in one pass: what was summed below a new top is made less. The sum is NaN where softmax is: for a row with
- * NaN or infinity, or of -infinity alone. */
+/* Over a team; in one pass: what was summed below a new top is made less. The sum is NaN where softmax is: for a row
+ * with NaN or infinity, or of -infinity alone. */
 __device__ static inline struct exp_sum team_exp_sum(bool whole, const float *x, int64_t width)
 {
     struct exp_sum s;
@@ -195,8 +195,8 @@ __device__ static inline struct exp_sum team_exp_sum(bool whole, const float *x,
     return s;
 }
 
-/* Where a thread works in matrices whose columns are shared as struct columns says: in one column of one, in rows first,
- * first + step, ... below end; there are none where the tile is wider than what is left of the matrix. */
+/* Where a thread works in matrices whose columns are shared as struct columns says: in one column of one, in rows
+ * first, first + step, ... below end; there are none where the tile is wider than what is left of the matrix. */
 struct column_place {
     int64_t matrix, part, column, first, end;
     int step;

@@ -1,6 +1,6 @@
 /* cuda_shim.h - CUDA's words for a C++ compiler without nvcc: the .cu files of engine/cuda run on the CPU, one block
- * after another. Threads of a LAUNCH are turns of a loop; those of a LAUNCH_TOGETHER are fibers that wait for each other
- * at barriers and shuffles, and a barrier that not all of them reach ends the program. fake_cuda.cc has the rest.
+ * after another. Threads of a LAUNCH are turns of a loop; those of a LAUNCH_TOGETHER are fibers that wait for each
+ * other at barriers and shuffles, and a barrier that not all of them reach ends the program. fake_cuda.cc has the rest.
  */
 #ifndef TESTS_CUDA_CUDA_SHIM_H
 #define TESTS_CUDA_CUDA_SHIM_H
@@ -39,7 +39,8 @@ extern struct shim_place shim_grid, shim_block, shim_block_index, shim_thread_in
 /* Runs, or records where the stream is being captured. */
 void shim_launch(const char *name, unsigned n_blocks, unsigned n_threads, bool together, void *stream,
                  std::function<void()> thread);
-#define LAUNCH(kernel, n_blocks, n_threads, stream, ...) SHIM_LAUNCH(kernel, n_blocks, n_threads, false, stream, __VA_ARGS__)
+#define LAUNCH(kernel, n_blocks, n_threads, stream, ...)                                                               \
+    SHIM_LAUNCH(kernel, n_blocks, n_threads, false, stream, __VA_ARGS__)
 #define LAUNCH_TOGETHER(kernel, n_blocks, n_threads, stream, ...)                                                      \
     SHIM_LAUNCH(kernel, n_blocks, n_threads, true, stream, __VA_ARGS__)
 #define SHIM_LAUNCH(kernel, n_blocks, n_threads, together, stream, ...)                                                \

@@ -1,8 +1,8 @@
-/* fake_cuda.h - a CUDA runtime without a GPU, for tests: device memory is memory that the host may not touch, streams run
- * at once, graphs are lists of what was recorded. For the other fakes: what runs on a stream passes through here.
+/* fake_cuda.h - a CUDA runtime without a GPU, for tests: device memory is memory that the host may not touch, streams
+ * run at once, graphs are lists of what was recorded. For the other fakes: what runs on a stream passes through here.
  *
- * The environment changes the machine: ANTLER_FAKE_CUDA_MEGABYTES of memory, _DEVICES, the _DRIVER's version (12040), the
- * number of the call that has to _FAIL.
+ * The environment changes the machine: ANTLER_FAKE_CUDA_MEGABYTES of memory, _DEVICES, the _DRIVER's version (12040),
+ * the number of the call that has to _FAIL.
  */
 #ifndef TESTS_CUDA_FAKE_CUDA_H
 #define TESTS_CUDA_FAKE_CUDA_H
