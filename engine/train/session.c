@@ -188,7 +188,6 @@ static bool find_device(struct session *s, const struct session_options *o, stru
         str_addf(&s->warnings, "the GPU is not used: %s\n", choice.passed_over.text);
     s->backend = choice.backend;
     s->device_number = choice.number;
-    s->device_number = choice.number;
     snprintf(s->device_name, sizeof s->device_name, "%s", s->backend->name);
     if (s->backend->probe)
         snprintf(s->device_name, sizeof s->device_name, "%s:%d", s->backend->name, choice.number);

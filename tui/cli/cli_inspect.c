@@ -228,7 +228,7 @@ static void print_doctor(const json_t *result)
         if (js_bool(device, "available", false))
             printf("device    %s: %s\n", js_string(device, "name", ""), js_string(device, "text", ""));
         else
-            printf("device    %s\n", js_string(device, "text", ""));
+            printf("          %s\n", js_string(device, "text", ""));
     printf("locale    %s\n", js_string(result, "locale", ""));
     const json_t *terminal = json_object_get(result, "terminal"), *home = json_object_get(result, "home");
     printf("terminal  %s%s%s\n", js_string(terminal, "term", ""), *js_string(terminal, "colorterm", "") ? ", " : "",
