@@ -118,10 +118,16 @@ static bool describe_device(struct device *d)
     return true;
 }
 
+static void forget(struct replay *replay)
+{
+    if (replay->graph)
+        cudaGraphExecDestroy(replay->graph);
+}
+
 static void cuda_close(struct device *d)
 {
     for (int i = 0; i < d->n_replays; i++)
-        cudaGraphExecDestroy(d->replays[i].graph);
+        forget(&d->replays[i]);
     blas_close(d);
     cuda_maps_close(d);
     if (d->stream)
@@ -247,8 +253,7 @@ static void cuda_retire(struct device *d, const struct kernel *kernels)
 {
     for (int i = 0; i < d->n_replays; i++)
         if (d->replays[i].kernels == kernels) {
-            if (d->replays[i].graph)
-                cudaGraphExecDestroy(d->replays[i].graph);
+            forget(&d->replays[i]);
             d->replays[i] = d->replays[--d->n_replays];
             return;
         }

@@ -6,63 +6,36 @@
 /* Channels that lie side by side: 4, or 1 and then the others mean nothing. */
 enum { LANES = 4 };
 
-struct lanes {
-    float of[LANES];
-};
-
-struct numbers {
-    int32_t of[LANES];
-};
-
-__device__ static inline struct lanes load_lanes(const float *x, int lanes)
-{
-    struct lanes out = {{0, 0, 0, 0}};
-    if (lanes == LANES) {
-        float4 v = *(const float4 *)x;
-        out.of[0] = v.x;
-        out.of[1] = v.y;
-        out.of[2] = v.z;
-        out.of[3] = v.w;
-    } else {
-        out.of[0] = *x;
+/* struct `name` of LANES elements, and how one is read and written. */
+#define SIDE_BY_SIDE(name, element, vector)                                                                            \
+    struct name {                                                                                                      \
+        element of[LANES];                                                                                             \
+    };                                                                                                                 \
+    __device__ static inline struct name load_##name(const element *x, int lanes)                                      \
+    {                                                                                                                  \
+        struct name out = {{0, 0, 0, 0}};                                                                              \
+        if (lanes == LANES) {                                                                                          \
+            vector v = *(const vector *)x;                                                                             \
+            out.of[0] = v.x;                                                                                           \
+            out.of[1] = v.y;                                                                                           \
+            out.of[2] = v.z;                                                                                           \
+            out.of[3] = v.w;                                                                                           \
+        } else {                                                                                                       \
+            out.of[0] = *x;                                                                                            \
+        }                                                                                                              \
+        return out;                                                                                                    \
+    }                                                                                                                  \
+    __device__ static inline void store_##name(element *y, struct name v, int lanes)                                   \
+    {                                                                                                                  \
+        if (lanes == LANES) {                                                                                          \
+            vector all = {v.of[0], v.of[1], v.of[2], v.of[3]};                                                         \
+            *(vector *)y = all;                                                                                        \
+        } else {                                                                                                       \
+            *y = v.of[0];                                                                                              \
+        }                                                                                                              \
     }
-    return out;
-}
-
-__device__ static inline void store_lanes(float *y, struct lanes v, int lanes)
-{
-    if (lanes == LANES) {
-        float4 all = {v.of[0], v.of[1], v.of[2], v.of[3]};
-        *(float4 *)y = all;
-    } else {
-        *y = v.of[0];
-    }
-}
-
-__device__ static inline struct numbers load_numbers(const int32_t *x, int lanes)
-{
-    struct numbers out = {{0, 0, 0, 0}};
-    if (lanes == LANES) {
-        int4 v = *(const int4 *)x;
-        out.of[0] = v.x;
-        out.of[1] = v.y;
-        out.of[2] = v.z;
-        out.of[3] = v.w;
-    } else {
-        out.of[0] = *x;
-    }
-    return out;
-}
-
-__device__ static inline void store_numbers(int32_t *y, struct numbers v, int lanes)
-{
-    if (lanes == LANES) {
-        int4 all = {v.of[0], v.of[1], v.of[2], v.of[3]};
-        *(int4 *)y = all;
-    } else {
-        *y = v.of[0];
-    }
-}
+SIDE_BY_SIDE(lanes, float, float4)
+SIDE_BY_SIDE(numbers, int32_t, int4)
 
 /* Image and first channel of a thread, and its position in each spatial axis. */
 struct place {
